@@ -1,0 +1,32 @@
+# vim: set ts=4 sw=4 et:
+# Lays this node's overlays over /etc, before the services that read it.
+
+[ -n "$IS_CONTAINER" ] && return 0
+
+# Without an overlay for a root, what is laid would stay: on a master booted with
+# overlay=off its identity would become everybody's.
+if ! mountpoint -q /run/rootfs/lower; then
+    msg "The root is no overlay, leaving /etc as it is..."
+    return 0
+fi
+
+msg "Laying this node's overlays over /etc..."
+/usr/libexec/voidclust/lay-overlays /etc/overlays /etc ||
+    msg_warn "not all of it was laid, see /run/voidclust/overlays.log"
+
+# Stage 1 has read or done these already, without what the overlays brought.
+if grep -qx 'changed rc.conf' /run/voidclust/changes; then
+    # shellcheck disable=SC1091 # only there on the machine
+    . /etc/rc.conf
+fi
+if grep -q '^changed modules-load.d/' /run/voidclust/changes; then
+    msg "Loading the kernel modules of this node..."
+    modules-load
+fi
+if grep -q '^changed udev/rules.d/' /run/voidclust/changes; then
+    msg "Applying the udev rules of this node..."
+    udevadm control --reload
+    udevadm trigger --action=add --type=subsystems
+    udevadm trigger --action=add --type=devices
+    udevadm settle
+fi
