@@ -1,0 +1,239 @@
+"""The root file system of every node: Debian's packages in Void's order.
+
+What is slow (packages, kernels) is kept in a cache outside the repository under a
+key over its inputs; what is ours is laid on a copy at every run.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+from run import Failure, run, say, tool
+
+SUITE = "bookworm"
+FILES = Path(__file__).resolve().parent / "tree"
+
+# busybox, not busybox-static: the static one runs its own mount and modprobe before those
+# of the image, and its mount does not know NFSv4.
+PACKAGES = """
+    kmod udev runit iproute2 iputils-ping procps busybox klibc-utils
+    nfs-common nfs-kernel-server rpcbind dnsmasq-base
+    pxelinux syslinux-common grub-common grub-efi-amd64-bin
+    cpio xz-utils zstd tar file gawk kbd-
+""".split()
+
+# The newest kernel has every driver; the older one is the small cloud flavour, there only
+# for the node that is pinned to it.
+KERNELS = (
+    ("backports", r"linux-image-6\.12\.[0-9.]+\+deb12(\.[0-9]+)?-amd64"),
+    ("main", r"linux-image-6\.1\.0-[0-9]+-cloud-amd64"),
+)
+
+DPKG = """\
+force-unsafe-io
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+"""
+
+
+def cache_folder():
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "voidclust-boot"
+    return Path("/var/cache/voidclust-boot")
+
+
+def base(log):
+    """The cached tree, made when its inputs changed; older ones are removed."""
+    text = repr((SUITE, PACKAGES, KERNELS, DPKG)) + Path(__file__).read_text(encoding="utf-8")
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tree = cache / f"base-{key}"
+        if tree.is_dir():
+            return tree
+        for old in cache.glob("base-*"):
+            shutil.rmtree(old)
+        say(f"root tree: debootstrap {SUITE} and {len(PACKAGES)} packages (kept in {cache})")
+        new = cache / "base-new"
+        _debian(new, log)
+        _like_void(new)
+        new.rename(tree)
+    return tree
+
+
+def _debian(tree, log):
+    if not tool("debootstrap"):
+        raise Failure("debootstrap is missing: install it, or run with --install-deps")
+    run(["debootstrap", "--variant=minbase", SUITE, tree], timeout=1200, log=log)
+
+    # The mirror is the one that debootstrap chose or was told by its own configuration.
+    sources = tree / "etc/apt/sources.list"
+    text = sources.read_text(encoding="utf-8")
+    sources.write_text(text + text.replace(f" {SUITE} ", f" {SUITE}-backports "), encoding="utf-8")
+    (tree / "etc/dpkg/dpkg.cfg.d/rig").write_text(DPKG, encoding="utf-8")
+    policy = tree / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+    policy.chmod(0o755)
+
+    def chroot(*argv):
+        env = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
+        return run(["chroot", tree, *argv], timeout=1200, log=log, env=env)[1]
+
+    # A mirror without backports still gives a cluster, of the one kernel it has.
+    try:
+        chroot("apt-get", "update", "-q")
+    except Failure:
+        sources.write_text(text, encoding="utf-8")
+        chroot("apt-get", "update", "-q")
+    chroot("apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES)
+
+    # Unpacked without their scripts: these want an initramfs generator and systemd away.
+    names = chroot("apt-cache", "pkgnames", "linux-image-6").split() + ["runit-init"]
+    wanted = ["runit-init"]
+    for _, pattern in KERNELS:
+        found = [name for name in names if re.fullmatch(pattern, name)]
+        wanted += sorted(found, key=_version)[-1:]
+    if len(wanted) == 1:
+        raise Failure("no kernel package found on the mirror")
+    chroot("sh", "-c", "cd /tmp && apt-get download -q " + " ".join(wanted))
+    for package in sorted((tree / "tmp").glob("*.deb")):
+        run(
+            ["sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink'
+             " --exclude=./usr/share", "unpack", package, tree],
+            log=log,
+        )
+        package.unlink()
+    for kernel in kernels(tree):
+        chroot("depmod", kernel)
+    chroot("apt-get", "clean")
+    shutil.rmtree(tree / "var/lib/apt/lists")
+
+
+def _version(name):
+    return [int(number) for number in re.findall(r"[0-9]+", name)]
+
+
+def kernels(tree):
+    """Versions, oldest first."""
+    return sorted(os.listdir(tree / "lib/modules"), key=_version)
+
+
+def _like_void(tree):
+    """One folder of programs, and the names of Void's packages for what ours look for."""
+    usr_bin = tree / "usr/bin"
+    for entry in sorted((tree / "usr/sbin").iterdir()):
+        target = usr_bin / entry.name
+        if target.is_symlink() or target.exists():
+            entry.unlink()
+        else:
+            entry.rename(target)
+    (tree / "usr/sbin").rmdir()
+    (tree / "usr/sbin").symlink_to("bin")
+    (tree / "sbin").unlink()
+    (tree / "sbin").symlink_to("usr/bin")
+
+    syslinux = tree / "usr/lib/syslinux"
+    shutil.copy2(tree / "usr/lib/PXELINUX/lpxelinux.0", syslinux / "lpxelinux.0")
+    for module in (syslinux / "modules/bios").iterdir():
+        shutil.copy2(module, syslinux / module.name)
+
+    for path in ("etc/runit", "etc/sv"):
+        shutil.rmtree(tree / path)
+    for path in ("etc/service", "etc/resolv.conf", "etc/hostname", "usr/sbin/policy-rc.d"):
+        (tree / path).unlink(missing_ok=True)
+    (tree / "etc/service").symlink_to("/var/service")
+    (tree / "var/service").symlink_to("/run/runit/runsvdir/current")
+    for path in ("var/lib/nfs/rpc_pipefs", "var/lib/misc", "srv", "home"):
+        (tree / path).mkdir(parents=True, exist_ok=True)
+    # An unowned Debian file where Void has none: nothing of ours may lean on it.
+    for path in ("etc/exports", "etc/dnsmasq.conf", "etc/fstab"):
+        (tree / path).write_text("", encoding="utf-8")
+    for pool in ("etc/exports.d", "etc/kernel.d/post-install", "etc/kernel.d/post-remove"):
+        (tree / pool).mkdir(parents=True, exist_ok=True)
+
+
+def account(tree, name, number):
+    """A system account as Void's packages make it."""
+    for path, line in (("passwd", f"{name}:x:{number}:{number}::/var/empty:/bin/false\n"),
+                       ("group", f"{name}:x:{number}:\n")):
+        file = tree / "etc" / path
+        text = file.read_text(encoding="utf-8")
+        if not re.search(rf"^{name}:", text, re.M):
+            file.write_text(text + line, encoding="utf-8")
+
+
+def copy(tree, target):
+    run(["cp", "-a", "--reflink=auto", f"{tree}/.", target], timeout=600)
+
+
+def lay(tree, void_runit=None):
+    """Void's stages, services and the rig's own files, on a fresh copy of the base."""
+    run(["cp", "-a", "--no-preserve=ownership", f"{FILES}/.", tree])
+    if void_runit:
+        _stages_of(Path(void_runit), tree)
+    account(tree, "dnsmasq", 990)
+    default = tree / "etc/runit/runsvdir/default"
+    default.mkdir(parents=True, exist_ok=True)
+    (tree / "etc/runit/runsvdir/single").mkdir(exist_ok=True)
+    for link, target in (
+        (tree / "etc/runit/runsvdir/current", "default"),
+        (tree / "etc/runit/reboot", "/run/runit/reboot"),
+        (tree / "etc/runit/stopit", "/run/runit/stopit"),
+        (default / "rig", "/etc/sv/rig"),
+    ):
+        if not link.is_symlink():
+            link.symlink_to(target)
+    # As a Void package does: the supervisor's state of a service lives on /run.
+    for service in (tree / "etc/sv").iterdir():
+        state = service / "supervise"
+        if not state.is_symlink():
+            state.symlink_to(f"/run/runit/supervise.{service.name}")
+
+
+def _stages_of(checkout, tree):
+    runit = tree / "etc/runit"
+    for name in ("1", "2", "3", "ctrlaltdel"):
+        shutil.copy2(checkout / name, runit / name)
+    for name in ("functions", "crypt.awk"):
+        shutil.copyfile(checkout / name, runit / name)
+    ours = {path.name for path in (FILES / "etc/runit/core-services").iterdir()}
+    for name in ours:
+        if "rig" not in name:
+            (runit / "core-services" / name).unlink()
+    for path in (checkout / "core-services").iterdir():
+        shutil.copyfile(path, runit / "core-services" / path.name)
+    shutil.copy2(checkout / "modules-load", tree / "usr/bin/modules-load")
+
+
+def lay_mkinitcpio(tree, prefix=None):
+    """The real mkinitcpio installed under `prefix`, or the double; returns which.
+
+    klibc's ipconfig stands in for the one of mkinitcpio-nfs-utils. It is the same program
+    but for the place of its answer, which the `net` hook reads from /tmp.
+    """
+    here = Path(__file__).resolve().parent
+    target = tree / "usr/lib/initcpio"
+    target.mkdir(exist_ok=True)
+    if prefix:
+        run(["cp", "-a", "--no-preserve=ownership", f"{prefix}/.", tree])
+        pairs = ("hooks/net", "install/net")
+    else:
+        run(["cp", "-a", "--no-preserve=ownership", f"{here}/initcpio/.", target])
+        shutil.copy2(here / "mkinitcpio", tree / "usr/bin/mkinitcpio")
+        pairs = ()
+    for pair in pairs:
+        shutil.copyfile(here / "initcpio" / pair, target / pair)
+    shutil.copy2(tree / "usr/bin/busybox", target / "busybox")
+    program = (tree / "usr/lib/klibc/bin/ipconfig").read_bytes()
+    if program.count(b"/run") != 1:
+        raise Failure("klibc's ipconfig is not the one this was written for")
+    (target / "ipconfig").write_bytes(program.replace(b"/run", b"/tmp"))
+    (target / "ipconfig").chmod(0o755)
+    return run(["chroot", tree, "mkinitcpio", "--version"])[1].strip()

@@ -1,0 +1,3 @@
+# Not Void's: when the overlays were laid, for the table of the boot test.
+mkdir -p /run/rig
+cat /proc/uptime >/run/rig/overlay
