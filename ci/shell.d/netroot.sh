@@ -1,0 +1,215 @@
+# The way to the root on the master.
+# shellcheck shell=dash disable=SC1090,SC2034 # the hook; variables that it reads
+
+# The hook, with a clock that goes only when somebody sleeps.
+load() {
+	. "$initcpio/hooks/netroot"
+	init=/sbin/init
+	nfsroot=10.0.0.1:/root,ro,nfsvers=4.2
+	nfs_server=10.0.0.1
+	nfs_path=/root
+	nfs_option=ro,nfsvers=4.2
+	mkdir "$T/root"
+	echo 0 >"$T/clock"
+	netroot_uptime() { cat "$T/clock"; }
+	netroot_deadline=600
+	sleep() {
+		echo "$1" >>"$T/slept"
+		echo $(($(cat "$T/clock") + $1)) >"$T/clock"
+	}
+	# Bounding is tested by itself.
+	netroot_bounded() { shift; "$@"; }
+	netroot_has_address() { :; }
+	mountpoint() { return 1; }
+	reboot() { echo "REBOOT $*"; exit 4; }
+	nfs_mount_handler() {
+		echo "$nfs_option" >>"$T/tries"
+		[ "$(grep -c . "$T/tries")" -gt "${fails:-0}" ] || return 32
+		file "$1/usr/bin/runit-init" program
+		chmod 755 "$1/usr/bin/runit-init"
+		ln -sfn usr/bin "$1/sbin"
+		ln -sfn runit-init "$1/usr/bin/init"
+	}
+}
+
+test_a_good_root_is_mounted_at_once() {
+	load
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	gone "$T/slept"
+	contains "$(cat "$T/out")" "mounted 10.0.0.1:/root"
+}
+
+test_a_failed_mount_is_retried_with_growing_pauses() {
+	load
+	fails=8
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	same "$(tr '\n' ' ' <"$T/slept")" "1 2 4 8 16 30 30 30 "
+	contains "$(cat "$T/out")" "ERROR: netroot: could not mount 10.0.0.1:/root from the server 10.0.0.1"
+	contains "$(cat "$T/out")" "try 8 failed"
+}
+
+test_after_root_timeout_the_machine_reboots() {
+	load
+	fails=1000
+	said="$(netroot_mount_handler "$T/root")"
+	same $? 4
+	contains "$said" "REBOOT -f"
+	contains "$said" "no root file system from 10.0.0.1"
+	ok [ "$(cat "$T/clock")" -ge 600 ]
+	ok [ "$(cat "$T/clock")" -lt 660 ]
+}
+
+test_rescue_gives_a_shell_instead_and_then_tries_again() {
+	load
+	fails=2
+	echo rescue=y >"$T/cmdline"
+	launch_interactive_shell() { echo SHELL; }
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	same "$(grep -c '^SHELL$' "$T/out")" 2
+	gone "$T/slept"
+}
+
+test_the_empty_pseudo_root_is_no_root() {
+	load
+	nfs_mount_handler() { echo >>"$T/tries"; }
+	said="$(netroot_mount_handler "$T/root")"
+	same $? 4
+	contains "$said" "10.0.0.1:/root is empty: does 10.0.0.1 export it to this address?"
+}
+
+test_a_tree_without_init_is_no_root() {
+	load
+	nfs_mount_handler() { file "$1/home/alice/letter" dear; }
+	said="$(netroot_mount_handler "$T/root")"
+	same $? 4
+	contains "$said" "it has no program /sbin/init"
+}
+
+test_init_is_looked_for_inside_the_new_root() {
+	load
+	mkdir -p "$T/root/usr/bin" "$T/root/etc"
+	# To the shell this is the sh of the machine that looks.
+	ln -s /bin/sh "$T/root/init"
+	refused netroot_has_program "$T/root" /init
+	file "$T/root/usr/bin/sh" program
+	ln -s usr/bin "$T/root/bin"
+	refused netroot_has_program "$T/root" /init
+	chmod 755 "$T/root/usr/bin/sh"
+	ok netroot_has_program "$T/root" /init
+	ln -s ../../../../bin/../bin//sh "$T/root/etc/init"
+	ok netroot_has_program "$T/root" /etc/init
+	ln -s loop "$T/root/loop"
+	refused netroot_has_program "$T/root" /loop
+	refused netroot_has_program "$T/root" /usr/bin
+}
+
+test_mounted_what_is_no_root_is_taken_off_again() {
+	load
+	unset -f mountpoint
+	needs mountpoint
+	nfs_mount_handler() { mount -t tmpfs wrong "$1"; }
+	refused netroot_try "$T/root" >"$T/out"
+	refused mountpoint -q "$T/root"
+}
+
+test_mount_is_told_version_4_and_not_to_repeat_in_silence() {
+	load
+	same "$(netroot_options ro,nfsvers=4.2)" ro,nfsvers=4.2,retry=0
+	same "$(netroot_options ro)" nfsvers=4,ro,retry=0
+	same "$(netroot_options '')" nfsvers=4,retry=0
+	same "$(netroot_options vers=4.1,retry=1)" vers=4.1,retry=1
+}
+
+# The runtime part of `net`, as far as it matters here.
+fake_net() {
+	netroot_net() {
+		ip="$(getarg ip)"
+		echo "net with $ip" >>"$T/net"
+		[ "$(grep -c . "$T/net")" -gt "${net_fails:-0}" ] && netroot_has_address() { :; }
+	}
+	netroot_has_address() { return 1; }
+	echo ip=:::: >"$T/cmdline"
+}
+
+test_the_network_is_tried_again_with_each_mount() {
+	load && fake_net
+	net_fails=3
+	nfs_server=
+	eval "$(echo 'netroot_mount_and_check() { :; }')"
+	netroot_net() {
+		echo net >>"$T/net"
+		[ "$(grep -c . "$T/net")" -lt 4 ] || { nfs_server=10.0.0.1; netroot_has_address() { :; }; }
+	}
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	same "$(grep -c . "$T/net")" 4
+	contains "$(cat "$T/out")" "neither nfsroot= nor DHCP names a server"
+}
+
+test_the_hook_takes_over_from_net() {
+	load && fake_net
+	mount_handler=nfs_mount_handler
+	root=/dev/nfs
+	run_hook
+	same "$mount_handler" netroot_mount_handler
+	same "$netroot_deadline" 600
+	# Or init would wait for a block device.
+	same "$root" 10.0.0.1:/root
+	same "$(cat "$T/net")" "net with ::::"
+}
+
+test_the_hook_leaves_a_local_root_alone() {
+	load && fake_net
+	nfsroot=
+	mount_handler=zfs_mount_handler
+	root=ZFS=tank/root
+	run_hook
+	same "$mount_handler" zfs_mount_handler
+	gone "$T/net"
+}
+
+test_root_timeout_comes_from_the_command_line() {
+	load
+	echo root_timeout=30 >"$T/cmdline"
+	same "$(netroot_timeout)" 30
+	echo root_timeout=soon >"$T/cmdline"
+	same "$(netroot_timeout 2>/dev/null)" 600
+}
+
+# The real thing, with real processes.
+bounded() {
+	. "$initcpio/hooks/netroot"
+	needs pgrep
+	needs seq
+}
+
+test_a_command_that_hangs_is_cut_off_with_all_it_started() {
+	bounded
+	hang() {
+		sh -c 'echo $$ >"$1/pid"; sleep 60' - "$T"
+		echo after >>"$T/after"
+	}
+	netroot_bounded 1 hang >"$T/out"
+	same $? 124
+	contains "$(cat "$T/out")" "cut off after 1 s: hang"
+	sleep 1
+	refused kill -0 "$(cat "$T/pid")" 2>/dev/null
+	gone "$T/after"
+}
+
+test_a_command_in_time_keeps_its_status() {
+	bounded
+	netroot_bounded 5 true
+	same $? 0
+	netroot_bounded 5 sh -c 'exit 32'
+	same $? 32
+}
+
+test_ipconfig_that_asks_for_ever_is_cut_off() {
+	bounded
+	netroot_net_limit=1
+	file "$T/bin/ipconfig" '#!/bin/sh
+exec sleep 60'
+	chmod 755 "$T/bin/ipconfig"
+	PATH="$T/bin:$PATH"
+	contains "$(ipconfig ip=:::)" "no network set up by ipconfig ip=:::"
+}
