@@ -139,6 +139,10 @@ def _like_void(tree):
     (tree / "sbin").unlink()
     (tree / "sbin").symlink_to("usr/bin")
 
+    # The initramfs looks for the program itself: an absolute link would lead nowhere there.
+    (usr_bin / "init").unlink()
+    shutil.copy2(tree / "usr/lib/runit/runit-init", usr_bin / "init")
+
     syslinux = tree / "usr/lib/syslinux"
     shutil.copy2(tree / "usr/lib/PXELINUX/lpxelinux.0", syslinux / "lpxelinux.0")
     for module in (syslinux / "modules/bios").iterdir():
@@ -175,7 +179,7 @@ def copy(tree, target):
 
 def lay(tree, void_runit=None):
     """Void's stages, services and the rig's own files, on a fresh copy of the base."""
-    run(["cp", "-a", "--no-preserve=ownership", f"{FILES}/.", tree])
+    run(["cp", "-a", "--remove-destination", "--no-preserve=ownership", f"{FILES}/.", tree])
     if void_runit:
         _stages_of(Path(void_runit), tree)
     account(tree, "dnsmasq", 990)

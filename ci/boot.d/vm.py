@@ -1,0 +1,334 @@
+"""One machine: a QEMU process, its console, and the line on which it takes commands."""
+
+import base64
+import itertools
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from run import Failure, end, spawn, tool
+
+QEMU = "qemu-system-x86_64"
+OVMF = (
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+)
+_numbers = itertools.count(1)
+
+
+def ovmf():
+    for code, variables in OVMF:
+        if os.path.exists(code) and os.path.exists(variables):
+            return code, variables
+    return None
+
+
+def accelerator(kernel):
+    """KVM where a kernel starts on it within seconds, else TCG; and why."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg,thread=multi", "no /dev/kvm"
+    with tempfile.TemporaryFile() as output:
+        child = spawn(
+            [tool(QEMU), "-accel", "kvm", "-m", "256", "-display", "none", "-nodefaults",
+             "-no-reboot", "-serial", "stdio", "-kernel", kernel,
+             "-append", "console=ttyS0 panic=-1"],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )
+        try:
+            child.wait(15)
+            output.seek(0)
+            # Without a root the kernel ends in a panic: it has then run as far as we need.
+            if b"Kernel panic" in output.read():
+                return "kvm", "a kernel started on it"
+            return "tcg,thread=multi", "a kernel did not start on KVM"
+        except subprocess.TimeoutExpired:
+            return "tcg,thread=multi", "a kernel hung on KVM"
+        finally:
+            end(child, grace=1)
+
+
+class Node:
+    """A machine that can be switched on, reset, asked, and switched off."""
+
+    def __init__(self, name, folder, switch, macs, *, card="virtio-net-pci", firmware="bios",
+                 accel="tcg,thread=multi", memory=1024, boot_card=0, direct=None, disk=None):
+        self.name = name
+        self.switch = switch
+        self.macs = macs if isinstance(macs, (list, tuple)) else [macs]
+        self.boot_mac = self.macs[boot_card]
+        self.ports = [switch.port() for _ in self.macs]
+        self.card = card
+        self.firmware = firmware
+        self.accel = accel
+        self.memory = memory
+        self.boot_card = boot_card
+        self.direct = direct  # (kernel, initramfs, command line): no network boot
+        self.disk = disk
+        self.folder = Path(folder)
+        self.console_path = self.folder / f"{name}.console"
+        self.qemu = None
+        self.power_on = None
+        self.ready = None  # time.time() of the first answer
+        self.lines = []  # (time, text) of this power-on
+        self._answers = {}
+        self._news = threading.Condition()
+        self._tail = {"console": b"", "agent": b""}
+        self._streams = {}
+
+    # Switching on and off
+
+    def start(self):
+        if self.qemu is not None:
+            raise Failure(f"{self.name} is on already")
+        for mac in self.macs:
+            self.switch.of(mac).reset()
+        inherited = []
+        argv = [
+            tool(QEMU), "-name", self.name, "-nodefaults", "-no-user-config",
+            "-machine", "q35,graphics=off,sata=off,smbus=off", "-accel", self.accel,
+            "-cpu", "qemu64,-svm" if self.accel.startswith("tcg") else "host", "-m", str(self.memory),
+            "-display", "none", "-rtc", "base=utc",
+        ]
+        for index, name in enumerate(("console", "agent")):
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            inherited.append(theirs)
+            self._streams[name] = ours
+            argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}",
+                     "-device", f"isa-serial,chardev={name},index={index}"]
+        ours, theirs = socket.socketpair()
+        inherited.append(theirs)
+        self._qmp = ours
+        argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
+        for index, (mac, port) in enumerate(zip(self.macs, self.ports)):
+            cable = self.switch.plug(port)
+            inherited.append(cable)
+            boots = self.direct is None and index == self.boot_card
+            order = f",bootindex={1}" if boots else ",romfile="
+            argv += ["-netdev", f"stream,id=net{index},addr.type=fd,addr.str={cable.fileno()}",
+                     "-device", f"{self.card},netdev=net{index},mac={mac}{order}"]
+        if self.firmware == "uefi":
+            code, variables = ovmf()
+            copy = self.folder / f"{self.name}.vars"
+            if not copy.exists():
+                copy.write_bytes(Path(variables).read_bytes())
+            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+                     "-drive", f"if=pflash,format=raw,file={copy}"]
+        if self.direct:
+            kernel, initramfs, cmdline = self.direct
+            argv += ["-kernel", str(kernel), "-initrd", str(initramfs), "-append", cmdline]
+        if self.disk:
+            argv += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.disk}",
+                     "-device", "virtio-blk-pci,drive=disk"]
+        self.lines = []
+        self._tail = {"console": b"", "agent": b""}
+        self.ready = None
+        self.power_on = time.time()
+        with open(self.console_path, "a", encoding="utf-8") as log:
+            log.write(f"--- {self.name} switched on\n")
+        self.qemu = spawn(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=open(self.folder / f"{self.name}.qemu", "ab"),
+                          pass_fds=[end_.fileno() for end_ in inherited])
+        for end_ in inherited:
+            end_.close()
+        for name in ("console", "agent"):
+            stream = self._streams[name]
+            self.switch.watch(stream, lambda stream=stream, name=name: self._read(stream, name))
+
+    def stop(self):
+        if self.qemu is None:
+            return
+        end(self.qemu, grace=3)
+        self.qemu = None
+        for stream in self._streams.values():
+            if stream.fileno() >= 0:
+                try:
+                    self.switch.unwatch(stream)
+                except KeyError:
+                    pass
+                stream.close()
+        self._streams = {}
+        self._qmp.close()
+
+    def reset(self):
+        """The reset button: no word to the running system."""
+        for mac in self.macs:
+            self.switch.of(mac).reset()
+        self.lines = []
+        self.ready = None
+        self.power_on = time.time()
+        for command in ("qmp_capabilities", "system_reset"):
+            self._qmp.sendall(json.dumps({"execute": command}).encode())
+        with open(self.console_path, "a", encoding="utf-8") as log:
+            log.write(f"--- {self.name} reset\n")
+
+    def rebooting(self):
+        """Note that the running system was asked to reboot by itself."""
+        for mac in self.macs:
+            self.switch.of(mac).reset()
+        self.lines = []
+        self.ready = None
+        self.power_on = time.time()
+
+    # What comes in; called by the switch's thread
+
+    def _read(self, stream, name):
+        try:
+            data = stream.recv(65536)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.switch.unwatch(stream)
+            stream.close()
+            with self._news:
+                self._news.notify_all()
+            return
+        *lines, rest = (self._tail[name] + data).split(b"\n")
+        self._tail[name] = rest
+        now = time.time()
+        with self._news:
+            for line in lines:
+                text = line.decode(errors="replace").rstrip("\r")
+                if name == "console":
+                    self.lines.append((now, text))
+                else:
+                    self._said(now, text)
+            self._news.notify_all()
+        if name == "console" and lines:
+            with open(self.console_path, "a", encoding="utf-8") as log:
+                for line in lines:
+                    log.write(f"{now - self.power_on:7.1f} {line.decode(errors='replace').rstrip()}\n")
+
+    def _said(self, now, text):
+        words = text.split(" ", 3)
+        if words[0] == "up":
+            self.ready = self.ready or now
+        elif words[0] == "end" and len(words) >= 3:
+            output = base64.b64decode(words[3]).decode(errors="replace") if len(words) > 3 else ""
+            self._answers[words[1]] = (int(words[2]), output)
+
+    # Waiting and asking
+
+    def alive(self):
+        return self.qemu is not None and self.qemu.poll() is None
+
+    def _wait(self, done, seconds, what):
+        until = time.time() + seconds
+        with self._news:
+            while True:
+                found = done()
+                if found is not None:
+                    return found
+                if self.switch.error:
+                    raise Failure(f"the switch ended: {self.switch.error}")
+                if not self.alive():
+                    raise Failure(f"{self.name}: QEMU ended while waiting for {what}")
+                left = until - time.time()
+                if left <= 0:
+                    raise Failure(f"{self.name}: no {what} within {seconds} s")
+                self._news.wait(min(left, 1))
+
+    def wait_ready(self, seconds=420):
+        """Until stage 2 runs and the node answers."""
+        self._wait(lambda: self.ready, seconds, "answer (it did not come up)")
+
+    def wait_console(self, pattern, seconds):
+        found = re.compile(pattern)
+
+        def look():
+            for _, text in self.lines:
+                match = found.search(text)
+                if match:
+                    return match
+            return None
+
+        return self._wait(look, seconds, f"console line like '{pattern}'")
+
+    def console_time(self, pattern):
+        for at, text in self.lines:
+            if re.search(pattern, text):
+                return at
+        return None
+
+    def sh(self, script, seconds=60, check=True):
+        """Run a shell script in the node; its output (both streams)."""
+        number = str(next(_numbers))
+        text = base64.b64encode(script.encode()).decode()
+        self._streams["agent"].setblocking(True)
+        self._streams["agent"].sendall(f"run {number} {seconds} {text}\n".encode())
+        self._streams["agent"].setblocking(False)
+        status, output = self._wait(lambda: self._answers.pop(number, None), seconds + 30,
+                                    f"answer to: {script.splitlines()[0][:60]}")
+        if check and status != 0:
+            raise Failure(f"{self.name}: status {status} from: {script}\n{output}")
+        return output if check else (status, output)
+
+    def eventually(self, script, seconds, what):
+        """Repeat a script until it succeeds; its output."""
+        until = time.time() + seconds
+        while True:
+            status, output = self.sh(script, check=False)
+            if status == 0:
+                return output
+            if time.time() > until:
+                raise Failure(f"{self.name}: {what}: not within {seconds} s\n{output}")
+            time.sleep(2)
+
+    def facts(self):
+        return parse_facts(self.sh("exec /usr/libexec/rig/facts", 120))
+
+    def last_lines(self, count=25):
+        return [text for _, text in self.lines[-count:]]
+
+
+def parse_facts(text):
+    """JSON-ready facts from what the node's own script printed."""
+    parts = {}
+    name = None
+    for line in text.splitlines():
+        if line.startswith("@") and re.fullmatch(r"@[a-z0-9_]+", line):
+            name = line[1:]
+            parts[name] = []
+        elif name:
+            parts[name].append(line)
+    parts = {name: "\n".join(lines).strip() for name, lines in parts.items()}
+    mounts = {}
+    for line in parts["mounts"].splitlines():
+        source, target, kind, options = line.split()[:4]
+        # The last one mounted on a place is the one that is seen.
+        mounts[target] = {"source": source, "type": kind, "options": options.split(",")}
+    services = {}
+    for line in parts["services"].splitlines():
+        match = re.match(r"(\w+): (?:\S*/)?([^/:]+): ", line)
+        if match:
+            services[match[2]] = match[1]
+    links = {}
+    for line in parts["links"].splitlines():
+        mac, name, *addresses = line.split()
+        links[mac] = {"name": name, "addresses": addresses}
+
+    def seconds(name):
+        return float(parts[name].split()[0]) if parts[name] else None
+
+    return {
+        "hostname": parts["hostname"],
+        "kernel": parts["kernel"],
+        "cmdline": parts["cmdline"].split(),
+        "mounts": mounts,
+        "services": services,
+        "links": links,
+        "identifier": parts["identifier"],
+        "profile": parts["profile"],
+        "overlays": parts["overlays"],
+        "overlay_seconds": seconds("overlay_seconds"),
+        "stage1_seconds": seconds("stage1_seconds"),
+        "boot_id": parts["boot_id"],
+    }
