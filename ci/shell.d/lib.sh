@@ -1,6 +1,6 @@
 # Runs one test: TEST_SHELL lib.sh FILE TEST. Each is a process with a folder of its
 # own, $T, and has what a hook finds in an initramfs as functions that tell on it.
-# shellcheck shell=dash
+# shellcheck shell=dash disable=SC2034 # what the tests use
 
 initcpio=srcpkgs/cluster-client-initcpio/files
 overlays=srcpkgs/cluster-overlays/files
@@ -24,7 +24,8 @@ lacks() {
 		*"$2"*) fail "'$2' is in: $1" ;;
 	esac
 }
-gone() { [ ! -e "$1" ] && [ ! -L "$1" ] || fail "$1 is there"; }
+gone() { ! is_there "$1" || fail "$1 is there"; }
+is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 file() { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" >"$1"; }
 needs() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
 

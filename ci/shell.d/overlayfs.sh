@@ -1,5 +1,7 @@
 # The late hook overlayfs.
-# shellcheck shell=dash disable=SC2034,SC1090 # variables that the hook reads; the hook
+# shellcheck shell=dash disable=SC1090,SC1091,SC2034,SC2154,SC2317
+# Files and functions that are sourced, and variables shared with them, are seen only
+# when it runs.
 
 load() {
 	. "$initcpio/hooks/overlayfs"

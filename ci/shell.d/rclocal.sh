@@ -1,5 +1,7 @@
 # The hook rclocal: what it runs at boot, and what it refuses to build.
-# shellcheck shell=dash disable=SC1090,SC2034 # the hook; a variable that it reads
+# shellcheck shell=dash disable=SC1090,SC1091,SC2034,SC2154,SC2317
+# Files and functions that are sourced, and variables shared with them, are seen only
+# when it runs.
 
 load() {
 	. "$initcpio/hooks/rclocal"

@@ -1,0 +1,84 @@
+# The core-service 03-aa-overlays.sh, sourced the way stage 1 of runit does.
+# shellcheck shell=dash disable=SC1090,SC1091,SC2034,SC2154,SC2317
+# Files and functions that are sourced, and variables shared with them, are seen only
+# when it runs.
+
+# A copy with its absolute paths below $T, and the commands of stage 1 as functions.
+stage1() {
+	mkdir -p "$T/etc" "$T/run/voidclust"
+	sed "s|modules-load\$|modules_load|; s|/etc/|$T/etc/|g; s|/run/|$T/run/|g; s|/usr/libexec/voidclust/lay-overlays|lay_overlays|; s| $T/etc/overlays /etc | $T/etc/overlays $T/etc |" \
+		"$overlays/core-services/03-aa-overlays.sh" >"$T/service.sh"
+	# As runit has them: the text is the format.
+	# shellcheck disable=SC2059
+	msg() { printf "=> $*\n"; }
+	# shellcheck disable=SC2059
+	msg_warn() { printf "WARNING: $*\n"; }
+	mountpoint() { [ "$*" = "-q $T/run/rootfs/lower" ] && [ -z "$plain" ]; }
+	modules_load() { echo "loading"; }
+	udevadm() { echo "udevadm $*"; }
+	lay_overlays() {
+		echo "lay $*"
+		printf '%s\n' "$changes" >"$T/run/voidclust/changes"
+		return "${broken:-0}"
+	}
+	# shellcheck disable=SC1091 # made here
+	. "$T/service.sh"
+}
+
+test_overlays_are_laid_over_etc() {
+	stage1 >"$T/out"
+	contains "$(cat "$T/out")" "lay $T/etc/overlays $T/etc"
+	lacks "$(cat "$T/out")" WARNING
+	lacks "$(cat "$T/out")" udevadm
+}
+
+test_a_container_is_left_alone() {
+	IS_CONTAINER=1
+	same "$(stage1)" ""
+}
+
+test_a_plain_root_is_left_alone() {
+	plain=yes
+	lacks "$(stage1)" "lay "
+	contains "$(stage1)" "The root is no overlay"
+}
+
+test_what_was_left_out_is_said_and_the_boot_goes_on() {
+	broken=1
+	contains "$(stage1; echo on)" "WARNING: not all of it was laid"
+	contains "$(stage1; echo on)" on
+}
+
+test_rc_conf_of_an_overlay_is_read_again() {
+	changes='changed rc.conf'
+	file "$T/etc/rc.conf" KEYMAP=overlay
+	stage1 >/dev/null
+	same "$KEYMAP" overlay
+}
+
+test_rc_conf_of_nobody_is_not_read_again() {
+	changes='changed sv/x/rc.conf'
+	file "$T/etc/rc.conf" 'fail "was read"'
+	stage1 >/dev/null
+}
+
+test_modules_and_udev_rules_of_an_overlay_are_used() {
+	changes='changed modules-load.d/site.conf
+changed udev/rules.d/70-site.rules'
+	stage1 >"$T/out"
+	contains "$(cat "$T/out")" loading
+	contains "$(cat "$T/out")" "udevadm control --reload"
+	contains "$(cat "$T/out")" "udevadm settle"
+}
+
+test_it_leaves_no_variable_and_never_exits() {
+	changes='changed rc.conf'
+	file "$T/etc/rc.conf" ''
+	stage1 >/dev/null
+	set | sed -n 's/^\([A-Za-z_0-9]*\)=.*/\1/p' | grep -v '^_$' | sort >"$T/before"
+	stage1 >/dev/null
+	set | sed -n 's/^\([A-Za-z_0-9]*\)=.*/\1/p' | grep -v '^_$' | sort >"$T/after"
+	same "$(cat "$T/after")" "$(cat "$T/before")"
+	lacks "$(cat "$overlays/core-services/03-aa-overlays.sh")" exit
+	same "$(sed -n 's/^[[:space:]]*\([a-z_]*\)=.*/\1/p' "$overlays/core-services/03-aa-overlays.sh")" ""
+}
