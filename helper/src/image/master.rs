@@ -1,0 +1,166 @@
+//! The master's own initramfs: made by the machine's own configuration, in the machine's own place.
+//!
+//! mkinitcpio's kernel hook makes it for every new kernel; here it is made again when something else changed. As with
+//! make(1), the image is old when something that goes into it is younger: so an image that the kernel hook or a person
+//! made counts, and nothing has to be remembered. Of files the change time counts, which no package manager sets back.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+
+use super::mkinitcpio::Mkinitcpio;
+use super::progress::Progress;
+use super::store::{SCRATCH, Store, initramfs};
+use super::{inputs, kernel_path};
+use crate::commit::Lock;
+use crate::paths;
+use crate::root::{Found, Root};
+use crate::tree::{Item, Tree};
+
+const CONFIG: &str = "etc/mkinitcpio.conf";
+const DROPINS: &str = "etc/mkinitcpio.conf.d";
+/// The alternative of xbps that says which program makes this machine's images.
+const KERNEL_HOOK: &str = "etc/kernel.d/post-install/20-initramfs";
+
+/// What [`master_rebuild`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Master {
+    /// Made the images of these kernels.
+    Rebuilt(Vec<String>),
+    /// All images are younger than what goes into them.
+    UpToDate,
+    /// Something else makes the images of this machine: what that means, and what to do.
+    NotOurs(String),
+}
+
+fn image_path(kernel: &str) -> String {
+    format!("boot/initramfs-{kernel}.img")
+}
+
+/// Why the images of this machine are none of our business; `None` when they are.
+fn not_ours(root: &Root) -> Result<Option<String>> {
+    if root.open_file(CONFIG)?.is_none() {
+        return Ok(Some(format!("{}: not there; install mkinitcpio, the master boots by it", root.display(CONFIG))));
+    }
+    let other = match root.find(KERNEL_HOOK)? {
+        Some(Found::Link(target)) => !target.contains("mkinitcpio"),
+        Some(Found::File { bytes, .. }) => !String::from_utf8_lossy(&bytes).contains("mkinitcpio"),
+        _ => false,
+    };
+    Ok(other.then(|| {
+        let hook = root.display(KERNEL_HOOK);
+        format!("{hook}: another program makes this machine's initramfs, without the overlay; run `xbps-alternatives -g initramfs -s mkinitcpio`, then `voidclust apply`")
+    }))
+}
+
+/// Those of `kernels` whose image is missing or older than what goes into it; what `tree` is about to write counts.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn master_stale(root: &Root, tree: &Tree, kernels: &[String]) -> Result<Vec<String>> {
+    if not_ours(root)?.is_some() {
+        return Ok(Vec::new());
+    }
+    let coming = match tree.0.get(paths::MASTER_INITCPIO) {
+        Some(Item::File { bytes, .. }) => root.read(paths::MASTER_INITCPIO)?.as_deref() != Some(bytes),
+        _ => false,
+    };
+    let mut youngest = (0, 0);
+    for path in [CONFIG, DROPINS].iter().chain(inputs::COMMON) {
+        youngest = youngest.max(changed(root, path)?);
+    }
+    let mut stale = Vec::new();
+    for kernel in kernels {
+        let built = match root.open_file(&image_path(kernel))? {
+            Some(file) => file.metadata().map(|found| (found.mtime(), found.mtime_nsec())),
+            None => Ok((i64::MIN, 0)),
+        };
+        let built = built.with_context(|| format!("{}: cannot look at it", root.display(&image_path(kernel))))?;
+        let modules = format!("{}/{kernel}/modules.dep", paths::MODULES);
+        let own = changed(root, &kernel_path(kernel))?.max(changed(root, &modules)?);
+        if coming || youngest.max(own) > built {
+            stale.push(kernel.clone());
+        }
+    }
+    Ok(stale)
+}
+
+/// When a file, or anything in a folder, last changed, in seconds and nanoseconds.
+fn changed(root: &Root, path: &str) -> Result<(i64, i64)> {
+    let Some(file) = root.open_file(path)? else { return Ok((0, 0)) };
+    let found = file.metadata().with_context(|| format!("{}: cannot look at it", root.display(path)))?;
+    if !found.is_dir() {
+        return Ok((found.ctime(), found.ctime_nsec()));
+    }
+    // xbps sets the mode of some folders at every configure; only a new or lost name counts.
+    let mut youngest = (found.mtime(), found.mtime_nsec());
+    for name in root.list(path)?.unwrap_or_default() {
+        youngest = youngest.max(changed(root, &format!("{path}/{name}"))?);
+    }
+    Ok(youngest)
+}
+
+/// Makes this machine's own images of those of `kernels` that need it, or of all with `force`. The old image stays until
+/// the new one is whole and on the disk.
+///
+/// # Errors
+/// When mkinitcpio fails or makes something else than an image, or the disk refuses.
+pub fn master_rebuild(
+    lock: &Lock<'_>,
+    root: &Root,
+    kernels: &[String],
+    force: bool,
+    progress: &mut dyn Progress,
+) -> Result<Master> {
+    rebuild_with(&|| Mkinitcpio::of(root), lock, root, kernels, force, progress)
+}
+
+/// [`master_rebuild`], with a given mkinitcpio.
+pub(super) fn rebuild_with(
+    mkinitcpio: &dyn Fn() -> Result<Mkinitcpio>,
+    lock: &Lock<'_>,
+    root: &Root,
+    kernels: &[String],
+    force: bool,
+    progress: &mut dyn Progress,
+) -> Result<Master> {
+    if let Some(why) = not_ours(root)? {
+        return Ok(Master::NotOurs(why));
+    }
+    let kernels = if force { kernels.to_vec() } else { master_stale(root, &Tree::default(), kernels)? };
+    if kernels.is_empty() {
+        return Ok(Master::UpToDate);
+    }
+    let mkinitcpio = mkinitcpio()?;
+    let store = Store::open(lock, root)?;
+    for kernel in &kernels {
+        rebuild(&mkinitcpio, &store, root, kernel, progress)?;
+    }
+    Ok(Master::Rebuilt(kernels))
+}
+
+fn rebuild(mkinitcpio: &Mkinitcpio, store: &Store<'_>, root: &Root, kernel: &str, progress: &mut dyn Progress) -> Result<()> {
+    if root.open_file(&kernel_path(kernel))?.is_none() {
+        bail!(
+            "{}: not there, so kernel {kernel} is not installed (whole); reinstall its package",
+            root.display(&kernel_path(kernel))
+        );
+    }
+    let what = format!("master's own image of {kernel}");
+    progress.begin(&what);
+    let started = SystemTime::now();
+    let work = store.begin(kernel)?;
+    // /boot may be a file system of its own, and a rename stays on one.
+    let aside = store.aside("boot", &format!("initramfs-{kernel}.img"))?;
+    let arguments = ["-k", kernel, "-g", &mkinitcpio.inside(aside.path())];
+    let report = mkinitcpio.run(&arguments, &work.path(SCRATCH), progress)?;
+    for line in report.errors {
+        // The hooks are the machine's own choice, and mkinitcpio itself was content.
+        progress.warn(&line);
+    }
+    initramfs(root, aside.path())?;
+    aside.publish(started)?;
+    progress.done(&what);
+    Ok(())
+}
