@@ -15,15 +15,15 @@ msg "Laying this node's overlays over /etc..."
     msg_warn "not all of it was laid, see /run/voidclust/overlays.log"
 
 # Stage 1 has read or done these already, without what the overlays brought.
-if grep -qx 'changed rc.conf' /run/voidclust/changes; then
+if grep -qsx 'changed rc.conf' /run/voidclust/changes; then
     # shellcheck disable=SC1091 # only there on the machine
     . /etc/rc.conf
 fi
-if grep -q '^changed modules-load.d/' /run/voidclust/changes; then
+if grep -qs '^changed modules-load.d/' /run/voidclust/changes; then
     msg "Loading the kernel modules of this node..."
     modules-load
 fi
-if grep -q '^changed udev/rules.d/' /run/voidclust/changes; then
+if grep -qs '^changed udev/rules.d/' /run/voidclust/changes; then
     msg "Applying the udev rules of this node..."
     udevadm control --reload
     udevadm trigger --action=add --type=subsystems
