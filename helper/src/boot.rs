@@ -1,0 +1,202 @@
+//! What the loaders read: kernel command lines, PXELINUX and GRUB configurations. Pure.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::image::Image;
+use crate::paths;
+use crate::site::{Node, Site};
+use crate::template;
+use crate::tree::{Item, Tree};
+use crate::types::{Kernel, Mac};
+
+/// One entry of a loader's menu.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Entry {
+    label: String,
+    kernel: String,
+    folder: String,
+}
+
+/// The parameters that every client gets before the site's own.
+///
+/// `ip=` has four fields exactly: the `net` hook of mkinitcpio-nfs-utils appends `::DEVICE` once it has found the card of
+/// BOOTIF. Without `rootdelay=0` mkinitcpio's init waits ten seconds for a block device /dev/nfs, and without `panic=` a
+/// node that panics stays dead until somebody walks up to it.
+#[must_use]
+pub fn command_line(site: &Site, node: Option<&Node>) -> String {
+    let net = &site.network;
+    let (server, path) = site.root_source();
+    let ip = node.and_then(|node| node.address).map_or_else(
+        || ":::".to_owned(),
+        |address| {
+            let gateway = net.gateway.map_or_else(String::new, |gateway| gateway.to_string());
+            format!("{address}:{server}:{gateway}:{}", net.address.netmask())
+        },
+    );
+    let mut line = format!("nfsroot={server}:{path},{} ip={ip} rootdelay=0 panic=30", site.nfs.root_options);
+    for parameter in site.parameters_of(node) {
+        line.push(' ');
+        line.push_str(parameter.as_str().trim());
+    }
+    line
+}
+
+/// The image that a kernel wish stands for: `images` is ordered newest first.
+#[must_use]
+pub fn image_for<'images>(wish: &Kernel, images: &'images [Image]) -> Option<&'images Image> {
+    match wish {
+        Kernel::Newest => images.first(),
+        Kernel::Version(version) => images.iter().find(|image| image.kernel == *version),
+    }
+}
+
+/// The menu of a machine: its image first, the others behind it for fallback.
+fn entries(wish: &Kernel, images: &[Image]) -> Vec<Entry> {
+    let Some(first) = image_for(wish, images) else { return Vec::new() };
+    let others = images.iter().filter(|image| *image != first);
+    let entry = |image: &Image| Entry {
+        label: format!("{}-{}", image.kernel, image.digest),
+        kernel: image.kernel.clone(),
+        folder: image.folder(),
+    };
+    std::iter::once(first).chain(others).map(entry).collect()
+}
+
+/// The configurations of all loaders, naming images that exist.
+///
+/// # Errors
+/// When a template of ours fails, which is a defect of ours.
+pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
+    let mut environment = template::environment()?;
+    environment.add_template("pxelinux", include_str!("../templates/pxelinux.cfg.j2"))?;
+    environment.add_template("grub", include_str!("../templates/grub.cfg.j2"))?;
+    let mut tree = Tree::default();
+    let mut add = |path: String, template: &str, wish: &Kernel, line: &str, mac: Option<Mac>| -> anyhow::Result<()> {
+        let text = environment.get_template(template)?.render(template::values(json!({
+            "entries": entries(wish, images),
+            "wish": wish,
+            "line": line,
+            "mac": mac,
+            "timeout": site.boot.timeout,
+            "master": site.network.address.address,
+        })))?;
+        tree.insert(format!("{}/{path}", paths::BOOT_TREE), Item::file(text.into_bytes()));
+        Ok(())
+    };
+    let common = (&site.client.kernel, command_line(site, None));
+    if site.boot.bios {
+        add("pxelinux.cfg/default".to_owned(), "pxelinux", common.0, &common.1, None)?;
+    }
+    if site.boot.uefi {
+        add("grub/grub.cfg".to_owned(), "grub", common.0, &common.1, None)?;
+    }
+    for node in &site.nodes {
+        let own = (site.kernel_of(node), command_line(site, Some(node)));
+        if own == common {
+            continue;
+        }
+        for mac in &node.macs {
+            if site.boot.bios {
+                add(format!("pxelinux.cfg/{}", mac.loader_name()), "pxelinux", own.0, &own.1, None)?;
+            }
+            if site.boot.uefi {
+                // GRUB looks for this name by itself before it reads grub.cfg (its manual, "Network").
+                add(format!("grub/grub.cfg-{}", mac.loader_name()), "grub", own.0, &own.1, Some(*mac))?;
+            }
+        }
+    }
+    Ok(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::example_site;
+
+    fn image(kernel: &str, digest: &str) -> Image {
+        let part = crate::image::Part { size: 1, sha256: String::new() };
+        let (kernel, digest) = (kernel.to_owned(), digest.to_owned());
+        Image { kernel, digest, inputs: String::new(), built: 0, vmlinuz: part.clone(), initramfs: part }
+    }
+
+    fn text(tree: &Tree, path: &str) -> String {
+        match &tree.0[&format!("srv/tftp/{path}")] {
+            Item::File { bytes, mode: 0o644 } => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_node_with_an_address_gets_it_statically() {
+        let mut site = example_site();
+        site.network.gateway = Some([172, 23, 199, 1].into());
+        assert_eq!(
+            command_line(&site, Some(&site.nodes[0])),
+            "nfsroot=172.23.199.225:/root,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
+             ip=172.23.199.226:172.23.199.225:172.23.199.1:255.255.255.0 rootdelay=0 panic=30 loglevel=4"
+        );
+        assert!(command_line(&site, None).contains(" ip=::: "));
+    }
+
+    #[test]
+    fn parameters_come_from_client_profiles_and_node_in_order() {
+        let mut site = example_site();
+        site.profiles.insert(
+            "p".parse().unwrap(),
+            crate::site::Profile { cmdline: Some("from=profile".parse().unwrap()), ..Default::default() },
+        );
+        site.nodes[0].profiles = vec!["p".parse().unwrap()];
+        site.nodes[0].cmdline = Some(" from=node ".parse().unwrap());
+        assert!(command_line(&site, Some(&site.nodes[0])).ends_with(" loglevel=4 from=profile from=node"));
+    }
+
+    #[test]
+    fn another_root_server_is_named_on_the_command_line() {
+        let mut site = example_site();
+        site.nfs.root_server = Some("10.9.9.9:/void".parse().unwrap());
+        assert!(command_line(&site, None).starts_with("nfsroot=10.9.9.9:/void,ro,"));
+    }
+
+    #[test]
+    fn the_newest_image_is_first_and_the_others_stay_to_fall_back_to() {
+        let site = example_site();
+        let images = [image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
+        let tree = tree(&site, &images).unwrap();
+        let pxelinux = text(&tree, "pxelinux.cfg/default");
+        let at = |what: &str| pxelinux.find(what).unwrap_or_else(|| panic!("{what} in {pxelinux}"));
+        assert!(at("DEFAULT 6.12.10_1-bbb") < at("KERNEL images/6.12.10_1-bbb/vmlinuz"));
+        assert!(at("INITRD images/6.12.10_1-bbb/initramfs.img") < at("KERNEL images/6.12.9_1-aaa/vmlinuz"));
+    }
+
+    #[test]
+    fn a_pinned_node_boots_its_kernel_and_only_nodes_that_differ_have_a_file() {
+        let mut site = example_site();
+        site.nodes[0].kernel = Some("6.12.9_1".parse().unwrap());
+        site.nodes[1].address = None;
+        let images = [image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
+        let tree = tree(&site, &images).unwrap();
+        assert!(text(&tree, "pxelinux.cfg/01-52-54-00-17-c7-e2").contains("DEFAULT 6.12.9_1-aaa"));
+        assert!(text(&tree, "grub/grub.cfg-01-52-54-00-17-c7-e2").contains("images/6.12.9_1-aaa/vmlinuz"));
+        assert!(!tree.0.contains_key("srv/tftp/pxelinux.cfg/01-52-54-00-17-c7-e3"));
+        assert_eq!(tree.0.len(), 2 + 2 * 2);
+    }
+
+    #[test]
+    fn without_an_image_the_loader_says_so_instead_of_naming_what_is_not_there() {
+        let site = example_site();
+        let tree = tree(&site, &[]).unwrap();
+        for path in ["pxelinux.cfg/default", "grub/grub.cfg"] {
+            let text = text(&tree, path);
+            assert!(text.contains("no image") && !text.contains("vmlinuz"), "{text}");
+        }
+    }
+
+    #[test]
+    fn grub_names_the_master_in_every_path() {
+        let site = example_site();
+        let text = text(&tree(&site, &[image("6.12.10_1", "bbb")]).unwrap(), "grub/grub.cfg");
+        assert!(text.contains("linux (tftp,172.23.199.225)/images/6.12.10_1-bbb/vmlinuz nfsroot="), "{text}");
+        assert!(text.contains("BOOTIF=01-$net_default_mac"), "{text}");
+    }
+}

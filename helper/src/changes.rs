@@ -1,0 +1,224 @@
+//! A Plan as people read it: per file what changes, archives opened, as unified diffs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::archive::{self, Member};
+use crate::paths;
+use crate::plan::{Plan, Step};
+use crate::root::{Found, Root};
+use crate::site::Site;
+use crate::tree::Item;
+
+/// What happens to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is new.
+    Create,
+    /// Its content or mode changes.
+    Replace,
+    /// It goes.
+    Remove,
+    /// Somebody edited it: it stays, the new text is put beside it.
+    Edited,
+    /// It is not ours: nothing is done unless forced.
+    Foreign,
+}
+
+/// One file of the Plan, or one member of an archive.
+#[derive(Debug, Clone, Serialize)]
+pub struct Change {
+    /// The path under the root.
+    pub path: String,
+    /// The path inside the archive, for a member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// The node that an archive is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What happens.
+    pub action: Action,
+    /// The unified diff; empty for what is not text.
+    pub diff: String,
+}
+
+impl Change {
+    /// The name that messages use: `path` or `path:member`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.member.as_ref().map_or_else(|| self.path.clone(), |member| format!("{}:{member}", self.path))
+    }
+}
+
+/// What one of two sides has.
+type Side = Option<Member>;
+
+/// Lists what a Plan changes, in path order.
+///
+/// # Errors
+/// When the old content cannot be read.
+pub fn list(root: &Root, site: &Site, plan: &Plan) -> Result<Vec<Change>> {
+    let owners = owners(site);
+    let mut changes = Vec::new();
+    for (path, step) in &plan.steps {
+        let (action, new) = match step {
+            Step::Keep | Step::Abandon => continue,
+            Step::Create(item) => (Action::Create, Some(item)),
+            Step::Replace(item) => (Action::Replace, Some(item)),
+            Step::Remove => (Action::Remove, None),
+            Step::LeaveEdited => (Action::Edited, None),
+            Step::Foreign(_) => (Action::Foreign, None),
+        };
+        if matches!(action, Action::Edited | Action::Foreign) {
+            changes.push(Change { path: path.clone(), member: None, node: None, action, diff: String::new() });
+            continue;
+        }
+        let old = if action == Action::Create { None } else { root.find(path).context("cannot compare")? };
+        match archive_name(path) {
+            Some(name) => {
+                let node = Some(owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
+                let (old, new) = (opened_found(old), new.map(opened).unwrap_or_default());
+                let before = changes.len();
+                for member in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+                    let (old, new) = (old.get(member).cloned(), new.get(member).cloned());
+                    if old != new {
+                        changes.push(change(path, Some(member), node.clone(), &old, &new));
+                    }
+                }
+                if changes.len() == before {
+                    // Same members, other bytes: the archive itself was damaged, or its mode changed.
+                    changes.push(Change { path: path.clone(), member: None, node, action, diff: String::new() });
+                }
+            }
+            None => {
+                let old = old.and_then(|found| match found {
+                    Found::File { bytes, mode } => Some(Member::Item(Item::File { bytes: bytes.into(), mode })),
+                    Found::Link(target) => Some(Member::Item(Item::Link(target))),
+                    Found::Folder(_) | Found::Other => None,
+                });
+                changes.push(change(path, None, None, &old, &new.cloned().map(Member::Item)));
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// Lists what a Plan changes by path only, without a look into the files.
+#[must_use]
+pub fn summary(site: &Site, plan: &Plan) -> Vec<Change> {
+    let owners = owners(site);
+    let told = plan.steps.iter().filter_map(|(path, step)| {
+        let action = match step {
+            Step::Keep | Step::Abandon => return None,
+            Step::Create(_) => Action::Create,
+            Step::Replace(_) => Action::Replace,
+            Step::Remove => Action::Remove,
+            Step::LeaveEdited => Action::Edited,
+            Step::Foreign(_) => Action::Foreign,
+        };
+        let node = archive_name(path).map(|name| owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
+        Some(Change { path: path.clone(), member: None, node, action, diff: String::new() })
+    });
+    told.collect()
+}
+
+/// The MAC in the path of an archive of ours.
+fn archive_name(path: &str) -> Option<&str> {
+    path.strip_prefix(paths::OVERLAYS)?.strip_prefix('/')?.strip_suffix(paths::ARCHIVE_SUFFIX)
+}
+
+/// Which machine an archive is for, by the beginning of its name.
+fn owners(site: &Site) -> BTreeMap<String, String> {
+    let nodes = site.nodes.iter().flat_map(|node| node.macs.iter().map(|mac| (mac.to_string(), node.name.to_string())));
+    nodes.chain([(site.master.mac.to_string(), site.master.name.to_string())]).collect()
+}
+
+fn opened(item: &Item) -> BTreeMap<String, Member> {
+    match item {
+        Item::File { bytes, .. } => archive::read(bytes).unwrap_or_default(),
+        Item::Link(_) => BTreeMap::new(),
+    }
+}
+
+fn opened_found(found: Option<Found>) -> BTreeMap<String, Member> {
+    match found {
+        // What cannot be read is damaged, and will be replaced whole: every member is new.
+        Some(Found::File { bytes, .. }) => archive::read(&bytes).unwrap_or_default(),
+        _ => BTreeMap::new(),
+    }
+}
+
+fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side, new: &Side) -> Change {
+    let action = match (old, new) {
+        (None, _) => Action::Create,
+        (_, None) => Action::Remove,
+        _ => Action::Replace,
+    };
+    let name = member.map_or_else(|| path.to_owned(), |member| format!("{path}:{member}"));
+    Change { path: path.to_owned(), member: member.cloned(), node, action, diff: diff(&name, old, new) }
+}
+
+fn diff(name: &str, old: &Side, new: &Side) -> String {
+    let (Some(before), Some(after)) = (text(old), text(new)) else {
+        return format!("Binary files a/{name} and b/{name} differ\n");
+    };
+    let header = |side: &Side, prefix: &str| if side.is_some() { format!("{prefix}/{name}") } else { "/dev/null".to_owned() };
+    let mut out = String::new();
+    if let (Some(old), Some(new)) = (mode(old), mode(new))
+        && old != new
+    {
+        out.push_str(&format!("old mode {old:04o}\nnew mode {new:04o}\n"));
+    }
+    let text = similar::TextDiff::from_lines(&before, &after);
+    out.push_str(&text.unified_diff().header(&header(old, "a"), &header(new, "b")).to_string());
+    if out.is_empty() {
+        // An empty file, or a folder, comes or goes: the names alone tell it.
+        out = format!("--- {}\n+++ {}\n", header(old, "a"), header(new, "b"));
+    }
+    out
+}
+
+fn text(side: &Side) -> Option<String> {
+    match side {
+        None | Some(Member::Folder(_)) => Some(String::new()),
+        Some(Member::Item(Item::Link(target))) => Some(format!("-> {target}\n")),
+        Some(Member::Item(Item::File { bytes, .. })) => {
+            String::from_utf8(bytes.to_vec()).ok().filter(|text| !text.contains('\0'))
+        }
+    }
+}
+
+fn mode(side: &Side) -> Option<u32> {
+    match side {
+        Some(Member::Item(Item::File { mode, .. }) | Member::Folder(mode)) => Some(*mode),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str, mode: u32) -> Side {
+        Some(Member::Item(Item::File { bytes: text.as_bytes().into(), mode }))
+    }
+
+    #[test]
+    fn a_changed_line_is_a_unified_diff() {
+        assert_eq!(
+            diff("etc/a", &file("1\n2\n", 0o644), &file("1\n3\n", 0o644)),
+            "--- a/etc/a\n+++ b/etc/a\n@@ -1,2 +1,2 @@\n 1\n-2\n+3\n"
+        );
+    }
+
+    #[test]
+    fn modes_links_empty_files_and_bytes_are_told() {
+        assert_eq!(diff("a", &file("x\n", 0o644), &file("x\n", 0o600)), "old mode 0644\nnew mode 0600\n");
+        assert_eq!(diff("a", &None, &file("", 0o644)), "--- /dev/null\n+++ b/a\n");
+        assert!(diff("a", &None, &Some(Member::Item(Item::Link("/etc/sv/x".into())))).contains("+-> /etc/sv/x"));
+        assert_eq!(diff("a", &file("\0", 0o644), &None), "Binary files a/a and b/a differ\n");
+    }
+}

@@ -1,0 +1,183 @@
+//! The command line: its types and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+// Options are listed in --help in the order of declaration; keep help lines within 80 columns.
+
+/// Render and rebuild what a diskless Void Linux cluster boots from
+#[derive(Debug, Parser)]
+#[command(name = "voidclust", version, arg_required_else_help = true, max_term_width = 80)]
+#[command(after_help = "Example:\n  vi /etc/voidclust.conf && voidclust diff && voidclust apply\n\n\
+Exit status: 0 done or in sync, 1 failed, 2 usage, 3 differs.\n\
+See voidclust(8) and voidclust.conf(5).")]
+pub struct Cli {
+    /// What every command takes
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Work on the tree DIR instead of /
+    #[arg(short, long, global = true, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// Read FILE instead of /etc/voidclust.conf and its drop-ins
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say more about what is done
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to colour the output; `NO_COLOR` is heeded
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the configuration and the overlays; change nothing
+    #[command(after_help = "Example:\n  voidclust check --config ./voidclust.conf")]
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what apply would change, as a unified diff
+    #[command(after_help = "Example:\n  voidclust diff | less -R\n\nExit status: 0 in sync, 3 differs.")]
+    Diff {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the files, build the images, tell the services
+    #[command(after_help = "Example:\n  voidclust apply --dry-run && voidclust apply")]
+    Apply {
+        /// Only say what would be done; exit status 3 if there is anything
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+        /// Replace files that were edited by hand or are not ours
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// List what a node lays over /etc and where it comes from
+    #[command(after_help = "Example:\n  voidclust show node1\n  voidclust show node1 hosts\n  voidclust show default")]
+    Show {
+        /// A node's name, MAC or address, or \"master\" or \"default\"
+        node: String,
+        /// Print this file, as a path below /etc
+        path: Option<String>,
+        /// Print JSON
+        #[arg(long, conflicts_with = "path")]
+        json: bool,
+    },
+    /// Build, list, check and prune the images that nodes boot
+    #[command(subcommand, after_help = "Example:\n  voidclust image build --kernel 6.12.94_1")]
+    Image(Image),
+    /// Bring this running node up to date with its overlays
+    #[command(after_help = "Example:\n  ssh node1 voidclust refresh")]
+    Refresh,
+    /// Print the completions for a shell
+    #[command(after_help = "Example:\n  voidclust completions fish > voidclust.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// What package scripts and kernel hooks call; never prompts
+    #[command(subcommand, after_help = "Example:\n  voidclust -r . hook kernel-install 6.12.94_1")]
+    Hook(Hook),
+}
+
+/// What can be done with images.
+#[derive(Debug, Subcommand)]
+pub enum Image {
+    /// Build what is missing or out of date
+    #[command(after_help = "Example:\n  voidclust image build --force")]
+    Build {
+        /// Build for this kernel only
+        #[arg(short, long, value_name = "V")]
+        kernel: Option<String>,
+        /// Build even if nothing changed
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// List the images, newest first
+    #[command(after_help = "Example:\n  voidclust image list")]
+    List,
+    /// Remove images that no loader names, but for the newest ones
+    #[command(after_help = "Example:\n  voidclust image prune")]
+    Prune,
+    /// Compare every image with its checksums
+    #[command(after_help = "Example:\n  voidclust image verify && echo sound")]
+    Verify,
+}
+
+/// Entry points for package scripts.
+#[derive(Debug, Subcommand)]
+pub enum Hook {
+    /// After a package of ours was installed or upgraded
+    #[command(after_help = "Example:\n  voidclust -r . hook post-install")]
+    PostInstall,
+    /// After a kernel was installed
+    #[command(after_help = "Example:\n  voidclust -r . hook kernel-install 6.12.94_1")]
+    KernelInstall {
+        /// The kernel's version
+        version: String,
+    },
+    /// After a kernel was removed
+    #[command(after_help = "Example:\n  voidclust -r . hook kernel-remove 6.12.94_1")]
+    KernelRemove {
+        /// The kernel's version
+        version: String,
+    },
+    /// Take away what we rendered and nobody edited; never images
+    #[command(after_help = "Example:\n  voidclust -r . hook remove")]
+    Remove,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn walk(command: &mut clap::Command, check: &mut impl FnMut(&str, &mut clap::Command)) {
+        let name = command.get_name().to_owned();
+        check(&name, command);
+        for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+            walk(sub, check);
+        }
+    }
+
+    #[test]
+    fn help_fits_80_columns_and_has_an_example() {
+        walk(&mut Cli::command(), &mut |name, command| {
+            let help = command.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+            assert!(help.contains("Example:"), "{name} has no example");
+        });
+    }
+}

@@ -1,0 +1,187 @@
+//! `voidclust apply`: files, then images, then the loaders' configurations, then services. Crash-only: each stage leaves
+//! the old state or the new one, and the next run goes on where a killed one stopped.
+
+use std::io::IsTerminal;
+
+use anyhow::{Result, bail};
+
+use super::diff::Preview;
+use super::{Status, counted};
+use crate::changes::{self, Action, Change};
+use crate::cli::Global;
+use crate::commit::{Lock, plan_for};
+use crate::image::{self, Build, Lines, Progress, Spinner};
+use crate::manifest::Ours;
+use crate::plan::Plan;
+use crate::services;
+use crate::session::{self, Target, Trees, Wanted};
+use crate::tools::Tool;
+
+/// Above this many changes the files are counted, not listed, unless `--verbose` is given.
+const LISTED: usize = 40;
+
+/// Applies, or with `dry_run` says what would be done.
+///
+/// # Errors
+/// When the configuration is wrong, something stands in the way, or a stage failed.
+pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
+    let target = Target::open(global)?;
+    let wanted = session::read_site(&target, global.config.as_deref())?;
+    let trees = wanted.trees(&target.root)?;
+    if dry_run {
+        let plans = session::plans(&target.root, &trees, force)?;
+        let preview = Preview::of(&target.root, &wanted, &trees, &plans)?;
+        print_changes(&preview.changes, global.verbose);
+        preview.print_consequences();
+        anstream::println!("{}", preview.summary());
+        return Ok(if preview.differs() { Status::Differs } else { Status::Done });
+    }
+    apply(&target, &wanted, &trees, force, global.verbose)
+}
+
+/// Carries all stages out.
+///
+/// # Errors
+/// When something stands in the way (then nothing was changed), or a stage failed.
+pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, force: bool, verbose: bool) -> Result<Status> {
+    let root = &target.root;
+    let lock = Lock::take(root)?;
+    let plans = session::plans(root, trees, force)?;
+    // Both halves are looked at before the first is written: what is in the way of the second must stop the first.
+    refuse_foreign(target, [&plans.files, &plans.boot])?;
+    let changes = changes::summary(&wanted.site, &plans.files);
+    lock.commit(&plans.files, &plans.ours)?;
+    print_changes(&changes, verbose);
+
+    let images = build_images(target, wanted, &lock, verbose)?;
+
+    let boot = switch_boot_tree(target, wanted, &lock, force)?;
+    print_changes(&boot, verbose);
+
+    let kernels = image::wanted(&wanted.site, &wanted.facts);
+    let pruned = image::prune(&lock, root, usize::from(wanted.site.boot.keep), &kernels)?;
+    for image in &pruned.removed {
+        anstream::println!("pruned {}", image.folder());
+    }
+    for note in trees.notes.iter().chain(&images.notes) {
+        anstream::println!("note: {note}");
+    }
+    bring_up_to_date(target, wanted)?;
+    if !images.failures.is_empty() {
+        bail!("{}\nwhat clients boot stays as it was; run voidclust apply again", images.failures.join("\n"));
+    }
+    let written = changes.iter().chain(&boot).filter(|change| change.action != Action::Edited).count();
+    if written + images.built == 0 {
+        anstream::println!("in sync: nothing to do");
+    } else {
+        anstream::println!("done: {}, {} built", counted(written, "file"), counted(images.built, "image"));
+    }
+    Ok(Status::Done)
+}
+
+fn refuse_foreign(target: &Target, plans: [&Plan; 2]) -> Result<()> {
+    let foreign: Vec<_> = plans.into_iter().flat_map(Plan::foreign).collect();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let lines: String = foreign
+        .iter()
+        .take(LISTED)
+        .map(|(path, what)| format!("{}: {what} is in the way\n", target.root.display(path)))
+        .collect();
+    bail!("{lines}nothing was changed; move what is in the way, or replace files with: voidclust apply --force")
+}
+
+/// What the stage of images did.
+#[derive(Debug, Default)]
+struct Images {
+    built: usize,
+    notes: Vec<String>,
+    /// One message per image that could not be built.
+    failures: Vec<String>,
+}
+
+/// Builds what is missing or out of date. A failure stops no other image: each is whole or not there.
+fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool) -> Result<Images> {
+    let root = &target.root;
+    let mut images = Images::default();
+    if let Some(missing) = image::missing_tools(root)? {
+        images.notes.push(missing);
+        return Ok(images);
+    }
+    let mut progress = progress(verbose);
+    for kernel in image::wanted(&wanted.site, &wanted.facts) {
+        // A kernel that is gone is booted from the image there is.
+        if !wanted.facts.kernels.contains(&kernel) {
+            continue;
+        }
+        match image::build(lock, root, &kernel, false, progress.as_mut()) {
+            Ok(Build::New(_)) => images.built += 1,
+            Ok(Build::UpToDate(_)) => {}
+            Err(error) => images.failures.push(format!("client image of {kernel}: {error:#}")),
+        }
+    }
+    match image::master_rebuild(lock, root, &wanted.facts.kernels, false, progress.as_mut()) {
+        Ok(image::Master::Rebuilt(kernels)) => images.built += kernels.len(),
+        Ok(image::Master::UpToDate) => {}
+        Ok(image::Master::NotOurs(why)) => images.notes.push(why),
+        Err(error) => images.failures.push(format!("the master's own image: {error:#}")),
+    }
+    if wanted.facts.kernels.is_empty() {
+        images.notes.push(format!("{}: no kernel here, so there is no image to build", root.display("boot")));
+    }
+    Ok(images)
+}
+
+/// A spinner on a terminal, plain lines elsewhere.
+#[must_use]
+pub fn progress(verbose: bool) -> Box<dyn Progress> {
+    if std::io::stderr().is_terminal() && !verbose { Box::new(Spinner::default()) } else { Box::new(Lines { verbose }) }
+}
+
+/// Makes the loaders name the images that are there now.
+///
+/// # Errors
+/// When something stands in the way, or the disk refuses.
+pub fn switch_boot_tree(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force: bool) -> Result<Vec<Change>> {
+    let root = &target.root;
+    let ours = Ours::load(root)?;
+    let plan = plan_for(root, &wanted.boot_tree(root)?, &ours, session::is_boot, force)?;
+    lock.commit(&plan, &ours)?;
+    Ok(changes::summary(&wanted.site, &plan))
+}
+
+/// On a master that runs from its overlay: the mounted overlay learns of the changed lower tree (it would go on showing
+/// deleted files), the new overlay is laid over /etc, and the services that read what changed are told.
+///
+/// # Errors
+/// When a step fails; the files are in place all the same.
+pub fn bring_up_to_date(target: &Target, wanted: &Wanted) -> Result<()> {
+    if target.on_overlay {
+        Tool::new("mount").args(["-o", "remount", "/"]).output()?;
+        services::refresh(&target.root, &[wanted.site.master.mac.to_string()], &mut |line| anstream::println!("{line}"))?;
+    } else if target.running {
+        anstream::println!("note: this machine does not run from its overlay yet; reboot it to become the master");
+    }
+    Ok(())
+}
+
+fn print_changes(changes: &[Change], verbose: bool) {
+    let quiet = changes.len() > LISTED && !verbose;
+    for change in changes {
+        let node = change.node.as_ref().map_or_else(String::new, |node| format!(" ({node})"));
+        let (what, always) = match change.action {
+            Action::Create => ("create", false),
+            Action::Replace => ("replace", false),
+            Action::Remove => ("remove", false),
+            Action::Edited => ("edited by hand, new text beside it:", true),
+            Action::Foreign => ("in the way:", true),
+        };
+        if always || !quiet {
+            anstream::println!("{what} {}{node}", change.name());
+        }
+    }
+    if quiet {
+        anstream::println!("{} (list them with --verbose)", counted(changes.len(), "change"));
+    }
+}

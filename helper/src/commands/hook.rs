@@ -1,0 +1,126 @@
+//! `voidclust hook`: what package scripts and kernel hooks call. The logic is here, where it is tested; the scripts only
+//! call it. Nothing here prompts, and a site that is not configured yet is no failure.
+
+use anyhow::Result;
+
+use super::{Status, apply, counted};
+use crate::cli::{Global, Hook};
+use crate::commit::{Lock, plan_for};
+use crate::image;
+use crate::manifest::{Manifest, Ours};
+use crate::plan::Step;
+use crate::session::{self, Configured, Target, Wanted};
+use crate::tree::Tree;
+
+/// Runs a hook.
+///
+/// # Errors
+/// Only for real failures: a full disk, an image that cannot be built.
+pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
+    let target = Target::open(global)?;
+    match hook {
+        Hook::PostInstall => with_site(&target, global, |wanted| post_install(&target, wanted)),
+        Hook::KernelInstall { version } => with_site(&target, global, |wanted| kernel_install(&target, wanted, version)),
+        Hook::KernelRemove { version } => with_site(&target, global, |wanted| kernel_remove(&target, wanted, version)),
+        Hook::Remove => remove(&target),
+    }
+}
+
+/// Runs `work` if there is a site to work for; else says in one line what is to do.
+fn with_site(target: &Target, global: &Global, work: impl FnOnce(&mut Wanted) -> Result<Status>) -> Result<Status> {
+    let next = match session::read(target, global.config.as_deref()) {
+        Ok(Configured::Yes(mut wanted)) => return work(&mut wanted),
+        Ok(Configured::Not(file)) => format!("edit {file}, then run: voidclust apply"),
+        Ok(Configured::Wrong(messages)) => {
+            let first =
+                messages.first().map(|m| format!("{}:{}:{}: {}", m.file, m.line, m.column, m.problem)).unwrap_or_default();
+            format!("{first} ({} in all); mend it, then run: voidclust apply", counted(messages.len(), "problem"))
+        }
+        Err(error) => format!("{error:#}; then run: voidclust apply"),
+    };
+    anstream::println!("voidclust: {}", one_line(&next));
+    Ok(Status::Done)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn post_install(target: &Target, wanted: &Wanted) -> Result<Status> {
+    let trees = match wanted.trees(&target.root) {
+        Ok(trees) => trees,
+        Err(error) => {
+            anstream::println!("voidclust: {}; then run: voidclust apply", one_line(&format!("{error:#}")));
+            return Ok(Status::Done);
+        }
+    };
+    if let Some(why) = nothing_runs_here(target) {
+        // In a chroot without /proc mkinitcpio builds images that lack what it could not see.
+        let status = render_only(target, &trees)?;
+        anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
+        return Ok(status);
+    }
+    apply::apply(target, wanted, &trees, false, false)
+}
+
+/// Why images cannot be built here, if they cannot.
+fn nothing_runs_here(target: &Target) -> Option<&'static str> {
+    let proc = target.root.path().join("proc/self");
+    (!proc.exists()).then_some("there is no /proc here")
+}
+
+fn render_only(target: &Target, trees: &session::Trees) -> Result<Status> {
+    let lock = Lock::take(&target.root)?;
+    let plans = session::plans(&target.root, trees, false)?;
+    lock.commit(&plans.files, &plans.ours)?;
+    Ok(Status::Done)
+}
+
+fn kernel_install(target: &Target, wanted: &Wanted, version: &str) -> Result<Status> {
+    if !image::wanted(&wanted.site, &wanted.facts).contains(version) {
+        anstream::println!("voidclust: no node boots kernel {version}, so it needs no client image");
+        return Ok(Status::Done);
+    }
+    post_install(target, wanted)
+}
+
+/// A kernel is going: its images go too, unless a node is pinned to it. The loaders are switched first.
+fn kernel_remove(target: &Target, wanted: &mut Wanted, version: &str) -> Result<Status> {
+    wanted.facts.kernels.retain(|kernel| kernel != version);
+    if image::wanted(&wanted.site, &wanted.facts).contains(version) {
+        anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
+        return Ok(Status::Done);
+    }
+    let lock = Lock::take(&target.root)?;
+    let mut others = wanted.kept(&target.root)?;
+    others.retain(|image| image.kernel != version);
+    // Without another image the nodes go on with this one: better an old kernel than none.
+    if !others.is_empty() {
+        let ours = Ours::load(&target.root)?;
+        let boot = crate::boot::tree(&wanted.site, &others)?;
+        let plan = plan_for(&target.root, &boot, &ours, session::is_boot, false)?;
+        lock.commit(&plan, &ours)?;
+    }
+    for (image, why) in image::forget(&lock, &target.root, version)?.kept {
+        anstream::println!("voidclust: keeping {}: {why}", image.folder());
+    }
+    Ok(Status::Done)
+}
+
+/// Takes away what we rendered and nobody edited.
+fn remove(target: &Target) -> Result<Status> {
+    let root = &target.root;
+    let lock = Lock::take(root)?;
+    let ours = Ours::load(root)?;
+    // The loaders' configurations of images that nodes may boot at this moment go with the rest: without the master's
+    // services nothing is served anyway.
+    let mut plan = plan_for(root, &Tree::default(), &ours, |_| true, false)?;
+    plan.manifest = Manifest::default();
+    let left = plan.count(|step| matches!(step, Step::Abandon));
+    lock.commit(&plan, &ours)?;
+    lock.forget_state()?;
+    if left > 0 {
+        anstream::println!("voidclust: {} edited by hand stay", counted(left, "file"));
+    }
+    Ok(Status::Done)
+}

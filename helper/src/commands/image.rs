@@ -1,0 +1,85 @@
+//! `voidclust image`: build, list, prune and verify what nodes boot.
+
+use anyhow::{Result, bail};
+
+use super::{Status, apply, counted};
+use crate::cli::{Global, Image};
+use crate::commit::Lock;
+use crate::image::{self, Build};
+use crate::session::{self, Target};
+
+/// Runs an image command.
+///
+/// # Errors
+/// When an image cannot be built or read.
+pub fn run(global: &Global, command: &Image) -> Result<Status> {
+    let target = Target::open(global)?;
+    match command {
+        Image::Build { kernel, force } => build(&target, global, kernel.as_deref(), *force),
+        Image::List => list(&target, global),
+        Image::Prune => prune(&target, global),
+        Image::Verify => verify(&target),
+    }
+}
+
+fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) -> Result<Status> {
+    let root = &target.root;
+    let wanted = session::read_site(target, global.config.as_deref())?;
+    if let Some(missing) = image::missing_tools(root)? {
+        bail!(missing);
+    }
+    let kernels = match kernel {
+        Some(kernel) => [kernel.to_owned()].into(),
+        None => image::wanted(&wanted.site, &wanted.facts),
+    };
+    if kernels.is_empty() {
+        bail!("{}: no kernel with modules here; install one, for example linux", root.display("boot"));
+    }
+    let lock = Lock::take(root)?;
+    let mut progress = apply::progress(global.verbose);
+    for kernel in kernels {
+        if let Build::UpToDate(image) = image::build(&lock, root, &kernel, force, progress.as_mut())? {
+            anstream::println!("{} is up to date", image.folder());
+        }
+    }
+    apply::switch_boot_tree(target, &wanted, &lock, false)?;
+    Ok(Status::Done)
+}
+
+fn list(target: &Target, global: &Global) -> Result<Status> {
+    let images = image::list(&target.root)?;
+    if images.is_empty() {
+        anstream::println!("no image yet; build one with: voidclust image build");
+    }
+    let _ = global;
+    for image in images {
+        let size = (image.vmlinuz.size + image.initramfs.size) as f64 / 1e6;
+        anstream::println!("{:24} {}  {size:7.1} MB", image.kernel, image.digest);
+    }
+    Ok(Status::Done)
+}
+
+fn prune(target: &Target, global: &Global) -> Result<Status> {
+    let wanted = session::read_site(target, global.config.as_deref())?;
+    let lock = Lock::take(&target.root)?;
+    apply::switch_boot_tree(target, &wanted, &lock, false)?;
+    let kernels = image::wanted(&wanted.site, &wanted.facts);
+    let pruned = image::prune(&lock, &target.root, usize::from(wanted.site.boot.keep), &kernels)?;
+    for (image, why) in &pruned.kept {
+        anstream::println!("kept {}: {why}", image.folder());
+    }
+    for (name, why) in &pruned.foreign {
+        anstream::println!("left {name}: {why}");
+    }
+    anstream::println!("{} pruned", counted(pruned.removed.len(), "image"));
+    Ok(Status::Done)
+}
+
+fn verify(target: &Target) -> Result<Status> {
+    let (good, findings) = image::verify(&target.root)?;
+    for finding in &findings {
+        anstream::println!("{}: {}", finding.name, finding.what);
+    }
+    anstream::println!("{} sound", counted(good, "image"));
+    Ok(if findings.iter().any(|finding| finding.serious) { Status::Failed } else { Status::Done })
+}

@@ -1,0 +1,51 @@
+//! One module per command: each prints its result and returns the exit status.
+
+pub mod apply;
+pub mod check;
+pub mod diff;
+pub mod hook;
+pub mod image;
+pub mod refresh;
+pub mod show;
+
+use anyhow::Result;
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+
+/// How a run ended; the numbers are an interface (voidclust(8), EXIT STATUS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Done, or in sync.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Checked, and it differs.
+    Differs = 3,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever went wrong, in a message that names the thing and the way out.
+pub fn run(cli: &Cli) -> Result<Status> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Check { json } => check::run(global, *json),
+        Command::Diff { json } => diff::run(global, *json),
+        Command::Apply { dry_run, force } => apply::run(global, *dry_run, *force),
+        Command::Show { node, path, json } => show::run(global, node, path.as_deref(), *json),
+        Command::Image(command) => image::run(global, command),
+        Command::Refresh => refresh::run(global),
+        Command::Hook(hook) => hook::run(global, hook),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "voidclust", &mut std::io::stdout());
+            Ok(Status::Done)
+        }
+    }
+}
+
+/// `1 file`, `2 files`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

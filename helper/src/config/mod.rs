@@ -1,0 +1,130 @@
+//! From the text of /etc/voidclust.conf and its drop-ins to a checked [`Site`].
+
+mod raw;
+mod resolve;
+mod source;
+
+use anyhow::Result;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+pub use source::{Message, Problem, Sources};
+
+use crate::facts::Facts;
+use crate::paths;
+use crate::root::Root;
+use crate::site::Site;
+
+/// What the configuration amounts to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// No key is set: the file is as the package ships it.
+    NotConfigured,
+    /// It is right.
+    Site(Box<Site>),
+    /// It is not: every problem, in the order of the files.
+    Wrong(Vec<Message>),
+}
+
+/// The configuration's texts, in the order in which they are read: name for messages, and text.
+pub type Texts = Vec<(String, String)>;
+
+/// Reads the configuration and its drop-ins. `config` is another file than the root's, for `--config`; then there are no
+/// drop-ins.
+///
+/// # Errors
+/// When a file cannot be read, or the configuration is not there.
+pub fn load(root: &Root, config: Option<&std::path::Path>) -> Result<Texts> {
+    use anyhow::Context;
+    if let Some(path) = config {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
+        return Ok(vec![(path.display().to_string(), text)]);
+    }
+    let remedy = "install the package voidclust, or name the file with --config";
+    let text = root.read_text(paths::CONFIG)?;
+    let text = text.with_context(|| format!("{}: not found; {remedy}", root.display(paths::CONFIG)))?;
+    let mut texts = vec![(root.display(paths::CONFIG), text)];
+    for name in root.list(paths::CONFIG_DROPINS)?.unwrap_or_default() {
+        let path = format!("{}/{name}", paths::CONFIG_DROPINS);
+        if name.ends_with(".conf") && !name.starts_with('.') {
+            let text = root.read_text(&path)?;
+            texts.push((root.display(&path), text.with_context(|| format!("{}: is a dangling link", root.display(&path)))?));
+        }
+    }
+    Ok(texts)
+}
+
+/// Parses, merges and checks: a pure function of the texts and the facts of the machine.
+#[must_use]
+pub fn parse(texts: &Texts, facts: &Facts) -> Outcome {
+    let mut sources = Sources::default();
+    let mut problems = Vec::new();
+    let mut document = DeTable::new();
+    for (name, text) in texts {
+        let base = sources.add(name.clone(), text.clone());
+        let (table, errors) = DeTable::parse_recoverable(text);
+        problems.extend(errors.iter().map(|error| {
+            let span = error.span().unwrap_or(0..0);
+            Problem::at(span.start + base..span.end + base, error.message()).remedy("see https://toml.io for the notation")
+        }));
+        merge(&mut document, moved(table.into_inner(), base), true);
+    }
+    // A file that cannot be read whole would only yield more complaints about what it seems to lack.
+    if problems.is_empty() {
+        if is_empty(&document) {
+            return Outcome::NotConfigured;
+        }
+        let raw = raw::read(document, &mut problems);
+        if let Some(site) = resolve::resolve(raw, facts, &mut problems) {
+            return Outcome::Site(Box::new(site));
+        }
+    }
+    problems.sort_by_key(|problem| problem.span.as_ref().map(|span| (span.start, span.end)));
+    problems.dedup();
+    Outcome::Wrong(problems.iter().map(|problem| sources.explain(problem)).collect())
+}
+
+/// Whether no key is set: headers of tables may stand there.
+fn is_empty(table: &DeTable<'_>) -> bool {
+    table.values().all(|value| value.get_ref().as_table().is_some_and(is_empty))
+}
+
+/// The table with all its spans moved by `base`, so that they point into [`Sources`].
+fn moved(table: DeTable<'_>, base: usize) -> DeTable<'_> {
+    let entries = table.into_iter().map(|(key, value)| {
+        let span = key.span();
+        (Spanned::new(span.start + base..span.end + base, key.into_inner()), moved_value(value, base))
+    });
+    entries.collect()
+}
+
+fn moved_value(value: Spanned<DeValue<'_>>, base: usize) -> Spanned<DeValue<'_>> {
+    let span = value.span();
+    let inner = match value.into_inner() {
+        DeValue::Table(table) => DeValue::Table(moved(table, base)),
+        DeValue::Array(array) => DeValue::Array(array.into_iter().map(|item| moved_value(item, base)).collect()),
+        scalar => scalar,
+    };
+    Spanned::new(span.start + base..span.end + base, inner)
+}
+
+/// Lays `over` on `table`: tables merge, the list of nodes grows, anything else is replaced.
+fn merge<'text>(table: &mut DeTable<'text>, over: DeTable<'text>, top: bool) {
+    for (key, value) in over {
+        let grows = top && key.get_ref() == "node";
+        let span = value.span();
+        // Taken out and put in again: the map would keep the old key, and messages would name the wrong file.
+        let merged = match (table.remove(&key).map(Spanned::into_inner), value.into_inner()) {
+            (Some(DeValue::Table(mut there)), DeValue::Table(over)) => {
+                merge(&mut there, over, false);
+                DeValue::Table(there)
+            }
+            (Some(DeValue::Array(mut there)), DeValue::Array(over)) if grows => {
+                over.into_iter().for_each(|node| there.push(node));
+                DeValue::Array(there)
+            }
+            (_, value) => value,
+        };
+        table.insert(key, Spanned::new(span, merged));
+    }
+}

@@ -1,0 +1,279 @@
+//! The shape of the configuration as serde reads it: every key optional, every value with its place.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::source::Problem;
+use crate::site::Drivers;
+use crate::types::{
+    AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
+    MountOptions, OverlayName, RemoteDevice, RootServer, Service,
+};
+
+/// All tables, each read on its own so that one mistake hides no other.
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    pub(super) cluster: Cluster,
+    pub(super) network: Network,
+    pub(super) master: Master,
+    pub(super) client: Client,
+    pub(super) nfs: Nfs,
+    pub(super) boot: Boot,
+    pub(super) profiles: Vec<(Spanned<OverlayName>, Profile)>,
+    pub(super) nodes: Vec<Entry>,
+}
+
+/// A `[[node]]` with its place; `whole` is false when a part of it was wrong and is left out.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) span: std::ops::Range<usize>,
+    pub(super) node: Node,
+    pub(super) whole: bool,
+}
+
+/// Declares a table: all keys optional, unknown keys refused.
+macro_rules! table {
+    ($(#[doc = $doc:literal])* $name:ident, $expecting:literal, { $($key:ident: $type:ty,)* }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Default, serde::Deserialize)]
+        #[serde(default, deny_unknown_fields, expecting = $expecting)]
+        pub(super) struct $name { $(pub(super) $key: $type,)* }
+
+        impl $name {
+            /// The keys, for the test that compares them with the manual page.
+            #[cfg(test)]
+            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+        }
+    };
+}
+
+type Key<T> = Option<Spanned<T>>;
+type List<T> = Vec<Spanned<T>>;
+
+table!(Cluster, "the table [cluster]", { domain: Key<HostName>, });
+table!(Network, "the table [network]", {
+    interface: Key<InterfaceName>,
+    address: Key<HostNet>,
+    gateway: Key<Address>,
+    dns: List<Address>,
+    dhcp: Key<DhcpMode>,
+    range: Key<AddressRange>,
+});
+table!(Master, "the table [master]", {
+    name: Key<HostName>,
+    mac: Key<MasterMac>,
+    storage: Key<StorageMode>,
+    modules: List<ModuleName>,
+    overlays: List<OverlayName>,
+    services: List<Service>,
+});
+table!(Client, "the table [client]", {
+    cmdline: Key<CommandLine>,
+    modules: List<ModuleName>,
+    drivers: Key<Drivers>,
+    overlays: List<OverlayName>,
+    services: List<Service>,
+    kernel: Key<Kernel>,
+});
+table!(Nfs, "the table [nfs]", {
+    root_options: Key<MountOptions>,
+    home_options: Key<MountOptions>,
+    threads: Key<u16>,
+    home: Key<HomePath>,
+    root_server: Key<RootServer>,
+    home_server: Key<RemoteDevice>,
+    home_type: Key<FileSystemType>,
+    root_squash_home: Key<bool>,
+});
+table!(Boot, "the table [boot]", {
+    firmware: Key<Vec<Firmware>>,
+    keep: Key<u16>,
+    timeout: Key<u16>,
+});
+table!(Profile, "a table such as [profile.compute]", {
+    overlays: List<OverlayName>,
+    services: List<Service>,
+    cmdline: Key<CommandLine>,
+    modules: List<ModuleName>,
+    kernel: Key<Kernel>,
+});
+table!(Node, "a [[node]] table", {
+    name: Key<HostName>,
+    mac: Key<Macs>,
+    address: Key<Address>,
+    profiles: List<OverlayName>,
+    overlays: List<OverlayName>,
+    services: List<Service>,
+    cmdline: Key<CommandLine>,
+    kernel: Key<Kernel>,
+});
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum DhcpMode {
+    Proxy,
+    Server,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StorageMode {
+    Auto,
+    Zfs,
+    Plain,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Firmware {
+    Bios,
+    Uefi,
+}
+
+/// A MAC, or "auto".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum MasterMac {
+    Auto,
+    Given(Mac),
+}
+
+impl TryFrom<String> for MasterMac {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Given) }
+    }
+}
+
+/// A path, or "none".
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum HomePath {
+    None,
+    Path(AbsolutePath),
+}
+
+impl TryFrom<String> for HomePath {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Path) }
+    }
+}
+
+/// One MAC, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Macs(pub(super) Vec<Mac>);
+
+impl<'de> Deserialize<'de> for Macs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Macs;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a MAC address or a list of them")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Macs, E> {
+                text.parse().map(|mac| Macs(vec![mac])).map_err(E::custom)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Macs, A::Error> {
+                let mut macs = Vec::new();
+                while let Some(mac) = seq.next_element()? {
+                    macs.push(mac);
+                }
+                Ok(Macs(macs))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// The top-level keys, for messages and for the test that compares them with the manual page.
+pub(super) const TABLES: [&str; 8] = ["cluster", "network", "master", "client", "nfs", "boot", "profile", "node"];
+
+/// Reads every table of the merged document; what is wrong goes to `problems` and is left out.
+pub(super) fn read(document: DeTable<'_>, problems: &mut Vec<Problem>) -> Raw {
+    let mut raw = Raw::default();
+    for (key, value) in document {
+        match key.get_ref().as_ref() {
+            "cluster" => raw.cluster = section(value, problems).0,
+            "network" => raw.network = section(value, problems).0,
+            "master" => raw.master = section(value, problems).0,
+            "client" => raw.client = section(value, problems).0,
+            "nfs" => raw.nfs = section(value, problems).0,
+            "boot" => raw.boot = section(value, problems).0,
+            "profile" => match value.into_inner() {
+                DeValue::Table(profiles) => raw.profiles = read_profiles(profiles, problems),
+                _ => problems.push(Problem::at(key.span(), "`profile` is not a table").remedy("write [profile.NAME]")),
+            },
+            "node" => match value.into_inner() {
+                DeValue::Array(nodes) => raw.nodes = nodes.into_iter().map(|node| entry(node, problems)).collect(),
+                _ => problems.push(Problem::at(key.span(), "`node` is not a list").remedy("write [[node]], with two brackets")),
+            },
+            name => {
+                let text = format!("unknown table or key `{name}`");
+                problems.push(Problem::at(key.span(), text).remedy(format!("use one of {}", TABLES.join(", "))));
+            }
+        }
+    }
+    raw
+}
+
+fn read_profiles(profiles: DeTable<'_>, problems: &mut Vec<Problem>) -> Vec<(Spanned<OverlayName>, Profile)> {
+    let mut read = Vec::new();
+    for (key, value) in profiles {
+        let profile = section(value, problems).0;
+        match key.get_ref().parse() {
+            Ok(name) => read.push((Spanned::new(key.span(), name), profile)),
+            Err(wrong) => problems.push(Problem::at(key.span(), format!("profile {wrong}"))),
+        }
+    }
+    read
+}
+
+fn entry(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Entry {
+    let span = value.span();
+    let (node, whole) = section(value, problems);
+    Entry { span, node, whole }
+}
+
+/// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found.
+fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> (T, bool) {
+    let mut whole = true;
+    loop {
+        match T::deserialize(ValueDeserializer::from(value.clone())) {
+            Ok(table) => return (table, whole),
+            Err(error) => {
+                whole = false;
+                let span = error.span().unwrap_or_else(|| value.span());
+                problems.push(Problem::at(span.clone(), error.message()));
+                if !take_out(value.get_mut(), &span) {
+                    return (T::default(), false);
+                }
+            }
+        }
+    }
+}
+
+/// Removes the innermost entry that covers `span`; false when there is none.
+fn take_out(value: &mut DeValue<'_>, span: &std::ops::Range<usize>) -> bool {
+    let covers = |outer: std::ops::Range<usize>| outer.start <= span.start && span.end <= outer.end;
+    match value {
+        DeValue::Table(table) => {
+            let found = table.iter().find(|(key, value)| covers(key.span()) || covers(value.span()));
+            let Some(key) = found.map(|(key, _)| key.clone()) else { return false };
+            let inner = !covers(key.span()) && table.get_mut(&key).is_some_and(|value| take_out(value.get_mut(), span));
+            inner || table.remove(&key).is_some()
+        }
+        DeValue::Array(array) => {
+            let kept: Vec<_> = array.iter().filter(|element| !covers(element.span())).cloned().collect();
+            let taken = kept.len() < array.len();
+            *array = kept.into_iter().collect();
+            taken
+        }
+        _ => false,
+    }
+}

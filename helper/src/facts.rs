@@ -1,0 +1,131 @@
+//! What the machine and the root tell: gathered once, so that everything after it is a pure function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::paths;
+use crate::root::Root;
+use crate::types::{Mac, compare_versions};
+
+/// What the configuration is checked against.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The physical network interfaces and their addresses; `None` when the root is not the running machine's.
+    pub interfaces: Option<BTreeMap<String, Mac>>,
+    /// The kernels installed under the root, oldest first.
+    pub kernels: Vec<String>,
+    /// The kernels that an image was built for; a pinned one may be booted long after its package went.
+    pub imaged: BTreeSet<String>,
+    /// The overlays there are: ours and the site's.
+    pub overlays: BTreeSet<String>,
+    /// Whether the shared root is a ZFS data set, as far as one can see.
+    pub zfs: bool,
+    /// How messages name the root.
+    pub root: String,
+}
+
+impl Facts {
+    /// Looks at the root, and at the running machine if the root is its own (`running`).
+    ///
+    /// # Errors
+    /// When something is there but cannot be read.
+    pub fn gather(root: &Root, running: bool) -> Result<Self> {
+        let interfaces = if running { Some(interfaces(Path::new("/sys/class/net"))?) } else { None };
+        let mut overlays = BTreeSet::new();
+        for folder in [paths::PACKAGE_OVERLAYS, paths::SITE_OVERLAYS] {
+            overlays.extend(root.list(folder)?.unwrap_or_default());
+        }
+        let imaged = crate::image::list(root)?.into_iter().map(|image| image.kernel).collect();
+        Ok(Self { interfaces, kernels: kernels(root)?, imaged, overlays, zfs: is_zfs(root, running)?, root: root.display("") })
+    }
+}
+
+/// The addresses of the running machine's own cards.
+///
+/// # Errors
+/// When there are none.
+pub fn own_macs() -> Result<Vec<String>> {
+    let macs: Vec<String> = interfaces(Path::new("/sys/class/net"))?.values().map(ToString::to_string).collect();
+    anyhow::ensure!(!macs.is_empty(), "/sys/class/net: no network card with a MAC, so no overlay is this machine's");
+    Ok(macs)
+}
+
+/// The kernels that can be booted: those with both modules and an image.
+fn kernels(root: &Root) -> Result<Vec<String>> {
+    let mut kernels = root.list(paths::MODULES)?.unwrap_or_default();
+    let boot = root.list("boot")?.unwrap_or_default();
+    kernels.retain(|version| boot.contains(&format!("vmlinuz-{version}")));
+    kernels.sort_by(|left, right| compare_versions(left, right));
+    Ok(kernels)
+}
+
+/// Interfaces with a device behind them: no bridges, no loopback, nothing a container made.
+fn interfaces(class: &Path) -> Result<BTreeMap<String, Mac>> {
+    let mut found = BTreeMap::new();
+    let Ok(entries) = std::fs::read_dir(class) else { return Ok(found) };
+    for entry in entries {
+        let entry = entry?;
+        if !entry.path().join("device").exists() {
+            continue;
+        }
+        let address = std::fs::read_to_string(entry.path().join("address")).unwrap_or_default();
+        if let (Ok(mac), Ok(name)) = (address.trim().parse(), entry.file_name().into_string()) {
+            found.insert(name, mac);
+        }
+    }
+    Ok(found)
+}
+
+/// On the running machine the mount table knows; elsewhere the hook of mkinitcpio-zfs is the best sign there is.
+fn is_zfs(root: &Root, running: bool) -> Result<bool> {
+    if running && let Ok(mounts) = std::fs::read_to_string("/proc/self/mounts") {
+        let type_of = |point: &str| {
+            mounts
+                .lines()
+                .filter_map(|line| {
+                    let mut fields = line.split(' ').skip(1);
+                    (fields.next() == Some(point)).then(|| fields.next().unwrap_or("").to_owned())
+                })
+                .next_back()
+        };
+        return Ok(type_of(paths::LOWER).or_else(|| type_of("/")).is_some_and(|fstype| fstype == "zfs"));
+    }
+    Ok(root.list("usr/lib/initcpio/hooks")?.unwrap_or_default().contains(&"zfs".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{File, create_dir_all};
+
+    #[test]
+    fn kernels_need_modules_and_an_image_and_sort_by_number() {
+        let dir = tempfile::tempdir().unwrap();
+        create_dir_all(dir.path().join("boot")).unwrap();
+        for version in ["6.12.10_1", "6.12.9_1", "6.1.1_1"] {
+            create_dir_all(dir.path().join("usr/lib/modules").join(version)).unwrap();
+            if version != "6.1.1_1" {
+                File::create(dir.path().join(format!("boot/vmlinuz-{version}"))).unwrap();
+            }
+        }
+        let facts = Facts::gather(&Root::open(dir.path()).unwrap(), false).unwrap();
+        assert_eq!(facts.kernels, ["6.12.9_1", "6.12.10_1"]);
+        assert_eq!((facts.interfaces, facts.zfs), (None, false));
+    }
+
+    #[test]
+    fn only_interfaces_with_a_device_count() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, physical) in [("lo", false), ("br0", false), ("enp1s0", true)] {
+            create_dir_all(dir.path().join(name)).unwrap();
+            #[allow(clippy::disallowed_methods, reason = "a test's own file")]
+            std::fs::write(dir.path().join(name).join("address"), "52:54:00:00:00:01\n").unwrap();
+            if physical {
+                create_dir_all(dir.path().join(name).join("device")).unwrap();
+            }
+        }
+        assert_eq!(interfaces(dir.path()).unwrap().into_keys().collect::<Vec<_>>(), ["enp1s0"]);
+    }
+}

@@ -1,0 +1,150 @@
+//! What we wrote: path and fingerprint of every rendered file, so that we know ours from everybody else's.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::paths;
+use crate::root::Root;
+
+/// The content of /var/lib/voidclust/manifest.toml.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Path to fingerprint ([`crate::tree::Item::fingerprint`]).
+    pub files: BTreeMap<String, String>,
+}
+
+/// Between the fingerprints of a path that runs killed one after the other may have written either of.
+const EITHER: &str = " | ";
+
+/// What earlier runs wrote, and what a killed run was about to write.
+#[derive(Debug, Clone, Default)]
+pub struct Ours {
+    /// The last run that ended.
+    pub written: Manifest,
+    /// The run that was killed before it ended, if one was.
+    pub pending: Option<Manifest>,
+}
+
+impl Ours {
+    /// Reads both from the root; a file that is not there counts as empty.
+    ///
+    /// # Errors
+    /// When one cannot be read or understood: then nothing may be replaced or removed.
+    pub fn load(root: &Root) -> Result<Self> {
+        Ok(Self { written: read(root, paths::MANIFEST)?.unwrap_or_default(), pending: read(root, paths::PENDING)? })
+    }
+
+    /// Whether we know the path at all.
+    #[must_use]
+    pub fn knows(&self, path: &str) -> bool {
+        self.written.files.contains_key(path) || self.pending.as_ref().is_some_and(|p| p.files.contains_key(path))
+    }
+
+    /// Whether a file at `path` with this fingerprint is as we wrote it.
+    #[must_use]
+    pub fn wrote(&self, path: &str, fingerprint: &str) -> bool {
+        let same = |manifest: &Manifest| {
+            manifest.files.get(path).is_some_and(|known| known.split(EITHER).any(|known| known == fingerprint))
+        };
+        same(&self.written) || self.pending.as_ref().is_some_and(same)
+    }
+
+    /// What to call pending before a run begins to rename: its own files, and those of a killed run that it continues.
+    #[must_use]
+    pub fn pending_with(&self, manifest: &Manifest) -> Manifest {
+        let mut files = manifest.files.clone();
+        for (path, earlier) in self.pending.iter().flat_map(|pending| &pending.files) {
+            let known = files.entry(path.clone()).or_insert_with(|| earlier.clone());
+            if !known.split(EITHER).any(|known| known == earlier) {
+                *known = format!("{known}{EITHER}{earlier}");
+            }
+        }
+        Manifest { files }
+    }
+
+    /// Every path we know.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        let pending = self.pending.iter().flat_map(|manifest| manifest.files.keys());
+        self.written.files.keys().chain(pending.filter(|path| !self.written.files.contains_key(*path)))
+    }
+}
+
+fn read(root: &Root, path: &str) -> Result<Option<Manifest>> {
+    let Some(text) = root.read_text(path)? else { return Ok(None) };
+    let manifest: Manifest = toml::from_str(&text).with_context(|| {
+        format!("{}: cannot be understood; restore it from a backup, or move it away and run with --force", root.display(path))
+    })?;
+    // A path that leads elsewhere would make us remove what is not ours.
+    let strays = |path: &str| path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | ".."));
+    if let Some(stray) = manifest.files.keys().find(|path| strays(path)) {
+        anyhow::bail!("{}: `{stray}` is not a path inside the root; restore the file from a backup", root.display(path));
+    }
+    Ok(Some(manifest))
+}
+
+impl Manifest {
+    /// The text of the file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text =
+            String::from("# What voidclust wrote, with mode and SHA-256. Kept by voidclust(8); do not edit.\n[files]\n");
+        for (path, fingerprint) in &self.files {
+            text.push_str(&format!("{} = {}\n", quoted(path), quoted(fingerprint)));
+        }
+        text
+    }
+}
+
+/// A TOML basic string. Our paths hold nothing that needs more than these two escapes and \u.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut manifest = Manifest::default();
+        manifest.files.insert("etc/a \"b\"\\c\u{1}".into(), "0644 00".into());
+        assert_eq!(toml::from_str::<Manifest>(&manifest.text()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_manifest_that_leads_out_of_the_root_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        root.folder(paths::STATE).unwrap();
+        for path in ["/etc/passwd", "etc/../../x", "etc//x"] {
+            let mut manifest = Manifest::default();
+            manifest.files.insert(path.into(), "0644 00".into());
+            #[allow(clippy::disallowed_methods, reason = "a test's own file")]
+            std::fs::write(dir.path().join(paths::MANIFEST), manifest.text()).unwrap();
+            assert!(Ours::load(&root).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_killed_run_counts_as_ours() {
+        let of = |fingerprint: &str| Manifest { files: [("a".to_owned(), fingerprint.to_owned())].into() };
+        let ours = Ours { written: of("old"), pending: Some(of("new")) };
+        assert!(ours.wrote("a", "old") && ours.wrote("a", "new") && !ours.wrote("a", "other"));
+        assert_eq!(ours.paths().count(), 1);
+        let again = Ours { pending: Some(ours.pending_with(&of("newer"))), ..ours };
+        assert!(["old", "new", "newer"].iter().all(|print| again.wrote("a", print)), "killed twice");
+    }
+}

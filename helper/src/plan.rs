@@ -1,0 +1,252 @@
+//! The difference between the Tree and the disk, as steps: pure.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::{Manifest, Ours};
+use crate::paths;
+use crate::root::Found;
+use crate::tree::{Item, Tree, fingerprint_file};
+
+/// What is to be done at one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing is there yet: write it.
+    Create(Item),
+    /// Ours is there and differs (or `--force` was given): replace it.
+    Replace(Item),
+    /// It is right already.
+    Keep,
+    /// Somebody edited what we wrote: leave it. The new text is written beside it by a step of its own.
+    LeaveEdited,
+    /// Ours, and no longer wanted: remove it.
+    Remove,
+    /// No longer wanted, but edited: leave it and forget it.
+    Abandon,
+    /// Something that is not ours stands there; a Plan with such a step is not carried out.
+    Foreign(&'static str),
+}
+
+/// The steps, by path, and the manifest once they are done.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// What to do, for every path we want or know.
+    pub steps: BTreeMap<String, Step>,
+    /// What we will have written.
+    pub manifest: Manifest,
+}
+
+impl Plan {
+    /// The steps that change something on the disk.
+    pub fn changes(&self) -> impl Iterator<Item = (&String, &Step)> {
+        self.steps.iter().filter(|(_, step)| matches!(step, Step::Create(_) | Step::Replace(_) | Step::Remove))
+    }
+
+    /// The paths that hold something that is not ours, and what it is.
+    pub fn foreign(&self) -> impl Iterator<Item = (&String, &'static str)> {
+        self.steps.iter().filter_map(|(path, step)| match step {
+            Step::Foreign(what) => Some((path, *what)),
+            _ => None,
+        })
+    }
+
+    /// How many paths have a step that `matches`.
+    #[must_use]
+    pub fn count(&self, matches: fn(&Step) -> bool) -> usize {
+        self.steps.values().filter(|step| matches(step)).count()
+    }
+}
+
+/// Compares the Tree with the disk.
+///
+/// `find` tells what is at a path. `owned` says which of the paths we know this Plan decides about: those it owns and the
+/// Tree lacks are removed, the others stay in the manifest. With `force`, what is edited or foreign is replaced.
+///
+/// # Errors
+/// What `find` returns.
+pub fn plan<E>(
+    tree: &Tree,
+    ours: &Ours,
+    owned: impl Fn(&str) -> bool,
+    force: bool,
+    mut find: impl FnMut(&str) -> Result<Option<Found>, E>,
+) -> Result<Plan, E> {
+    let mut plan = Plan::default();
+    // Insertion in path order; the text beside an edited file is wanted only as long as the file is edited.
+    let mut beside = Tree::default();
+    for (path, item) in &tree.0 {
+        let step = wanted(path, item, ours, force, find(path)?);
+        match &step {
+            Step::LeaveEdited => {
+                beside.insert(format!("{path}{}", paths::NEW_SUFFIX), item.clone());
+                keep_record(&mut plan.manifest, ours, path);
+            }
+            Step::Foreign(_) => {}
+            _ => {
+                plan.manifest.files.insert(path.clone(), recorded(ours, path, item, &step));
+            }
+        }
+        plan.steps.insert(path.clone(), step);
+    }
+    for (path, item) in &beside.0 {
+        // Always ours to replace: the name says so.
+        let step = match find(path)? {
+            None => Step::Create(item.clone()),
+            Some(found) if is(&found, item) => Step::Keep,
+            Some(Found::Folder(_) | Found::Other) => Step::Foreign("something that is not a file"),
+            Some(_) => Step::Replace(item.clone()),
+        };
+        plan.manifest.files.insert(path.clone(), item.fingerprint());
+        plan.steps.insert(path.clone(), step);
+    }
+    for path in ours.paths() {
+        if plan.steps.contains_key(path) {
+            continue;
+        }
+        if !owned(path) {
+            keep_record(&mut plan.manifest, ours, path);
+            continue;
+        }
+        let step = match find(path)? {
+            None => continue,
+            Some(found) if found_fingerprint(&found).is_some_and(|print| ours.wrote(path, &print)) => Step::Remove,
+            Some(_) => Step::Abandon,
+        };
+        plan.steps.insert(path.clone(), step);
+    }
+    Ok(plan)
+}
+
+fn keep_record(manifest: &mut Manifest, ours: &Ours, path: &str) {
+    let pending = ours.pending.as_ref().and_then(|pending| pending.files.get(path));
+    if let Some(fingerprint) = ours.written.files.get(path).or(pending) {
+        manifest.files.insert(path.to_owned(), fingerprint.clone());
+    }
+}
+
+/// The fingerprint to record: of a file that is kept it is known already, and hashing ten thousand archives again would
+/// be most of a run that changes nothing.
+fn recorded(ours: &Ours, path: &str, item: &Item, step: &Step) -> String {
+    match (step, &ours.pending, ours.written.files.get(path)) {
+        (Step::Keep, None, Some(known)) if known.starts_with(&mode_prefix(item)) => known.clone(),
+        _ => item.fingerprint(),
+    }
+}
+
+fn mode_prefix(item: &Item) -> String {
+    match item {
+        Item::File { mode, .. } => format!("{mode:04o} "),
+        Item::Link(target) => format!("-> {target}"),
+    }
+}
+
+fn wanted(path: &str, item: &Item, ours: &Ours, force: bool, found: Option<Found>) -> Step {
+    let Some(found) = found else { return Step::Create(item.clone()) };
+    if is(&found, item) {
+        return Step::Keep;
+    }
+    match found_fingerprint(&found) {
+        None => Step::Foreign(if matches!(found, Found::Folder(_)) { "a folder" } else { "a device, socket or pipe" }),
+        Some(print) if force || ours.wrote(path, &print) => Step::Replace(item.clone()),
+        Some(_) if ours.knows(path) => Step::LeaveEdited,
+        Some(_) => Step::Foreign("a file that voidclust did not write"),
+    }
+}
+
+fn is(found: &Found, item: &Item) -> bool {
+    match (found, item) {
+        (Found::File { bytes, mode }, Item::File { bytes: wanted, mode: wanted_mode }) => {
+            mode == wanted_mode && bytes[..] == wanted[..]
+        }
+        (Found::Link(target), Item::Link(wanted)) => target == wanted,
+        _ => false,
+    }
+}
+
+fn found_fingerprint(found: &Found) -> Option<String> {
+    match found {
+        Found::File { bytes, mode } => Some(fingerprint_file(bytes, *mode)),
+        Found::Link(target) => Some(Item::Link(target.clone()).fingerprint()),
+        Found::Folder(_) | Found::Other => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    fn file(text: &str) -> Item {
+        Item::file(text.as_bytes())
+    }
+
+    fn on_disk(text: &str) -> Found {
+        Found::File { bytes: text.into(), mode: 0o644 }
+    }
+
+    fn run(wanted: &[(&str, &str)], written: &[(&str, &str)], disk: &[(&str, Found)], force: bool) -> Plan {
+        let tree = Tree(wanted.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect());
+        let files = written.iter().map(|(path, text)| ((*path).to_owned(), file(text).fingerprint())).collect();
+        let ours = Ours { written: Manifest { files }, pending: None };
+        let find = |path: &str| Ok::<_, Infallible>(disk.iter().find(|(at, _)| *at == path).map(|(_, found)| found.clone()));
+        plan(&tree, &ours, |_| true, force, find).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_there_is_created() {
+        assert_eq!(run(&[("a", "1")], &[], &[], false).steps["a"], Step::Create(file("1")));
+    }
+
+    #[test]
+    fn ours_is_replaced_and_right_is_kept() {
+        assert_eq!(run(&[("a", "2")], &[("a", "1")], &[("a", on_disk("1"))], false).steps["a"], Step::Replace(file("2")));
+        assert_eq!(run(&[("a", "1")], &[("a", "1")], &[("a", on_disk("1"))], false).steps["a"], Step::Keep);
+        assert_eq!(run(&[("a", "1")], &[], &[("a", on_disk("1"))], false).steps["a"], Step::Keep, "adopted");
+    }
+
+    #[test]
+    fn an_edited_file_is_left_with_the_new_text_beside_it() {
+        let plan = run(&[("a", "2")], &[("a", "1")], &[("a", on_disk("mine"))], false);
+        assert_eq!(plan.steps["a"], Step::LeaveEdited);
+        assert_eq!(plan.steps["a.new-voidclust"], Step::Create(file("2")));
+        assert_eq!(plan.manifest.files["a"], file("1").fingerprint(), "still known as edited next time");
+        let forced = run(&[("a", "2")], &[("a", "1")], &[("a", on_disk("mine"))], true);
+        assert_eq!(forced.steps["a"], Step::Replace(file("2")));
+    }
+
+    #[test]
+    fn the_text_beside_goes_when_the_edit_is_gone() {
+        let written = [("a", "1"), ("a.new-voidclust", "2")];
+        let plan = run(&[("a", "2")], &written, &[("a", on_disk("2")), ("a.new-voidclust", on_disk("2"))], false);
+        assert_eq!(plan.steps["a.new-voidclust"], Step::Remove);
+        assert!(!plan.manifest.files.contains_key("a.new-voidclust"));
+    }
+
+    #[test]
+    fn a_foreign_file_stops_the_plan_unless_forced() {
+        assert_eq!(run(&[("a", "1")], &[], &[("a", on_disk("x"))], false).foreign().count(), 1);
+        assert_eq!(run(&[("a", "1")], &[], &[("a", on_disk("x"))], true).steps["a"], Step::Replace(file("1")));
+        assert_eq!(run(&[("a", "1")], &[], &[("a", Found::Folder(0o755))], true).foreign().count(), 1, "never a folder");
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_goes_only_if_nobody_edited_it() {
+        let disk = [("a", on_disk("1")), ("b", on_disk("mine"))];
+        let plan = run(&[], &[("a", "1"), ("b", "1"), ("c", "1")], &disk, false);
+        assert_eq!((&plan.steps["a"], &plan.steps["b"]), (&Step::Remove, &Step::Abandon));
+        assert!(!plan.steps.contains_key("c") && plan.manifest.files.is_empty());
+    }
+
+    #[test]
+    fn a_plan_leaves_alone_what_it_does_not_own() {
+        let ours = Ours { written: Manifest { files: [("x/a".to_owned(), file("1").fingerprint())].into() }, pending: None };
+        let find = |_: &str| Ok::<_, Infallible>(Some(on_disk("1")));
+        let plan = plan(&Tree::default(), &ours, |path| !path.starts_with("x/"), false, find).unwrap();
+        assert!(plan.steps.is_empty() && plan.manifest.files.contains_key("x/a"));
+    }
+
+    #[test]
+    fn a_changed_mode_alone_is_a_change() {
+        let plan = run(&[("a", "1")], &[("a", "1")], &[("a", Found::File { bytes: b"1".to_vec(), mode: 0o600 })], false);
+        assert_eq!(plan.steps["a"], Step::LeaveEdited);
+    }
+}

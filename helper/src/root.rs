@@ -1,0 +1,265 @@
+//! The one tree we work on: every path is relative to it, and nothing leads out of it.
+//!
+//! Reads follow symbolic links, but inside the tree only, as if it were `/` (openat2(2), `RESOLVE_IN_ROOT`).
+//! Everything that is written goes through [`Root::folder`], which refuses a link where a folder is expected.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// A tree: `/`, or the folder given with `--root`.
+#[derive(Debug)]
+pub struct Root {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+/// What is found at a path, links not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A regular file: its bytes and its permission bits.
+    File {
+        /// The content.
+        bytes: Vec<u8>,
+        /// The permission bits, `0o7777` at most.
+        mode: u32,
+    },
+    /// A symbolic link and its target.
+    Link(String),
+    /// A folder and its permission bits.
+    Folder(u32),
+    /// A device, socket or pipe.
+    Other,
+}
+
+impl Root {
+    /// Opens the tree at `path`.
+    ///
+    /// # Errors
+    /// When `path` is not a folder that can be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let path = path.canonicalize().with_context(|| format!("{}: cannot open the root folder", path.display()))?;
+        let fd = rustix::fs::open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .with_context(|| format!("{}: cannot open the root folder", path.display()))?;
+        Ok(Self { path, fd })
+    }
+
+    /// The tree's own path, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How messages and tools name `relative`.
+    #[must_use]
+    pub fn display(&self, relative: &str) -> String {
+        self.path.join(relative.trim_start_matches('/')).display().to_string()
+    }
+
+    /// Whether this is `/`.
+    #[must_use]
+    pub fn is_slash(&self) -> bool {
+        self.path == Path::new("/")
+    }
+
+    fn open_at(&self, relative: &str, flags: OFlags, resolve: ResolveFlags) -> rustix::io::Result<OwnedFd> {
+        let relative = relative.trim_start_matches('/');
+        let relative = if relative.is_empty() { "." } else { relative };
+        rustix::fs::openat2(&self.fd, relative, flags | OFlags::CLOEXEC, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
+    }
+
+    /// Opens a file for reading, links inside the tree followed; `None` when there is none.
+    ///
+    /// # Errors
+    /// Anything but "not there".
+    pub fn open_file(&self, relative: &str) -> Result<Option<File>> {
+        match self.open_at(relative, OFlags::RDONLY | OFlags::NONBLOCK, ResolveFlags::IN_ROOT) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("{}: cannot read", self.display(relative))),
+        }
+    }
+
+    /// The bytes of a file, links inside the tree followed; `None` when there is none.
+    ///
+    /// # Errors
+    /// Anything but "not there".
+    #[allow(clippy::verbose_file_reads, reason = "std::fs::read would leave the root")]
+    pub fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.open_file(relative)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).with_context(|| format!("{}: cannot read", self.display(relative)))?;
+        Ok(Some(bytes))
+    }
+
+    /// The text of a file; `None` when there is none.
+    ///
+    /// # Errors
+    /// Anything but "not there", and text that is not UTF-8.
+    pub fn read_text(&self, relative: &str) -> Result<Option<String>> {
+        let Some(bytes) = self.read(relative)? else { return Ok(None) };
+        let text = String::from_utf8(bytes).with_context(|| format!("{}: is not UTF-8 text", self.display(relative)))?;
+        Ok(Some(text))
+    }
+
+    /// The sorted names in a folder; `None` when there is none.
+    ///
+    /// # Errors
+    /// Anything but "not there".
+    pub fn list(&self, relative: &str) -> Result<Option<Vec<String>>> {
+        let fd = match self.open_at(relative, OFlags::RDONLY | OFlags::DIRECTORY, ResolveFlags::IN_ROOT) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("{}: cannot list", self.display(relative))),
+        };
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&fd).with_context(|| format!("{}: cannot list", self.display(relative)))? {
+            let entry = entry.with_context(|| format!("{}: cannot list", self.display(relative)))?;
+            let name = entry.file_name().to_str().map(ToOwned::to_owned);
+            let Ok(name) = name else {
+                bail!("{}/{}: the name is not UTF-8; rename it", self.display(relative), entry.file_name().to_string_lossy())
+            };
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(Some(names))
+    }
+
+    /// What is at `relative`, the last link not followed and no parent being a link.
+    ///
+    /// # Errors
+    /// When it cannot be looked at, or a parent is a link.
+    pub fn find(&self, relative: &str) -> Result<Option<Found>> {
+        let (parent, name) = split(relative);
+        match self.existing_folder(parent)? {
+            Some(folder) => find_in(folder.as_fd(), name).with_context(|| format!("{}: cannot read", self.display(relative))),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a folder no part of which is a symbolic link; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When a part of the path is a link or not a folder.
+    pub fn existing_folder(&self, relative: &str) -> Result<Option<OwnedFd>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        match self.open_at(relative, flags, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP) => {
+                bail!(
+                    "{}: a part of this path is a symbolic link; voidclust writes through none, put a folder (or a mount) there",
+                    self.display(relative)
+                )
+            }
+            Err(Errno::NOTDIR) => bail!("{}: a part of this path is not a folder; move it away", self.display(relative)),
+            Err(error) => Err(error).with_context(|| format!("{}: cannot open", self.display(relative))),
+        }
+    }
+
+    /// Opens a folder, made with its parents if it is not there (mode 0755, and 0700 for the nodes' overlays, which hold
+    /// what only root may read). No part of the path may be a symbolic link.
+    ///
+    /// # Errors
+    /// When a part is a link or a file, or cannot be made.
+    pub fn folder(&self, relative: &str) -> Result<OwnedFd> {
+        if let Some(folder) = self.existing_folder(relative)? {
+            return Ok(folder);
+        }
+        let (parent, name) = split(relative);
+        let above = self.folder(parent)?;
+        let mode = if relative == crate::paths::OVERLAYS { 0o700 } else { 0o755 };
+        match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(mode)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error).with_context(|| format!("{}: cannot make this folder", self.display(relative))),
+        }
+        let made = self.existing_folder(relative)?;
+        let made = made.with_context(|| format!("{}: vanished while it was made", self.display(relative)))?;
+        // The umask may have taken bits away that nodes need to read.
+        rustix::fs::fchmod(&made, Mode::from_raw_mode(mode))
+            .with_context(|| format!("{}: cannot set the mode", self.display(relative)))?;
+        Ok(made)
+    }
+}
+
+/// Splits `a/b/c` into `a/b` and `c`.
+#[must_use]
+pub fn split(relative: &str) -> (&str, &str) {
+    relative.rsplit_once('/').unwrap_or(("", relative))
+}
+
+/// What is called `name` in an open folder, not following a link.
+///
+/// # Errors
+/// What the system says, but for "not there".
+pub fn find_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<Option<Found>> {
+    let stat = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mode = stat.st_mode & 0o7777;
+    Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {
+            let fd = rustix::fs::openat(folder, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+            let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0) + 1);
+            File::from(fd).read_to_end(&mut bytes)?;
+            Found::File { bytes, mode }
+        }
+        FileType::Symlink => {
+            let target = rustix::fs::readlinkat(folder, name, Vec::new())?;
+            Found::Link(target.to_string_lossy().into_owned())
+        }
+        FileType::Directory => Found::Folder(mode),
+        _ => Found::Other,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn tree() -> (tempfile::TempDir, Root) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        (dir, root)
+    }
+
+    #[test]
+    fn a_link_out_of_the_root_is_read_inside_it_and_never_written_through() {
+        let (dir, root) = tree();
+        symlink("/etc", dir.path().join("srv")).unwrap();
+        assert_eq!(root.list("srv").unwrap(), Some(vec![]));
+        assert!(root.folder("srv/tftp").unwrap_err().to_string().contains("symbolic link"));
+        symlink("../../../etc/hostname", dir.path().join("etc/name")).unwrap();
+        assert_eq!(root.read("etc/name").unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_where_a_folder_is_expected_is_named() {
+        let (dir, root) = tree();
+        File::create(dir.path().join("srv")).unwrap();
+        assert!(root.folder("srv/tftp").unwrap_err().to_string().contains("not a folder"));
+    }
+
+    #[test]
+    fn folders_are_made_with_their_parents() {
+        let (dir, root) = tree();
+        root.folder("srv/tftp/images").unwrap();
+        root.folder(crate::paths::OVERLAYS).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &str| dir.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("srv/tftp/images"), mode("etc/overlays")), (0o755, 0o700));
+        assert_eq!(root.find("srv/tftp").unwrap(), Some(Found::Folder(0o755)));
+        assert_eq!(root.find("srv/none/x").unwrap(), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! Which services read which files, and how the running machine is told that they changed.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::changes::Change;
+use crate::paths;
+use crate::root::Root;
+use crate::site::Site;
+use crate::tools::{self, Tool};
+
+/// The service that reads a file of /etc, by its path there. `lay-overlays` has the same table, for nodes without us.
+#[must_use]
+pub fn reader_of(path: &str) -> Option<&str> {
+    if let Some(service) = path.strip_prefix("sv/").and_then(|rest| rest.split_once('/')) {
+        return Some(service.0);
+    }
+    Some(match path.split('/').next()? {
+        "dnsmasq.conf" | "dnsmasq.d" | "hosts" => "dnsmasq",
+        "exports" | "exports.d" => "nfs-server",
+        "ssh" => "sshd",
+        "chrony.conf" => "chronyd",
+        "ntpd.conf" => "openntpd",
+        _ => return None,
+    })
+}
+
+/// The services of the master that a set of changes concerns.
+#[must_use]
+pub fn affected(site: &Site, changes: &[Change]) -> BTreeSet<String> {
+    let archive = paths::archive(&site.master.mac.to_string());
+    let members = changes.iter().filter(|change| change.path == archive).filter_map(|change| change.member.as_deref());
+    members.filter_map(reader_of).map(ToOwned::to_owned).collect()
+}
+
+/// Brings the running machine up to date with the overlays in `root`: lays what changed over /etc, and restarts the
+/// services that read it. Prints one line for each through `say`.
+///
+/// # Errors
+/// When the script cannot be run, or a service cannot be told.
+pub fn refresh(root: &Root, macs: &[String], say: &mut dyn FnMut(&str)) -> Result<()> {
+    let script = std::path::Path::new("/").join(paths::LAY_OVERLAYS);
+    let overlays = root.path().join(paths::OVERLAYS);
+    let mut restart = BTreeSet::new();
+    let tool = Tool::new(script).arg("--refresh").arg(overlays).arg("/etc").args(macs);
+    for line in tool.output()?.lines() {
+        match line.strip_prefix("restart ") {
+            Some(service) => {
+                restart.insert(service.to_owned());
+            }
+            None => say(line),
+        }
+    }
+    for service in restart {
+        tell(&service, say)?;
+    }
+    Ok(())
+}
+
+/// Restarts a service if it runs; the NFS server only reads its exports again, so that no client is interrupted.
+fn tell(service: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
+    if !std::path::Path::new("/etc/runit/runsvdir/current").join(service).exists() {
+        return Ok(());
+    }
+    if service == "nfs-server" && tools::on_path("exportfs") {
+        Tool::new("exportfs").arg("-ra").output()?;
+        say("exports read again");
+    } else {
+        Tool::new("sv").args(["restart", service]).output()?;
+        say(&format!("restarted {service}"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_lead_to_the_services_that_read_them() {
+        for (path, service) in [
+            ("dnsmasq.conf", "dnsmasq"),
+            ("exports.d/voidclust.exports", "nfs-server"),
+            ("sv/netmount/conf", "netmount"),
+            ("ssh/sshd_config", "sshd"),
+        ] {
+            assert_eq!(reader_of(path), Some(service));
+        }
+        assert_eq!(reader_of("motd"), None);
+    }
+}

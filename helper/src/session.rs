@@ -1,0 +1,237 @@
+//! What every command begins with: which tree to work on, and what the site wants of it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::boot;
+use crate::cli::Global;
+use crate::commit::plan_for;
+use crate::compose::Composer;
+use crate::config::{self, Message, Outcome};
+use crate::facts::Facts;
+use crate::image::{self, Image};
+use crate::initcpio;
+use crate::manifest::Ours;
+use crate::overlay::{self, Overlays};
+use crate::paths;
+use crate::plan::Plan;
+use crate::root::Root;
+use crate::site::Site;
+use crate::tree::Tree;
+
+/// The tree that a run works on.
+#[derive(Debug)]
+pub struct Target {
+    /// The tree: `/`, the lower tree of a running master, or `--root`.
+    pub root: Root,
+    /// Whether it is the running machine's own.
+    pub running: bool,
+    /// Whether the machine runs from an overlay, so that `/` itself is in memory.
+    pub on_overlay: bool,
+}
+
+impl Target {
+    /// Chooses the tree. On a master that runs from its overlay changes of `/` would be lost: the lower tree is meant.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened.
+    pub fn open(global: &Global) -> Result<Self> {
+        let root = Root::open(&global.root)?;
+        if !root.is_slash() {
+            return Ok(Self { root, running: false, on_overlay: false });
+        }
+        if is_mountpoint(Path::new(paths::LOWER)) {
+            return Ok(Self { root: Root::open(Path::new(paths::LOWER))?, running: true, on_overlay: true });
+        }
+        // A chroot sees `/` too, but not as the first process does; without /proc nothing is known to run here.
+        let running = same_folder(Path::new("/proc/1/root"), Path::new("/"));
+        Ok(Self { root, running, on_overlay: false })
+    }
+
+    /// Refuses to go on when the administrator edited in memory what we read from the lower tree.
+    fn edited_in_memory(&self) -> Result<()> {
+        if !self.on_overlay {
+            return Ok(());
+        }
+        let running = Root::open(Path::new("/"))?;
+        let mut files = vec![paths::CONFIG.to_owned()];
+        for folder in [paths::CONFIG_DROPINS, paths::SITE_OVERLAYS] {
+            files_below(&running, folder, &mut files)?;
+        }
+        for file in files {
+            if running.find(&file)? != self.root.find(&file)? {
+                let lower = self.root.display(&file);
+                bail!(
+                    "/{file}: differs from {lower}, and only the latter survives a reboot; keep it with: cp -a /{file} {lower}"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn files_below(root: &Root, folder: &str, files: &mut Vec<String>) -> Result<()> {
+    for name in root.list(folder)?.unwrap_or_default() {
+        let path = format!("{folder}/{name}");
+        match root.find(&path)? {
+            Some(crate::root::Found::Folder(_)) => files_below(root, &path, files)?,
+            _ => files.push(path),
+        }
+    }
+    Ok(())
+}
+
+fn is_mountpoint(path: &Path) -> bool {
+    let above = path.join("..");
+    match (path.metadata(), above.metadata()) {
+        (Ok(here), Ok(above)) => here.dev() != above.dev(),
+        _ => false,
+    }
+}
+
+fn same_folder(left: &Path, right: &Path) -> bool {
+    match (left.metadata(), right.metadata()) {
+        (Ok(left), Ok(right)) => left.dev() == right.dev() && left.ino() == right.ino(),
+        _ => false,
+    }
+}
+
+/// The configuration, or why there is none.
+#[derive(Debug)]
+pub enum Configured {
+    /// No key is set; the names of the files that were read.
+    Not(String),
+    /// Every problem.
+    Wrong(Vec<Message>),
+    /// It is right.
+    Yes(Box<Wanted>),
+}
+
+/// A site, its overlays and the machine's facts: everything that the Tree is a function of.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The checked configuration.
+    pub site: Site,
+    /// What the machine told.
+    pub facts: Facts,
+    /// The overlays that the site uses.
+    pub overlays: Overlays,
+}
+
+/// Reads the configuration and what it names.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read(target: &Target, config: Option<&Path>) -> Result<Configured> {
+    target.edited_in_memory()?;
+    let texts = config::load(&target.root, config)?;
+    let facts = Facts::gather(&target.root, target.running)?;
+    Ok(match config::parse(&texts, &facts) {
+        Outcome::NotConfigured => Configured::Not(texts.first().map(|(name, _)| name.clone()).unwrap_or_default()),
+        Outcome::Wrong(messages) => Configured::Wrong(messages),
+        Outcome::Site(site) => {
+            let overlays = overlay::load(&target.root, &site)?;
+            Configured::Yes(Box::new(Wanted { site: *site, facts, overlays }))
+        }
+    })
+}
+
+/// Reads the configuration for a command that needs one.
+///
+/// # Errors
+/// When it is not there, not edited yet, or wrong: with every problem.
+pub fn read_site(target: &Target, config: Option<&Path>) -> Result<Wanted> {
+    match read(target, config)? {
+        Configured::Yes(wanted) => Ok(*wanted),
+        Configured::Not(file) => bail!("{file}: not configured yet; set at least `address` under [network] and one [[node]]"),
+        Configured::Wrong(messages) => {
+            let count = messages.len();
+            let text: String = messages.iter().map(|message| format!("{message}\n")).collect();
+            bail!("{text}{count} problem{} in the configuration; nothing was changed", if count == 1 { "" } else { "s" })
+        }
+    }
+}
+
+/// The two halves of the Tree. Loader configurations name images, so they are switched last, when those are in place.
+#[derive(Debug)]
+pub struct Trees {
+    /// Everything but the loaders' configurations.
+    pub files: Tree,
+    /// The loaders' configurations.
+    pub boot: Tree,
+    /// What the administrator should know, in one line each.
+    pub notes: Vec<String>,
+}
+
+/// Whether a path is a loader's configuration.
+#[must_use]
+pub fn is_boot(path: &str) -> bool {
+    let below = |folder: &str| path.strip_prefix(paths::BOOT_TREE).is_some_and(|rest| rest.starts_with(folder));
+    below("/pxelinux.cfg/") || below("/grub/grub.cfg")
+}
+
+impl Wanted {
+    /// Computes the Tree.
+    ///
+    /// # Errors
+    /// Every mistake in the overlays.
+    pub fn trees(&self, root: &Root) -> Result<Trees> {
+        let composer = Composer::new(&self.site, &self.overlays);
+        let archives = composer.archives();
+        let mut files = archives.map_err(|complaints| {
+            let count = complaints.len();
+            let text: String = complaints.iter().map(|complaint| format!("{complaint}\n")).collect();
+            anyhow::anyhow!("{text}{count} problem{} in the overlays; nothing was changed", if count == 1 { "" } else { "s" })
+        })?;
+        files.extend(initcpio::tree(&self.site)?);
+        let (loaders, notes) = image::loaders(root, &self.site)?;
+        files.extend(loaders);
+        Ok(Trees { files, boot: self.boot_tree(root)?, notes })
+    }
+
+    /// The loaders' configurations for the images that are there now.
+    ///
+    /// # Errors
+    /// When the images cannot be read.
+    pub fn boot_tree(&self, root: &Root) -> Result<Tree> {
+        boot::tree(&self.site, &self.kept(root)?)
+    }
+
+    /// The images that menus name: the newest of each kernel that a node wants, and the newest `keep` of all.
+    ///
+    /// # Errors
+    /// When the images cannot be read.
+    pub fn kept(&self, root: &Root) -> Result<Vec<Image>> {
+        let images = image::list(root)?;
+        let wanted = image::wanted(&self.site, &self.facts);
+        let newest = |index: usize, image: &Image| !images[..index].iter().any(|earlier| earlier.kernel == image.kernel);
+        let kept = images.iter().enumerate().filter(|(index, image)| {
+            *index < usize::from(self.site.boot.keep) || (wanted.contains(&image.kernel) && newest(*index, image))
+        });
+        Ok(kept.map(|(_, image)| image.clone()).collect())
+    }
+}
+
+/// The Plans of both halves.
+#[derive(Debug)]
+pub struct Plans {
+    /// What earlier runs wrote.
+    pub ours: Ours,
+    /// Everything but the loaders' configurations.
+    pub files: Plan,
+    /// The loaders' configurations.
+    pub boot: Plan,
+}
+
+/// Compares both halves with the disk.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn plans(root: &Root, trees: &Trees, force: bool) -> Result<Plans> {
+    let ours = Ours::load(root).context("cannot tell our files from others")?;
+    let files = plan_for(root, &trees.files, &ours, |path| !is_boot(path), force)?;
+    let boot = plan_for(root, &trees.boot, &ours, is_boot, force)?;
+    Ok(Plans { ours, files, boot })
+}

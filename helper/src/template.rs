@@ -1,0 +1,300 @@
+//! Rendering: the values that templates see, and minijinja with strict undefined variables.
+
+use std::net::Ipv4Addr;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, UndefinedBehavior, context};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::site::{Dhcp, Home, Node, Site};
+use crate::types::Mac;
+
+/// Above this many nodes a node's `peers` is empty: a line for every node in the archive of every node grows with the
+/// square, 4 GB for ten thousand. A cluster of that size wants DNS (`network.dns` with the master's address).
+pub const PEERS_MAX: usize = 256;
+
+/// Steps a template may take: enough for a line for each of 100,000 nodes, and an end for one that loops.
+const FUEL: u64 = 20_000_000;
+
+/// The name of a machine that is not listed.
+pub const UNLISTED: &str = "unlisted";
+
+/// A template that failed: where, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The line in the template, from 1; 0 when there is none.
+    pub line: usize,
+    /// What went wrong.
+    pub why: String,
+}
+
+impl From<minijinja::Error> for Failure {
+    fn from(error: minijinja::Error) -> Self {
+        let why = match error.kind() {
+            minijinja::ErrorKind::OutOfFuel => "it does not come to an end; look for a loop".to_owned(),
+            minijinja::ErrorKind::UndefinedError => {
+                let what = error.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
+                format!("a variable is not defined{what}; voidclust.conf(5) lists those there are")
+            }
+            kind => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
+        };
+        Self { line: error.line().unwrap_or(0), why }
+    }
+}
+
+/// The templates of one run, compiled once and rendered for each machine.
+#[derive(Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+    site: Value,
+    peers: Value,
+}
+
+/// What a template sees as `node`.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeView<'a> {
+    /// The host name as configured.
+    name: &'a str,
+    /// Its first label.
+    short: &'a str,
+    /// With the cluster's domain.
+    fqdn: String,
+    /// The first card; none for machines that are not listed.
+    mac: Option<Mac>,
+    /// All cards.
+    macs: Vec<Mac>,
+    /// The address, if it has one of its own.
+    address: Option<Ipv4Addr>,
+    /// The profiles, in order.
+    profiles: Vec<&'a str>,
+    /// Modules to load, of all its profiles.
+    modules: Vec<&'a str>,
+    /// Whether it is in the configuration.
+    listed: bool,
+    /// Whether it is the master.
+    is_master: bool,
+}
+
+impl<'a> NodeView<'a> {
+    /// A listed client.
+    #[must_use]
+    pub fn client(site: &'a Site, node: &'a Node) -> Self {
+        let modules = site.profiles_of(node).flat_map(|(_, profile)| &profile.modules);
+        Self {
+            name: node.name.as_str(),
+            short: node.name.short(),
+            fqdn: site.fqdn(&node.name),
+            mac: node.macs.first().copied(),
+            macs: node.macs.clone(),
+            address: node.address,
+            profiles: node.profiles.iter().map(crate::types::OverlayName::as_str).collect(),
+            modules: modules.map(crate::types::ModuleName::as_str).collect(),
+            listed: true,
+            is_master: false,
+        }
+    }
+
+    /// The master.
+    #[must_use]
+    pub fn master(site: &'a Site) -> Self {
+        Self {
+            name: site.master.name.as_str(),
+            short: site.master.name.short(),
+            fqdn: site.fqdn(&site.master.name),
+            mac: Some(site.master.mac),
+            macs: vec![site.master.mac],
+            address: Some(site.network.address.address),
+            listed: true,
+            is_master: true,
+            ..Self::unlisted()
+        }
+    }
+
+    /// Any machine that is not listed.
+    #[must_use]
+    pub fn unlisted() -> Self {
+        Self {
+            name: UNLISTED,
+            short: UNLISTED,
+            fqdn: UNLISTED.to_owned(),
+            mac: None,
+            macs: Vec::new(),
+            address: None,
+            profiles: Vec::new(),
+            modules: Vec::new(),
+            listed: false,
+            is_master: false,
+        }
+    }
+}
+
+/// Who may mount what the master exports: each listed address, or the subnet when a machine without one may come.
+#[must_use]
+pub fn nfs_clients(site: &Site) -> Vec<String> {
+    let anybody = site.nodes.is_empty() || matches!(site.network.dhcp, Dhcp::Server(Some(_)));
+    let addresses: Option<Vec<String>> = site.nodes.iter().map(|node| node.address.map(|a| a.to_string())).collect();
+    match addresses {
+        Some(addresses) if !anybody => addresses,
+        _ => vec![format!("{}/{}", site.network.address.network(), site.network.address.prefix)],
+    }
+}
+
+fn site_value(site: &Site) -> Value {
+    let net = &site.network;
+    let nodes: Vec<NodeView<'_>> = site.nodes.iter().map(|node| NodeView::client(site, node)).collect();
+    let (dhcp, range) = match net.dhcp {
+        Dhcp::Proxy => ("proxy", None),
+        Dhcp::Server(range) => ("server", range.map(|range| json!({ "first": range.first, "last": range.last }))),
+        Dhcp::Off => ("off", None),
+    };
+    let home = match &site.nfs.home {
+        Home::None => json!({ "from": "none" }),
+        Home::Master { path, root_squash } => json!({
+            "from": "master",
+            "path": path,
+            "device": format!("{}:/home", net.address.address),
+            "fstype": "nfs4",
+            "root_squash": root_squash,
+        }),
+        Home::Server { device, fstype, path } => {
+            json!({ "from": "server", "path": path, "device": device, "fstype": fstype })
+        }
+    };
+    let (root_server, root_path) = site.root_source();
+    values(json!({
+        "cluster": { "domain": site.domain },
+        "network": {
+            "interface": net.interface,
+            "address": net.address.address,
+            "prefix": net.address.prefix,
+            "netmask": net.address.netmask(),
+            "network": net.address.network(),
+            "broadcast": net.address.broadcast(),
+            "gateway": net.gateway,
+            "dns": net.dns,
+            "answers_dns": site.answers_dns(),
+            "dhcp": dhcp,
+            "range": range,
+        },
+        "master": NodeView::master(site),
+        "nfs": {
+            "root_options": site.nfs.root_options,
+            "home_options": site.nfs.home_options,
+            "threads": site.nfs.threads,
+            "exports_root": site.nfs.root_server.is_none(),
+            "root_server": root_server,
+            "root_path": root_path,
+            "home": home,
+            "clients": nfs_clients(site),
+        },
+        "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
+        "nodes": nodes,
+    }))
+}
+
+/// Anything that serde can write, as a template sees it.
+pub fn values(of: impl Serialize) -> Value {
+    Value::from(Serde(of))
+}
+
+/// minijinja as all our templates use it: undefined variables are errors, a block on a line of its own leaves no line.
+///
+/// # Errors
+/// Never in practice: the delimiters are the usual ones.
+pub fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
+    environment.set_syntax(syntax);
+    // Configuration files know no escaping, and every value is of a type that cannot break out of its place.
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    Ok(environment)
+}
+
+impl Templates {
+    /// Prepares the values of the site.
+    #[must_use]
+    pub fn new(site: &Site) -> Self {
+        let environment = environment().unwrap_or_default();
+        let site_values = site_value(site);
+        let few = site.nodes.len() <= PEERS_MAX;
+        let peers = if few { site_values.get_attr("nodes").unwrap_or_default() } else { Value::from(Vec::<Value>::new()) };
+        Self { environment, site: site_values, peers }
+    }
+
+    /// Compiles a template under a name.
+    ///
+    /// # Errors
+    /// When its syntax is wrong.
+    pub fn add(&mut self, name: &str, text: &str) -> Result<(), Failure> {
+        self.environment.add_template_owned(name.to_owned(), text.to_owned()).map_err(Into::into)
+    }
+
+    /// Renders a compiled template for a node.
+    ///
+    /// # Errors
+    /// When it fails: an undefined variable, a wrong operation, no end.
+    pub fn render(&self, name: &str, node: &Value) -> Result<String, Failure> {
+        let values = context! { node => node, peers => self.peers.clone(), ..self.site.clone() };
+        let template = self.environment.get_template(name)?;
+        template.render(values).map_err(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::example_site;
+
+    fn render(text: &str) -> Result<String, Failure> {
+        let site = example_site();
+        let mut templates = Templates::new(&site);
+        templates.add("t", text)?;
+        templates.render("t", &values(NodeView::client(&site, &site.nodes[0])))
+    }
+
+    #[test]
+    fn a_template_sees_the_site_and_its_node() {
+        let text = "{{ node.name }} {{ node.fqdn }} {{ master.address }} {{ network.netmask }} {{ network.prefix }}\n";
+        assert_eq!(render(text).unwrap(), "node1 node1.cluster 172.23.199.225 255.255.255.0 24\n");
+        assert_eq!(
+            render("{% for n in peers %}{{ n.address }} {% endfor %}").unwrap(),
+            "172.23.199.226 172.23.199.227 172.23.199.228 "
+        );
+    }
+
+    #[test]
+    fn an_undefined_variable_is_an_error_with_its_line() {
+        let failure = render("a\n{{ node.nmae }}\n").unwrap_err();
+        assert!(failure.line == 2 && failure.why.contains("not defined"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_template_that_does_not_end_is_stopped() {
+        let text = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}";
+        assert!(render(text).unwrap_err().why.contains("does not come to an end"));
+    }
+
+    #[test]
+    fn the_subnet_may_mount_when_a_machine_without_an_address_may_come() {
+        let mut site = example_site();
+        assert_eq!(nfs_clients(&site), ["172.23.199.226", "172.23.199.227", "172.23.199.228"]);
+        site.nodes[1].address = None;
+        assert_eq!(nfs_clients(&site), ["172.23.199.0/24"]);
+        site.nodes.clear();
+        assert_eq!(nfs_clients(&site), ["172.23.199.0/24"]);
+    }
+
+    #[test]
+    fn peers_stay_out_of_large_clusters() {
+        let mut site = example_site();
+        site.nodes = vec![site.nodes[0].clone(); PEERS_MAX + 1];
+        let mut templates = Templates::new(&site);
+        templates.add("t", "{{ peers | length }} {{ nodes | length }}").unwrap();
+        let node = values(NodeView::unlisted());
+        assert_eq!(templates.render("t", &node).unwrap(), format!("0 {}", PEERS_MAX + 1));
+    }
+}

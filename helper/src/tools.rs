@@ -1,0 +1,163 @@
+//! The only module that starts programs: argument vectors, no shell, stdin closed, errors that name the program.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+/// How many lines of a failed program's output its error repeats.
+const TAIL: usize = 12;
+
+/// A program and its arguments.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    program: OsString,
+    arguments: Vec<OsString>,
+    folder: Option<OsString>,
+    environment: Vec<(String, OsString)>,
+}
+
+impl Tool {
+    /// A program, looked up on PATH unless it is a path.
+    #[must_use]
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self { program: program.into(), arguments: Vec::new(), folder: None, environment: Vec::new() }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args<I: IntoIterator<Item = S>, S: Into<OsString>>(mut self, arguments: I) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Runs it in this folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The command as a person would type it, for messages.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let words = std::iter::once(&self.program).chain(&self.arguments);
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the funnel that the lint protects")]
+    fn expression(&self) -> duct::Expression {
+        let mut expression = duct::cmd(&self.program, &self.arguments).stdin_null();
+        if let Some(folder) = &self.folder {
+            expression = expression.dir(folder);
+        }
+        for (name, value) in &self.environment {
+            expression = expression.env(name, value);
+        }
+        expression
+    }
+
+    fn not_started(&self) -> String {
+        format!("cannot start `{}`; is it installed?", self.program.to_string_lossy())
+    }
+
+    /// Runs it and returns what it printed on stdout; stderr is kept for the error.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends with a status other than 0.
+    pub fn output(&self) -> Result<String> {
+        let run = self.expression().stdout_capture().stderr_capture().unchecked().run();
+        let output = run.with_context(|| self.not_started())?;
+        if !output.status.success() {
+            let lines: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().map(ToOwned::to_owned).collect();
+            bail!("`{}` failed ({}){}", self.shown(), output.status, tail(&lines));
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("`{}` printed something that is not UTF-8", self.shown()))
+    }
+
+    /// Runs it and hands every line it prints, stdout and stderr as they come, to `line`.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends with a status other than 0: with the tail of its output.
+    pub fn lines(&self, mut line: impl FnMut(&str)) -> Result<()> {
+        let reader = self.expression().stderr_to_stdout().unchecked().reader().with_context(|| self.not_started())?;
+        let mut last = Vec::new();
+        let mut lines = BufReader::new(&reader).split(b'\n');
+        while let Some(bytes) = lines.next().transpose().with_context(|| format!("`{}`: cannot read its output", self.shown()))? {
+            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            line(&text);
+            if last.len() == TAIL {
+                last.remove(0);
+            }
+            last.push(text);
+        }
+        let status = reader.try_wait().ok().flatten().map(|output| output.status);
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => bail!("`{}` failed ({status}){}", self.shown(), tail(&last)),
+            None => bail!("`{}` closed its output but did not end{}", self.shown(), tail(&last)),
+        }
+    }
+}
+
+fn tail(lines: &[String]) -> String {
+    let from = lines.len().saturating_sub(TAIL);
+    lines[from..].iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// Whether a program of this name is on PATH.
+#[must_use]
+pub fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(OsStr::new(program))))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_program_is_named_with_its_status_and_its_last_words() {
+        let error = Tool::new("sh").args(["-c", "echo gone wrong >&2; exit 3"]).output().unwrap_err().to_string();
+        assert!(error.contains("exit 3") && error.contains("gone wrong") && error.contains("exit status: 3"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = format!("{:#}", Tool::new("voidclust-no-such-tool").output().unwrap_err());
+        assert!(error.contains("voidclust-no-such-tool") && error.contains("installed"), "{error}");
+    }
+
+    #[test]
+    fn lines_come_from_both_streams_and_the_error_keeps_the_tail() {
+        let mut seen = Vec::new();
+        Tool::new("sh").args(["-c", "echo one; echo two >&2"]).lines(|line| seen.push(line.to_owned())).unwrap();
+        assert_eq!(seen, ["one", "two"]);
+        let error = Tool::new("sh").args(["-c", "seq 100; exit 1"]).lines(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("\n  100") && error.contains("\n  89") && !error.contains("\n  88"), "{error}");
+    }
+
+    #[test]
+    fn stdin_is_closed_so_nothing_can_prompt() {
+        assert_eq!(Tool::new("cat").output().unwrap(), "");
+    }
+}
