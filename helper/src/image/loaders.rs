@@ -13,19 +13,21 @@ use crate::site::Site;
 use crate::tools::{Tool, on_path};
 use crate::tree::{Item, Tree};
 
-/// PXELINUX and the library that it loads, always from one package: Void's syslinux, and Debian's two.
-const PXELINUX: &[[&str; 2]] = &[
-    ["usr/lib/syslinux/lpxelinux.0", "usr/lib/syslinux/ldlinux.c32"],
-    ["usr/lib/PXELINUX/lpxelinux.0", "usr/lib/syslinux/modules/bios/ldlinux.c32"],
-];
+/// PXELINUX and the folder of its libraries, always from one package: Void's syslinux, and Debian's two.
+const PXELINUX: &[(&str, &str)] =
+    &[("usr/lib/syslinux/lpxelinux.0", "usr/lib/syslinux"), ("usr/lib/PXELINUX/lpxelinux.0", "usr/lib/syslinux/modules/bios")];
+/// What it loads before anything else.
+const LIBRARY: &str = "ldlinux.c32";
+/// What it loads to show a menu.
+const MENU: &[&str] = &["libutil.c32", "menu.c32"];
 
 const GRUB_MODULES: &str = "usr/lib/grub/x86_64-efi";
 
 /// What GRUB needs to get an address (efinet), fetch files (tftp), run our scripts, show what happens on screen and
 /// serial line, and start Linux. A module that a version of GRUB lacks is left out, but for these first ones.
-const NEEDED: &[&str] = &["efinet", "tftp", "memdisk", "tar", "normal", "configfile", "linux", "test", "echo", "sleep", "reboot"];
+const NEEDED: &[&str] = &["efinet", "tftp", "memdisk", "tar", "normal", "configfile", "linux", "regexp", "test", "echo", "sleep", "reboot"];
 const WELCOME: &[&str] =
-    &["all_video", "boot", "cat", "gfxterm", "halt", "help", "ls", "minicmd", "regexp", "serial", "terminal", "tr", "true"];
+    &["all_video", "boot", "cat", "gfxterm", "halt", "help", "ls", "minicmd", "serial", "terminal", "true"];
 
 /// The loaders for the site's firmware, and what is missing, as sentences that say what to do.
 ///
@@ -34,13 +36,13 @@ const WELCOME: &[&str] =
 pub fn loaders(root: &Root, site: &Site) -> Result<(Tree, Vec<String>)> {
     let (mut tree, mut notes) = (Tree::default(), Vec::new());
     if site.boot.bios {
-        match pxelinux(root)? {
-            Some([loader, library]) => {
-                tree.insert(format!("{}/lpxelinux.0", paths::BOOT_TREE), Item::file(loader));
-                tree.insert(format!("{}/ldlinux.c32", paths::BOOT_TREE), Item::file(library));
+        match pxelinux(root, site.boot.timeout > 0)? {
+            Some(files) => {
+                for (name, bytes) in files {
+                    tree.insert(format!("{}/{name}", paths::BOOT_TREE), Item::file(bytes));
+                }
             }
-            None => notes
-                .push(format!("{}: not there; install syslinux, or BIOS machines find no loader", root.display(PXELINUX[0][0]))),
+            None => notes.push(format!("{}: not there; install syslinux, or BIOS machines find no loader", root.display(PXELINUX[0].0))),
         }
     }
     if site.boot.uefi {
@@ -62,10 +64,17 @@ pub fn loaders(root: &Root, site: &Site) -> Result<(Tree, Vec<String>)> {
     Ok((tree, notes))
 }
 
-fn pxelinux(root: &Root) -> Result<Option<[Vec<u8>; 2]>> {
-    for [loader, library] in PXELINUX {
-        if let (Some(loader), Some(library)) = (root.read(loader)?, root.read(library)?) {
-            return Ok(Some([loader, library]));
+/// All files of PXELINUX, or none: one without the other would stop a node in the middle.
+fn pxelinux(root: &Root, menu: bool) -> Result<Option<Vec<(&'static str, Vec<u8>)>>> {
+    let libraries = std::iter::once(&LIBRARY).chain(if menu { MENU } else { &[] });
+    for (loader, folder) in PXELINUX {
+        let Some(loader) = root.read(loader)? else { continue };
+        let mut files = vec![("lpxelinux.0", loader)];
+        for name in libraries.clone() {
+            files.extend(root.read(&format!("{folder}/{name}"))?.map(|bytes| (*name, bytes)));
+        }
+        if files.len() == 1 + libraries.clone().count() {
+            return Ok(Some(files));
         }
     }
     Ok(None)
@@ -74,28 +83,31 @@ fn pxelinux(root: &Root) -> Result<Option<[Vec<u8>; 2]>> {
 /// Run by GRUB's one-command-a-line parser, which knows no loops; the script that it starts does.
 const EARLY: &str = "normal (memdisk)/start.cfg\n";
 
-/// After a power cut everything starts at once, so GRUB may be up before the master is again: it waits. `configfile`
-/// comes back only when there was nothing to boot.
-fn start(master: &str) -> String {
-    format!(
-        "set prefix=(tftp,{master})/grub\n\
-         set root=(tftp,{master})\n\
-         until [ -s \"(tftp,{master})/grub/grub.cfg\" ]; do\n\
-         \techo \"voidclust: no answer from {master}, trying again...\"\n\
-         \tsleep 5\n\
-         done\n\
-         configfile (tftp,{master})/grub/grub.cfg\n\
-         echo \"voidclust: nothing could be booted, starting again in 30 seconds...\"\n\
-         sleep 30\n\
-         reboot\n"
-    )
-}
+/// After a power cut everything starts at once, so GRUB may be up before the master is again: it waits. Then it takes the
+/// configuration of this machine's card, else everybody's; `configfile` comes back only when there was nothing to boot.
+const START: &str = r#"set prefix=(tftp,MASTER)/grub
+set root=(tftp,MASTER)
+until [ -s "(tftp,MASTER)/grub/grub.cfg" ]; do
+	echo "voidclust: MASTER does not answer, trying again..."
+	sleep 5
+done
+regexp -s 1:a -s 2:b -s 3:c -s 4:d -s 5:e -s 6:f "^(..):(..):(..):(..):(..):(..)" "$net_default_mac"
+set own="(tftp,MASTER)/grub/grub.cfg-01-$a-$b-$c-$d-$e-$f"
+if [ -s "$own" ]; then
+	configfile "$own"
+else
+	configfile "(tftp,MASTER)/grub/grub.cfg"
+fi
+echo "voidclust: nothing could be booted, starting again in 30 seconds..."
+sleep 30
+reboot
+"#;
 
 fn grub(root: &Root, there: &[String], master: &str) -> Result<Vec<u8>> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder for grub-mkimage")?;
     let place = |name: &str| scratch.path().join(name);
     put(&place("early.cfg"), EARLY.as_bytes())?;
-    put(&place("memdisk.tar"), &archive("start.cfg", start(master).as_bytes())?)?;
+    put(&place("memdisk.tar"), &archive("start.cfg", START.replace("MASTER", master).as_bytes())?)?;
     let welcome = WELCOME.iter().filter(|module| there.contains(&format!("{module}.mod")));
     Tool::new("grub-mkimage")
         .args(["-O", "x86_64-efi", "-d"])
@@ -151,14 +163,22 @@ mod tests {
     fn pxelinux_and_its_library_come_from_one_package() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path()).unwrap();
-        for path in [PXELINUX[0][0], PXELINUX[1][0], PXELINUX[1][1]] {
+        for path in [PXELINUX[0].0, PXELINUX[1].0, "usr/lib/syslinux/modules/bios/ldlinux.c32"] {
             create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
             put(&dir.path().join(path), path.as_bytes()).unwrap();
         }
         let (tree, notes) = loaders(&root, &site(true, false)).unwrap();
         assert!(notes.is_empty(), "{notes:?}");
-        assert_eq!(tree.0["srv/tftp/lpxelinux.0"], Item::file(PXELINUX[1][0].as_bytes()));
-        assert_eq!(tree.0["srv/tftp/ldlinux.c32"], Item::file(PXELINUX[1][1].as_bytes()));
+        assert_eq!(tree.0.keys().collect::<Vec<_>>(), ["srv/tftp/ldlinux.c32", "srv/tftp/lpxelinux.0"]);
+        assert_eq!(tree.0["srv/tftp/lpxelinux.0"], Item::file(PXELINUX[1].0.as_bytes()));
+
+        let mut menu = site(true, false);
+        menu.boot.timeout = 5;
+        assert!(loaders(&root, &menu).unwrap().0.0.is_empty(), "half of it would stop a node in the middle");
+        for name in MENU {
+            put(&dir.path().join(PXELINUX[1].1).join(name), name.as_bytes()).unwrap();
+        }
+        assert_eq!(loaders(&root, &menu).unwrap().0.0.len(), 4);
     }
 
     #[test]

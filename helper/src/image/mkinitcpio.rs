@@ -92,7 +92,11 @@ impl Mkinitcpio {
                 progress.step(step);
             }
         });
-        run.context("mkinitcpio made no image (inside another root it needs chroot(8) and unshare(1), and the rights of root)")?;
+        match report.errors.as_slice() {
+            // Whatever the last lines of its output are, this is why.
+            [] => run.context("mkinitcpio made no image (in another root it needs chroot(8), unshare(1) and the rights of root)")?,
+            errors => run.with_context(|| format!("mkinitcpio made no image: {}", errors.join("; ")))?,
+        }
         Ok(report)
     }
 }
