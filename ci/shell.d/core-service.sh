@@ -82,3 +82,11 @@ test_it_leaves_no_variable_and_never_exits() {
 	lacks "$(cat "$overlays/core-services/03-aa-overlays.sh")" exit
 	same "$(sed -n 's/^[[:space:]]*\([a-z_]*\)=.*/\1/p' "$overlays/core-services/03-aa-overlays.sh")" ""
 }
+
+test_the_device_below_the_overlay_is_not_checked() {
+	mkdir -p "$T/etc"
+	printf '# a note about / here\nUUID=1 / ext4 defaults 0 1\nUUID=2 /boot ext4 defaults 0 2\n' >"$T/etc/fstab"
+	stage1 >/dev/null
+	same "$(grep -v '^#' "$T/etc/fstab")" "UUID=2 /boot ext4 defaults 0 2"
+	contains "$(cat "$T/etc/fstab")" "# below the overlay: UUID=1 /"
+}

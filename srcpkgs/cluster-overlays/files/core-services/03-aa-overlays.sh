@@ -14,6 +14,12 @@ msg "Laying this node's overlays over /etc..."
 /usr/libexec/voidclust/lay-overlays /etc/overlays /etc ||
     msg_warn "not all of it was laid, see /run/voidclust/overlays.log"
 
+# The root is the overlay now; its line is about the device below, which is mounted, and stage 1's fsck would stop the
+# boot over it.
+if grep -Eqs '^[^#[:space:]]+[[:space:]]+/[[:space:]]' /etc/fstab; then
+    sed -Ei 's|^[^#[:space:]]+[[:space:]]+/[[:space:]]|# below the overlay: &|' /etc/fstab
+fi
+
 # Stage 1 has read or done these already, without what the overlays brought.
 if grep -qsx 'changed rc.conf' /run/voidclust/changes; then
     # shellcheck disable=SC1091 # only there on the machine
