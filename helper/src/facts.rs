@@ -42,16 +42,6 @@ impl Facts {
     }
 }
 
-/// The addresses of the running machine's own cards.
-///
-/// # Errors
-/// When there are none.
-pub fn own_macs() -> Result<Vec<String>> {
-    let macs: Vec<String> = interfaces(Path::new("/sys/class/net"))?.values().map(ToString::to_string).collect();
-    anyhow::ensure!(!macs.is_empty(), "/sys/class/net: no network card with a MAC, so no overlay is this machine's");
-    Ok(macs)
-}
-
 /// The kernels that can be booted: those with both modules and an image.
 fn kernels(root: &Root) -> Result<Vec<String>> {
     let mut kernels = root.list(paths::MODULES)?.unwrap_or_default();

@@ -35,27 +35,25 @@ pub fn affected(site: &Site, changes: &[Change]) -> BTreeSet<String> {
 }
 
 /// Brings the running machine up to date with the overlays in `root`: lays what changed over /etc, and restarts the
-/// services that read it. Prints one line for each through `say`.
+/// services that read it. Says one line for each; the script itself says on stderr what it had to leave out.
 ///
 /// # Errors
-/// When the script cannot be run, or a service cannot be told.
-pub fn refresh(root: &Root, macs: &[String], say: &mut dyn FnMut(&str)) -> Result<()> {
+/// When the script cannot be run or left something out, or a service cannot be told.
+pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> Result<()> {
     let script = std::path::Path::new("/").join(paths::LAY_OVERLAYS);
+    // The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
     let overlays = root.path().join(paths::OVERLAYS);
     let mut restart = BTreeSet::new();
-    let tool = Tool::new(script).arg("--refresh").arg(overlays).arg("/etc").args(macs);
-    for line in tool.output()?.lines() {
-        match line.strip_prefix("restart ") {
-            Some(service) => {
-                restart.insert(service.to_owned());
-            }
-            None => say(line),
+    let laid = Tool::new(script).arg("--refresh").arg(overlays).arg("/etc").lines(|line| match line.strip_prefix("restart ") {
+        Some(service) => {
+            restart.insert(service.to_owned());
         }
-    }
+        None => say(line),
+    });
     for service in restart {
         tell(&service, say)?;
     }
-    Ok(())
+    laid
 }
 
 /// Restarts a service if it runs; the NFS server only reads its exports again, so that no client is interrupted.

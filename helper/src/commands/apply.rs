@@ -66,7 +66,7 @@ pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, force: bool, verbo
     for note in trees.notes.iter().chain(&images.notes) {
         anstream::println!("note: {note}");
     }
-    bring_up_to_date(target, wanted)?;
+    bring_up_to_date(target)?;
     if !images.failures.is_empty() {
         bail!("{}\nwhat clients boot stays as it was; run voidclust apply again", images.failures.join("\n"));
     }
@@ -156,10 +156,10 @@ pub fn switch_boot_tree(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force
 ///
 /// # Errors
 /// When a step fails; the files are in place all the same.
-pub fn bring_up_to_date(target: &Target, wanted: &Wanted) -> Result<()> {
+pub fn bring_up_to_date(target: &Target) -> Result<()> {
     if target.on_overlay {
         Tool::new("mount").args(["-o", "remount", "/"]).output()?;
-        services::refresh(&target.root, &[wanted.site.master.mac.to_string()], &mut |line| anstream::println!("{line}"))?;
+        services::refresh(&target.root, &mut |line| anstream::println!("{line}"))?;
     } else if target.running {
         anstream::println!("note: this machine does not run from its overlay yet; reboot it to become the master");
     }

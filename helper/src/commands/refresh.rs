@@ -4,7 +4,6 @@ use anyhow::{Result, bail};
 
 use super::{Status, counted};
 use crate::cli::Global;
-use crate::facts;
 use crate::services;
 use crate::session::Target;
 
@@ -17,9 +16,8 @@ pub fn run(global: &Global) -> Result<Status> {
     if !target.on_overlay {
         bail!("this machine does not run from an overlay, so there is nothing to lay over /etc; see voidclust(8)");
     }
-    let macs = facts::own_macs()?;
     let mut lines = 0;
-    services::refresh(&target.root, &macs, &mut |line| {
+    services::refresh(&target.root, &mut |line| {
         lines += 1;
         anstream::println!("{line}");
     })?;
