@@ -43,7 +43,7 @@ macro_rules! table {
         pub(super) struct $name { $(pub(super) $key: $type,)* }
 
         impl $name {
-            /// The keys, for the test that compares them with the manual page.
+            /// The keys, for the tests that compare them with the documents.
             #[cfg(test)]
             pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
         }
@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Macs {
     }
 }
 
-/// The top-level keys, for messages and for the test that compares them with the manual page.
+/// The top-level keys, in the order of the documents.
 pub(super) const TABLES: [&str; 8] = ["cluster", "network", "master", "client", "nfs", "boot", "profile", "node"];
 
 /// Reads every table of the merged document; what is wrong goes to `problems` and is left out.

@@ -381,17 +381,58 @@ impl Check<'_> {
     }
 }
 
-/// The keys of every table, for the test that compares them with the manual page.
 #[cfg(test)]
-pub(super) fn all_keys() -> [(&'static str, &'static [&'static str]); 8] {
-    [
-        ("cluster", raw::Cluster::KEYS),
-        ("network", raw::Network::KEYS),
-        ("master", raw::Master::KEYS),
-        ("client", raw::Client::KEYS),
-        ("nfs", raw::Nfs::KEYS),
-        ("boot", raw::Boot::KEYS),
-        ("profile", raw::Profile::KEYS),
-        ("node", raw::Node::KEYS),
-    ]
+mod tests {
+    use super::raw;
+    use std::collections::BTreeSet;
+
+    /// Every table as it is written, with its keys.
+    fn tables() -> [(&'static str, &'static [&'static str]); raw::TABLES.len()] {
+        let tables = [
+            ("[cluster]", raw::Cluster::KEYS),
+            ("[network]", raw::Network::KEYS),
+            ("[master]", raw::Master::KEYS),
+            ("[client]", raw::Client::KEYS),
+            ("[nfs]", raw::Nfs::KEYS),
+            ("[boot]", raw::Boot::KEYS),
+            ("[profile.NAME]", raw::Profile::KEYS),
+            ("[[node]]", raw::Node::KEYS),
+        ];
+        for ((header, _), table) in tables.iter().zip(raw::TABLES) {
+            assert!(header.trim_matches(['[', ']']).split('.').next() == Some(table), "{header} is not {table}");
+        }
+        tables
+    }
+
+    #[test]
+    fn the_manual_page_has_every_key_in_its_table_and_no_other() {
+        let page = include_str!("../../../docs/voidclust.conf.5");
+        let keys = page.split("\n.Sh ").find(|section| section.starts_with("KEYS\n")).unwrap();
+        let mut sections: Vec<&str> = keys.split("\n.Ss ").skip(1).collect();
+        for (header, keys) in tables() {
+            let section = sections.remove(0);
+            assert!(section.starts_with(header), "{header} comes next, not {section}");
+            let named = section.lines().filter_map(|line| line.strip_prefix(".It Cm ")?.split(' ').next());
+            let keys: BTreeSet<&str> = keys.iter().copied().collect();
+            assert_eq!(named.collect::<BTreeSet<_>>(), keys, "{header}");
+        }
+        assert!(sections.is_empty(), "{sections:?}");
+    }
+
+    #[test]
+    fn the_shipped_file_shows_every_key_in_its_table_and_no_other() {
+        let shipped = include_str!("../../voidclust.conf");
+        let mut shown: Vec<(&str, BTreeSet<&str>)> = Vec::new();
+        for line in shipped.lines().map(|line| line.trim_start_matches('#')) {
+            match (line.starts_with('['), line.split_once(" = "), shown.last_mut()) {
+                (true, _, _) => shown.push((line, BTreeSet::new())),
+                (false, Some((key, _)), Some((_, keys))) if !key.contains(' ') => {
+                    keys.insert(key);
+                }
+                _ => {}
+            }
+        }
+        let wanted = tables().map(|(header, keys)| (header.replace("NAME", "compute"), keys.iter().copied().collect()));
+        assert_eq!(shown.into_iter().map(|(header, keys)| (header.to_owned(), keys)).collect::<Vec<_>>(), wanted);
+    }
 }
