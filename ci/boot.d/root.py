@@ -6,6 +6,7 @@ key over its inputs; what is ours is laid on a copy at every run.
 
 import fcntl
 import hashlib
+import inspect
 import os
 import re
 import shutil
@@ -49,7 +50,7 @@ def cache_folder():
 
 def base(log):
     """The cached tree, made when its inputs changed; older ones are removed."""
-    text = repr((SUITE, PACKAGES, KERNELS, DPKG)) + Path(__file__).read_text(encoding="utf-8")
+    text = repr((SUITE, PACKAGES, KERNELS, DPKG)) + "".join(map(inspect.getsource, (_debian, _like_void)))
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -161,6 +162,12 @@ def _like_void(tree):
         (tree / path).write_text("", encoding="utf-8")
     for pool in ("etc/exports.d", "etc/kernel.d/post-install", "etc/kernel.d/post-remove"):
         (tree / pool).mkdir(parents=True, exist_ok=True)
+
+
+def drop_kernel(tree, kernel):
+    shutil.rmtree(tree / "lib/modules" / kernel)
+    for file in (tree / "boot").glob(f"*-{kernel}"):
+        file.unlink()
 
 
 def account(tree, name, number):

@@ -75,6 +75,7 @@ class Node:
         self.qemu = None
         self.power_on = None
         self.ready = None  # time.time() of the first answer
+        self.ready_uptime = None
         self.lines = []  # (time, text) of this power-on
         self._answers = {}
         self._news = threading.Condition()
@@ -210,7 +211,9 @@ class Node:
     def _said(self, now, text):
         words = text.split(" ", 3)
         if words[0] == "up":
-            self.ready = self.ready or now
+            if self.ready is None:
+                self.ready = now
+                self.ready_uptime = float(words[1])
         elif words[0] == "end" and len(words) >= 3:
             output = base64.b64decode(words[3]).decode(errors="replace") if len(words) > 3 else ""
             self._answers[words[1]] = (int(words[2]), output)
@@ -260,16 +263,25 @@ class Node:
 
     def sh(self, script, seconds=60, check=True):
         """Run a shell script in the node; its output (both streams)."""
-        number = str(next(_numbers))
-        text = base64.b64encode(script.encode()).decode()
-        self._streams["agent"].setblocking(True)
-        self._streams["agent"].sendall(f"run {number} {seconds} {text}\n".encode())
-        self._streams["agent"].setblocking(False)
+        number = self.tell(script, seconds)
         status, output = self._wait(lambda: self._answers.pop(number, None), seconds + 30,
                                     f"answer to: {script.splitlines()[0][:60]}")
         if check and status != 0:
             raise Failure(f"{self.name}: status {status} from: {script}\n{output}")
         return output if check else (status, output)
+
+    def tell(self, script, seconds=60):
+        """Start a script in the node without waiting for its end; the number of the request."""
+        number = str(next(_numbers))
+        text = base64.b64encode(script.encode()).decode()
+        stream = self._streams["agent"]
+        # A short line into an empty socket: it does not block for long.
+        stream.setblocking(True)
+        try:
+            stream.sendall(f"run {number} {seconds} {text}\n".encode())
+        finally:
+            stream.setblocking(False)
+        return number
 
     def eventually(self, script, seconds, what):
         """Repeat a script until it succeeds; its output."""

@@ -1,0 +1,266 @@
+"""The cluster under test: its site, its tree, its disk, its machines."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import root
+from net import SiteDhcp, Switch
+from run import Failure, run, say, tool
+from vm import Node
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NETWORK = "172.23.199.0/24"
+MASTER = "172.23.199.225"
+PACKAGES = ("voidclust", "cluster-overlays", "cluster-client-initcpio", "cluster-master")
+CONSOLE = "console=ttyS0"
+
+# Every machine there may be. `card` is QEMU's model; a list of MACs is a list of cards, and
+# `boot` says which of them the firmware boots from.
+MACHINES = {
+    "n1": {"mac": "52:54:00:c1:00:01", "address": "172.23.199.226", "profiles": ["blue"]},
+    "n2": {"mac": "52:54:00:c1:00:02", "address": "172.23.199.227", "profiles": ["green"], "card": "e1000"},
+    "n3": {"mac": "52:54:00:c1:00:03", "address": "172.23.199.228", "profiles": ["blue"], "firmware": "uefi"},
+    # Only the second card is listed and boots; the first one is plugged into the same switch.
+    "n4": {"mac": ["52:54:00:c1:00:40", "52:54:00:c1:00:04"], "listed": ["52:54:00:c1:00:04"],
+           "boot": 1, "address": "172.23.199.229", "profiles": ["green"]},
+    "n5": {"mac": "52:54:00:c1:00:05", "address": "172.23.199.230", "profiles": ["blue"], "kernel": "oldest"},
+    # No address of its own: it asks for one, by DHCP.
+    "n6": {"mac": "52:54:00:c1:00:06", "profiles": ["green"]},
+    "stranger": {"mac": "52:54:00:c1:00:99", "listed": []},
+}
+MASTER_MAC = "52:54:00:c1:00:00"
+
+# The master's own address is the machine's business: a site overlay of the master alone.
+STATIC_NET = f"""\
+#!/bin/sh
+exec 2>&1
+for card in /sys/class/net/*/address; do
+	read -r mac <"$card"
+	[ "$mac" = "{MASTER_MAC}" ] || continue
+	name=${{card%/address}}
+	name=${{name##*/}}
+	ip link set up dev "$name"
+	ip addr show dev "$name" | grep -q {MASTER} || ip addr add {MASTER}/24 dev "$name"
+done
+exec pause
+"""
+
+
+def configuration(dhcp, kernels):
+    text = f"""\
+[cluster]
+domain = "cluster"
+
+[network]
+address = "{MASTER}/24"
+dhcp = "{dhcp}"
+"""
+    if dhcp == "server":
+        text += 'range = ["172.23.199.100", "172.23.199.120"]\n'
+    text += f"""
+[master]
+name = "master"
+mac = "{MASTER_MAC}"
+storage = "plain"
+overlays = ["rig-master"]
+services = ["static-net"]
+
+[client]
+cmdline = "{CONSOLE} loglevel=4"
+
+[nfs]
+home = "/home"
+
+[boot]
+keep = 2
+
+[profile.blue]
+overlays = ["blue"]
+services = ["marker"]
+
+[profile.green]
+overlays = ["green"]
+"""
+    for name, machine in MACHINES.items():
+        macs = machine.get("listed", machine["mac"])
+        if not macs:
+            continue
+        macs = macs if isinstance(macs, list) else [macs]
+        text += f'\n[[node]]\nname = "{name}"\nmac = {macs!r}\n'.replace("'", '"')
+        if "address" in machine:
+            text += f'address = "{machine["address"]}"\n'
+        text += f"profiles = {machine['profiles']!r}\n".replace("'", '"')
+        if machine.get("kernel") == "oldest" and len(kernels) > 1:
+            text += f'kernel = "{kernels[0]}"\n'
+    return text
+
+
+class Cluster:
+    def __init__(self, work, options):
+        self.work = work
+        self.options = options
+        self.tree = work / "root"
+        self.disk = work / "master.img"
+        self.log = work / "build.log"
+        self.switch = None
+        self.site_dhcp = None
+        self.nodes = {}
+        self.kernels = []
+        self.tools = {}
+
+    # The tree and the disk
+
+    def build(self):
+        base = root.base(self.log)
+        self.tree.mkdir()
+        root.copy(base, self.tree)
+        root.lay(self.tree, os.environ.get("VOID_RUNIT"))
+        if not self.options.old_kernel:
+            # Its images take their time, and only the node that is pinned to it needs them.
+            for old in root.kernels(self.tree)[:-1]:
+                root.drop_kernel(self.tree, old)
+        self.kernels = root.kernels(self.tree)
+        prefix = os.environ.get("MKINITCPIO")
+        self.tools["mkinitcpio"] = root.lay_mkinitcpio(self.tree, prefix)
+        self.tools["stages"] = "void-runit" if os.environ.get("VOID_RUNIT") else "double"
+        self._install()
+        self._configure()
+        begun = time.time()
+        self.apply_output = self.voidclust("apply")
+        say(f"voidclust apply --root: {time.time() - begun:.0f} s")
+        self._check_tree()
+        self._make_disk()
+
+    def _install(self):
+        """Our files, as the packages put them there."""
+        built = self.options.packages
+        if built:
+            self.tools["packages"] = "built by xbps-src"
+            for name in PACKAGES:
+                found = sorted(Path(built).rglob(f"{name}-[0-9]*.xbps"))
+                if not found:
+                    raise Failure(f"{built}: no package {name}")
+                run(["tar", "-x", "-f", found[-1], "-C", self.tree, "--keep-directory-symlink",
+                     "--exclude=./INSTALL", "--exclude=./REMOVE", "--exclude=./*.plist"], log=self.log)
+            return
+        self.tools["packages"] = "the templates' do_install"
+        environment = dict(os.environ, VOIDCLUST_BIN=str(helper(self.log)))
+        reader = REPOSITORY / "ci/packages.d/do-install.sh"
+        for name in PACKAGES:
+            staged = self.work / "package"
+            run([reader, REPOSITORY / "srcpkgs" / name, staged], env=environment, log=self.log)
+            run(["sh", "-c", 'tar -C "$1" -c . | tar -C "$2" -x --keep-directory-symlink',
+                 "copy", staged, self.tree], log=self.log)
+            shutil.rmtree(staged)
+
+    def _configure(self):
+        site = self.tree / "etc/voidclust/overlays"
+        files = {
+            "rig-master/sv/static-net/run": (STATIC_NET, 0o755),
+            "blue/rig-profile.j2": ("blue {{ node.short }}\n", 0o644),
+            "green/rig-profile.j2": ("green {{ node.short }}\n", 0o644),
+        }
+        for path, (text, mode) in files.items():
+            file = site / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            file.chmod(mode)
+        (self.tree / "etc/voidclust.conf").write_text(
+            configuration(self.options.dhcp, self.kernels), encoding="utf-8")
+
+    def voidclust(self, *arguments):
+        """The helper on the tree, with /proc, /sys and /dev there as for any chroot; the mounts
+        are this process's own and end with it."""
+        script = (
+            'tree=$1 && shift && mount -t proc proc "$tree/proc" && mount --rbind /sys "$tree/sys" &&'
+            ' mount --rbind /dev "$tree/dev" && exec "$tree/usr/bin/voidclust" --root "$tree" "$@"'
+        )
+        return run(["unshare", "--mount", "sh", "-c", script, "voidclust", self.tree, *arguments],
+                   timeout=900, log=self.log)[1]
+
+    def _check_tree(self):
+        for path in ("etc/overlays", "srv/tftp/pxelinux.cfg/default", "srv/tftp/images"):
+            if not (self.tree / path).exists():
+                raise Failure(f"voidclust apply left no {path}\n{self.apply_output}")
+        self.kernel = self.kernels[-1]
+        self.master_image = self.tree / f"boot/initramfs-{self.kernel}.img"
+        if not self.master_image.exists():
+            raise Failure(f"voidclust apply left no {self.master_image}\n{self.apply_output}")
+
+    def _make_disk(self):
+        run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=1",
+             "-d", self.tree, self.disk, "4G"], timeout=600, log=self.log)
+
+    # The machines
+
+    def open(self):
+        self.switch = Switch()
+        self.switch.start()
+        if self.options.dhcp == "proxy":
+            self.site_dhcp = SiteDhcp(NETWORK, "172.23.199.1", "172.23.199.50")
+            self.switch.services.append(self.site_dhcp)
+        kernel = self.tree / f"boot/vmlinuz-{self.kernel}"
+        self.nodes["master"] = Node(
+            "master", self.work, self.switch, MASTER_MAC, accel=self.options.accel, memory=1536,
+            direct=(kernel, self.master_image, f"root=/dev/vda rw {CONSOLE} loglevel=4 panic=30"),
+            disk=self.disk,
+        )
+
+    @property
+    def master(self):
+        return self.nodes["master"]
+
+    def node(self, name, **changes):
+        if name not in self.nodes:
+            machine = MACHINES[name]
+            arguments = {
+                "card": machine.get("card", "virtio-net-pci"),
+                "firmware": machine.get("firmware", "bios"),
+                "boot_card": machine.get("boot", 0),
+                "accel": self.options.accel,
+            }
+            arguments.update(changes)
+            self.nodes[name] = Node(name, self.work, self.switch, machine["mac"], **arguments)
+        return self.nodes[name]
+
+    def start_master(self):
+        self.master.start()
+        self.master.wait_ready(300)
+        self.master.eventually(
+            "sv check dnsmasq nfs-server >/dev/null && exportfs -s | grep -q /srv/nfs/root && "
+            f"ss -lun | grep -q {MASTER}:69", 120,
+            "the boot server and the NFS server run")
+
+    def up(self, *names, seconds=600):
+        """Switch on what is off, and wait until all answer."""
+        for name in names:
+            if not self.node(name).alive():
+                self.node(name).start()
+        for name in names:
+            self.node(name).wait_ready(seconds)
+        return [self.node(name) for name in names]
+
+    def down(self, *names):
+        for name in names:
+            self.nodes[name].stop()
+
+    def close(self):
+        for node in self.nodes.values():
+            node.stop()
+        if self.switch:
+            self.switch.stop()
+
+
+def helper(log):
+    """The built helper; cargo builds it unless VOIDCLUST_BIN names one."""
+    given = os.environ.get("VOIDCLUST_BIN")
+    if given:
+        return Path(given).resolve()
+    if not tool("cargo"):
+        raise Failure("cargo is missing, and VOIDCLUST_BIN names no built helper")
+    say("building the helper with cargo")
+    run(["cargo", "build", "--release", "--locked", "--quiet"], timeout=1800, cwd=REPOSITORY, log=log)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    return target / "release/voidclust"

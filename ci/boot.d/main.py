@@ -1,0 +1,170 @@
+"""ci/boot: boot a real cluster in QEMU and look inside its nodes."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import basic
+import root
+import stories
+import vm
+from cluster import Cluster
+from report import Report, story
+from run import Failure, end_all, run, say, tool, warn
+
+TOOLS = {
+    vm.QEMU: "qemu-system-x86",
+    "debootstrap": "debootstrap",
+    "mke2fs": "e2fsprogs",
+    "unshare": "util-linux",
+    "dpkg-deb": "dpkg",
+}
+FILES = {
+    "/usr/lib/ipxe/qemu/pxe-virtio.rom": "ipxe-qemu",
+    "/usr/lib/ipxe/qemu/pxe-e1000.rom": "ipxe-qemu",
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="ci/boot", description=__doc__)
+    parser.add_argument("--nodes", type=int, default=2, metavar="N", help="clients of the first boot (default 2)")
+    parser.add_argument("--firmware", choices=("bios", "uefi"), default="bios", help="of the first boot's clients")
+    parser.add_argument("--dhcp", choices=("proxy", "server"), default="proxy", help="who gives out the addresses")
+    parser.add_argument("--all", action="store_true", help="every story after the first boot")
+    parser.add_argument("--story", action="append", default=[], metavar="NAME", help="this story after the first boot")
+    parser.add_argument("--list", action="store_true", help="name the stories and end")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster running until Enter or a signal")
+    parser.add_argument("--json", action="store_true", help="results as JSON, on the standard output")
+    parser.add_argument("--packages", metavar="DIR", help="take our files from built packages (*.xbps) in there")
+    parser.add_argument("--install-deps", action="store_true", help="install what is missing with apt")
+    options = parser.parse_args()
+    if not 1 <= options.nodes <= 4:
+        parser.error("--nodes takes 1 to 4")
+    return options
+
+
+def missing(options):
+    packages = {package for name, package in TOOLS.items() if not tool(name)}
+    packages |= {package for path, package in FILES.items() if not os.path.exists(path)}
+    if not vm.ovmf() and (options.all or options.firmware == "uefi" or "uefi" in options.story):
+        packages.add("ovmf")
+    return sorted(packages)
+
+
+def prepare(options):
+    """Why it cannot run here, or None."""
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        return "it needs Linux on x86_64"
+    if os.geteuid() != 0:
+        return "it needs root, to make the root tree (chroot, device nodes)"
+    wanted = missing(options)
+    if wanted and tool("apt-get") and (options.install_deps or os.environ.get("CI") == "true"):
+        say(f"installing with apt: {' '.join(wanted)}")
+        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+        run(["apt-get", "update", "-q"], env=environment)
+        run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *wanted], env=environment, timeout=1200)
+        wanted = missing(options)
+    if wanted:
+        return f"missing: {' '.join(wanted)} (ci/boot --install-deps installs them)"
+    return None
+
+
+def main():
+    options = arguments()
+    if options.list:
+        for name, module in stories.found().items():
+            print(f"{name:20} {module.__doc__.splitlines()[0]}")
+        return 0
+    for name in options.story:
+        if name not in stories.found():
+            warn(f"ci/boot: no story {name}; --list names them")
+            return 2
+    report = Report(quiet=options.json)
+    why = prepare(options)
+    if why:
+        report.skip("the cluster in QEMU", why)
+        return report.finish(options.json)
+
+    def stop(number, _frame):
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+    work = Path(tempfile.mkdtemp(prefix="voidclust-boot.", dir=os.environ.get("TMPDIR", "/var/tmp")))
+    cluster = Cluster(work, options)
+    status = 1
+    try:
+        status = boot(report, cluster, options)
+    except Failure as failure:
+        report.fail("the cluster in QEMU", str(failure))
+        status = report.finish(options.json)
+    finally:
+        consoles(cluster, work, show=report.count("FAIL") > 0 or sys.exc_info()[0] is not None)
+        cluster.close()
+        end_all()
+        shutil.rmtree(work, ignore_errors=True)
+    return status
+
+
+def boot(report, cluster, options):
+    chosen = stories.found() if options.all else {name: stories.found()[name] for name in options.story}
+    options.old_kernel = "older_kernel" in chosen
+    cluster.build()
+    kernel = cluster.tree / f"boot/vmlinuz-{cluster.kernel}"
+    options.accel, why = vm.accelerator(kernel)
+    cluster.tools["CPU"] = f"{options.accel.split(',')[0]} ({why})"
+    cluster.tools["QEMU"] = run([tool(vm.QEMU), "--version"])[1].split()[3]
+    report.tools = cluster.tools
+    cluster.open()
+
+    names = ["n3"] if options.firmware == "uefi" else ["n1", "n2", "n6", "n4"][: options.nodes]
+    if not story(report, "one master and its clients", basic.run, cluster, names):
+        return report.finish(options.json)
+    for name, module in chosen.items():
+        begun = time.time()
+        story(report, name, module.run, cluster)
+        if not options.json:
+            say(f"      {name}: {time.time() - begun:.0f} s")
+    if options.keep:
+        keep(cluster)
+    return report.finish(options.json)
+
+
+def keep(cluster):
+    say("\nThe cluster runs on. Commands for a node: NAME COMMAND; an empty line ends it.")
+    for line in sys.stdin:
+        words = line.split(None, 1)
+        if not words:
+            return
+        node = cluster.nodes.get(words[0])
+        if node is None or not node.alive():
+            say(f"no such machine; there are {' '.join(cluster.nodes)}")
+        elif len(words) == 2:
+            try:
+                say(node.sh(words[1], check=False)[1].rstrip())
+            except Failure as failure:
+                say(str(failure))
+
+
+def consoles(cluster, work, show):
+    """After a failure: the console logs are kept, and their ends shown."""
+    if not show:
+        return
+    kept = root.cache_folder() / "failed"
+    kept.mkdir(parents=True, exist_ok=True)
+    for old in kept.iterdir():
+        old.unlink()
+    for log in [*work.glob("*.console"), *work.glob("*.qemu"), *work.glob("*.log")]:
+        shutil.copyfile(log, kept / log.name)
+    for node in cluster.nodes.values():
+        if node.lines:
+            warn(f"--- the last lines of {node.name}")
+            for text in node.last_lines():
+                warn(f"    {text}")
+    warn(f"console logs: {kept}")

@@ -1,0 +1,13 @@
+"""One file per story: its first line says what is told, `run(report, cluster)` tells it.
+
+A story begins with the master up and leaves it so; clients it switches off when it ends.
+"""
+
+import importlib
+from pathlib import Path
+
+
+def found():
+    """Name to module, in the order of their names."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+    return {name: importlib.import_module(f"stories.{name}") for name in names}
