@@ -23,7 +23,7 @@ use crate::tree::{Item, Tree};
 #[derive(Debug)]
 pub struct Lock<'root> {
     root: &'root Root,
-    _file: File,
+    file: File,
 }
 
 impl<'root> Lock<'root> {
@@ -39,7 +39,7 @@ impl<'root> Lock<'root> {
         let file = rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o600));
         let file = File::from(file.with_context(|| format!("{}: cannot open the lock", root.display(paths::LOCK)))?);
         match file.try_lock() {
-            Ok(()) => Ok(Self { root, _file: file }),
+            Ok(()) => Ok(Self { root, file }),
             Err(std::fs::TryLockError::WouldBlock) => {
                 bail!("{}: another voidclust is at work on this root; wait for it to end", root.display(paths::LOCK))
             }
@@ -105,6 +105,13 @@ impl<'root> Lock<'root> {
         aside.sync()?;
         aside.rename()?;
         aside.sync()
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that is being started may hold a copy of the descriptor for a moment.
+        let _ = self.file.unlock();
     }
 }
 
