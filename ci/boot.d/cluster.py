@@ -58,7 +58,7 @@ address = "{MASTER}/24"
 dhcp = "{dhcp}"
 """
     if dhcp == "server":
-        text += 'range = ["172.23.199.100", "172.23.199.120"]\n'
+        text += 'range = "172.23.199.100 - 172.23.199.120"\n'
     text += f"""
 [master]
 name = "master"
@@ -225,8 +225,15 @@ class Cluster:
             self.nodes[name] = Node(name, self.work, self.switch, machine["mac"], **arguments)
         return self.nodes[name]
 
+    def say(self, text):
+        if not self.options.json:
+            say(f"      {text}")
+
     def start_master(self):
         self.master.start()
+        self.wait_master()
+
+    def wait_master(self):
         self.master.wait_ready(300)
         self.master.eventually(
             "sv check dnsmasq nfs-server >/dev/null && exportfs -s | grep -q /srv/nfs/root && "

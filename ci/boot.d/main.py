@@ -1,6 +1,7 @@
 """ci/boot: boot a real cluster in QEMU and look inside its nodes."""
 
 import argparse
+import importlib
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ import basic
 import root
 import stories
 import vm
-from cluster import Cluster
+from cluster import MACHINES, Cluster
 from report import Report, story
 from run import Failure, end_all, run, say, tool, warn
 
@@ -132,24 +133,40 @@ def boot(report, cluster, options):
         if not options.json:
             say(f"      {name}: {time.time() - begun:.0f} s")
     if options.keep:
-        keep(cluster)
+        keep(report, cluster)
     return report.finish(options.json)
 
 
-def keep(cluster):
-    say("\nThe cluster runs on. Commands for a node: NAME COMMAND; an empty line ends it.")
+def keep(report, cluster):
+    """Commands from the standard input, until it ends or an empty line comes."""
+    say("\nThe cluster runs on. One command a line, an empty line ends it:"
+        "\n  MACHINE SHELL-COMMAND | on MACHINE | off MACHINE | reset MACHINE | story NAME"
+        f"\n  machines: master {' '.join(MACHINES)}")
     for line in sys.stdin:
         words = line.split(None, 1)
         if not words:
             return
-        node = cluster.nodes.get(words[0])
-        if node is None or not node.alive():
-            say(f"no such machine; there are {' '.join(cluster.nodes)}")
-        elif len(words) == 2:
-            try:
-                say(node.sh(words[1], check=False)[1].rstrip())
-            except Failure as failure:
-                say(str(failure))
+        try:
+            command(report, cluster, words[0], words[1].strip() if len(words) > 1 else "")
+        except (Failure, KeyError) as failure:
+            say(f"{type(failure).__name__}: {failure}")
+
+
+def command(report, cluster, verb, rest):
+    if verb == "on":
+        cluster.up(rest)
+        say(f"{rest} answers")
+    elif verb == "off":
+        cluster.down(rest)
+    elif verb == "reset":
+        cluster.nodes[rest].reset()
+    elif verb == "story":
+        # Read again, so that a story can be written while the cluster runs.
+        story(report, rest, importlib.reload(stories.found()[rest]).run, cluster)
+    elif verb in cluster.nodes and cluster.nodes[verb].alive():
+        say(cluster.nodes[verb].sh(rest, check=False)[1].rstrip())
+    else:
+        say(f"{verb} is not a command, nor a machine that is on")
 
 
 def consoles(cluster, work, show):

@@ -5,6 +5,7 @@ switch of a few lines makes a network of them that no other process can reach, t
 no privileges, and that sees what every node asks for, and when.
 """
 
+import collections
 import ipaddress
 import selectors
 import socket
@@ -31,6 +32,9 @@ class Port:
         self.incoming = b""
         self.outgoing = bytearray()
         self.plugged = True
+        self.pause = 0  # seconds between two frames to this machine
+        self.held = collections.deque()
+        self.due = 0.0
 
 
 class Seen:
@@ -108,8 +112,11 @@ class Switch(threading.Thread):
     def run(self):
         try:
             while not self.stopping:
-                events = self.selector.select(1)
+                held = [port.due for port in self.ports if port.held]
+                events = self.selector.select(max(0, min([1, *[due - time.time() for due in held]])))
                 with self.lock:
+                    for port in self.ports:
+                        self._release(port)
                     for key, mask in events:
                         # An earlier event of this round may have closed it.
                         if key.fileobj.fileno() < 0:
@@ -132,6 +139,7 @@ class Switch(threading.Thread):
             port.link = None
         port.incoming = b""
         port.outgoing.clear()
+        port.held.clear()
 
     def _serve(self, port, mask):
         if mask & selectors.EVENT_WRITE:
@@ -186,6 +194,19 @@ class Switch(threading.Thread):
                 self._send(other, frame)
 
     def _send(self, port, frame):
+        if port.pause or port.held:
+            if len(port.held) < 1000:
+                port.held.append(frame)
+            return
+        self._put(port, frame)
+
+    def _release(self, port):
+        now = time.time()
+        while port.held and (port.due <= now or not port.pause):
+            self._put(port, port.held.popleft())
+            port.due = max(port.due, now - 1) + port.pause
+
+    def _put(self, port, frame):
         if port.link is None or not port.plugged or len(port.outgoing) > self.QUEUE:
             return
         port.outgoing += len(frame).to_bytes(4, "big") + frame

@@ -2,6 +2,7 @@
 
 import json
 import time
+import traceback
 
 from run import Failure, say
 
@@ -97,5 +98,8 @@ def story(report, name, function, *arguments):
         function(report, *arguments)
     except Failure as failure:
         report.fail(name, str(failure))
+        return False
+    except Exception:  # noqa: BLE001 - a mistake in a story must not hide the others
+        report.fail(name, traceback.format_exc())
         return False
     return True

@@ -70,6 +70,7 @@ class Node:
         self.boot_card = boot_card
         self.direct = direct  # (kernel, initramfs, command line): no network boot
         self.disk = disk
+        self.retry = False  # a firmware that tries again when nothing could be booted
         self.folder = Path(folder)
         self.console_path = self.folder / f"{name}.console"
         self.qemu = None
@@ -121,6 +122,8 @@ class Node:
                 copy.write_bytes(Path(variables).read_bytes())
             argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
                      "-drive", f"if=pflash,format=raw,file={copy}"]
+        if self.retry:
+            argv += ["-boot", "reboot-timeout=10000"]
         if self.direct:
             kernel, initramfs, cmdline = self.direct
             argv += ["-kernel", str(kernel), "-initrd", str(initramfs), "-append", cmdline]
@@ -220,10 +223,20 @@ class Node:
 
     # Waiting and asking
 
+    def seen(self):
+        return self.switch.of(self.boot_mac)
+
+    def slow(self, pause):
+        """Let only one frame through in so many seconds; 0 for a fast cable again."""
+        for port in self.ports:
+            port.pause = pause
+        self.switch.wake()
+
     def alive(self):
         return self.qemu is not None and self.qemu.poll() is None
 
-    def _wait(self, done, seconds, what):
+    def wait(self, done, seconds, what):
+        """Until `done()` is not None; what it returns."""
         until = time.time() + seconds
         with self._news:
             while True:
@@ -241,7 +254,7 @@ class Node:
 
     def wait_ready(self, seconds=420):
         """Until stage 2 runs and the node answers."""
-        self._wait(lambda: self.ready, seconds, "answer (it did not come up)")
+        self.wait(lambda: self.ready, seconds, "answer (it did not come up)")
 
     def wait_console(self, pattern, seconds):
         found = re.compile(pattern)
@@ -253,7 +266,7 @@ class Node:
                     return match
             return None
 
-        return self._wait(look, seconds, f"console line like '{pattern}'")
+        return self.wait(look, seconds, f"console line like '{pattern}'")
 
     def console_time(self, pattern):
         for at, text in self.lines:
@@ -264,7 +277,7 @@ class Node:
     def sh(self, script, seconds=60, check=True):
         """Run a shell script in the node; its output (both streams)."""
         number = self.tell(script, seconds)
-        status, output = self._wait(lambda: self._answers.pop(number, None), seconds + 30,
+        status, output = self.wait(lambda: self._answers.pop(number, None), seconds + 30,
                                     f"answer to: {script.splitlines()[0][:60]}")
         if check and status != 0:
             raise Failure(f"{self.name}: status {status} from: {script}\n{output}")

@@ -1,0 +1,43 @@
+"""The clients' image is rebuilt while one of them loads the old one: it boots a whole image."""
+
+import time
+
+from basic import settle
+
+# Compression as strong as ours takes ten minutes in an emulated machine, and is not the story.
+FAST = "/run/rootfs/lower/usr/local/bin/zstd"
+DROP_IN = "/run/rootfs/lower/etc/voidclust.d/rig.conf"
+
+
+def run(report, cluster):
+    node, master = cluster.node("n1"), cluster.master
+    images = "ls /run/rootfs/lower/srv/tftp/images"
+    before = set(master.sh(images).split())
+    node.slow(0.03)
+    node.start()
+    try:
+        node.wait(lambda: node.seen().tftp_bytes > 16 << 20 or None, 600, "the load of the initramfs")
+        report.check("n1: it is still loading", "initramfs" in node.seen().files[-1][1], node.seen().files)
+        master.sh(f"printf '#!/bin/sh\\nexec /usr/bin/zstd -q -3 -c\\n' >{FAST}; chmod 755 {FAST};"
+                  f" printf '[client]\\nmodules = [\"dummy\"]\\n' >{DROP_IN}")
+        status, said = master.sh("PATH=/usr/local/bin:$PATH voidclust apply", 900, check=False)
+        report.check("master: apply builds an image", status == 0, said)
+        after = set(master.sh(images).split())
+        report.check("master: the new image stands beside the old one", before < after, (before, after))
+        report.check("n1: it is still loading after the rebuild", node.ready is None and
+                     time.time() - (node.seen().tftp_last or 0) < 10, node.last_lines())
+        node.slow(0)
+        node.wait_ready(600)
+        settle(node)
+        loaded = {name.split("/")[-2] for _, name in node.seen().files if "/images/" in f"/{name}"}
+        report.check("n1: kernel and initramfs are of one image, the old one",
+                     len(loaded) == 1 and loaded <= before, loaded)
+        cluster.down("n1")
+        node.start()
+        node.wait_ready(600)
+        loaded = {name.split("/")[-2] for _, name in node.seen().files if "/images/" in f"/{name}"}
+        report.check("n1: the next boot takes the new image", len(loaded) == 1 and not loaded & before, loaded)
+    finally:
+        node.slow(0)
+        node.stop()
+        master.sh(f"rm -f {DROP_IN}; PATH=/usr/local/bin:$PATH voidclust apply; rm -f {FAST}", 900)
