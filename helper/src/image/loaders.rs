@@ -3,6 +3,7 @@
 //! GRUB is made here, with the master's address spelled in it: behind another DHCP server it would ask that one for its
 //! configuration.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -25,9 +26,9 @@ const GRUB_MODULES: &str = "usr/lib/grub/x86_64-efi";
 
 /// What GRUB needs to get an address (efinet), fetch files (tftp), run our scripts, show what happens on screen and
 /// serial line, and start Linux. A module that a version of GRUB lacks is left out, but for these first ones.
-const NEEDED: &[&str] = &["efinet", "tftp", "memdisk", "tar", "normal", "configfile", "linux", "regexp", "test", "echo", "sleep", "reboot"];
-const WELCOME: &[&str] =
-    &["all_video", "boot", "cat", "gfxterm", "halt", "help", "ls", "minicmd", "serial", "terminal", "true"];
+const NEEDED: &[&str] =
+    &["efinet", "tftp", "memdisk", "tar", "normal", "configfile", "linux", "regexp", "test", "echo", "sleep", "reboot"];
+const WELCOME: &[&str] = &["all_video", "boot", "cat", "gfxterm", "halt", "help", "ls", "minicmd", "serial", "terminal", "true"];
 
 /// The loaders for the site's firmware, and what is missing, as sentences that say what to do.
 ///
@@ -42,7 +43,8 @@ pub fn loaders(root: &Root, site: &Site) -> Result<(Tree, Vec<String>)> {
                     tree.insert(format!("{}/{name}", paths::BOOT_TREE), Item::file(bytes));
                 }
             }
-            None => notes.push(format!("{}: not there; install syslinux, or BIOS machines find no loader", root.display(PXELINUX[0].0))),
+            None => notes
+                .push(format!("{}: not there; install syslinux, or BIOS machines find no loader", root.display(PXELINUX[0].0))),
         }
     }
     if site.boot.uefi {
@@ -64,12 +66,12 @@ pub fn loaders(root: &Root, site: &Site) -> Result<(Tree, Vec<String>)> {
     Ok((tree, notes))
 }
 
-/// All files of PXELINUX, or none: one without the other would stop a node in the middle.
-fn pxelinux(root: &Root, menu: bool) -> Result<Option<Vec<(&'static str, Vec<u8>)>>> {
+/// All files of PXELINUX with their names, or none: one without the other would stop a node in the middle.
+fn pxelinux(root: &Root, menu: bool) -> Result<Option<BTreeMap<&'static str, Vec<u8>>>> {
     let libraries = std::iter::once(&LIBRARY).chain(if menu { MENU } else { &[] });
     for (loader, folder) in PXELINUX {
         let Some(loader) = root.read(loader)? else { continue };
-        let mut files = vec![("lpxelinux.0", loader)];
+        let mut files = BTreeMap::from([("lpxelinux.0", loader)]);
         for name in libraries.clone() {
             files.extend(root.read(&format!("{folder}/{name}"))?.map(|bytes| (*name, bytes)));
         }

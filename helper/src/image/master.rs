@@ -128,12 +128,13 @@ pub(super) fn rebuild_with(
     if let Some(why) = not_ours(root)? {
         return Ok(Master::NotOurs(why));
     }
+    let store = Store::open(lock, root)?;
+    store.sweep_beside("boot")?;
     let kernels = if force { kernels.to_vec() } else { master_stale(root, &Tree::default(), kernels)? };
     if kernels.is_empty() {
         return Ok(Master::UpToDate);
     }
     let mkinitcpio = mkinitcpio()?;
-    let store = Store::open(lock, root)?;
     for kernel in &kernels {
         rebuild(&mkinitcpio, &store, root, kernel, progress)?;
     }

@@ -9,10 +9,9 @@ use crate::tools::Tool;
 
 const PROGRAM: &str = "usr/bin/mkinitcpio";
 
-/// mkinitcpio insists on /proc and /dev, and autodetect reads /sys. Mounted in a name space of our own they are gone with
-/// the last process in it, however that ends.
-const IN_ROOT: &str =
-    r#"mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount --rbind /sys "$1/sys" && exec chroot "$@""#;
+/// mkinitcpio insists on /proc and /dev; autodetect reads /sys and looks for a mount at `/`, which the root becomes by
+/// being bound to itself. Mounted in a name space of our own, all are gone with the last process in it, however that ends.
+const IN_ROOT: &str = r#"mount --rbind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount --rbind /sys "$1/sys" && exec chroot "$@""#;
 
 /// What keeps images from being built in this root, as a sentence that says what to do; `None` when nothing does.
 ///
@@ -92,11 +91,11 @@ impl Mkinitcpio {
                 progress.step(step);
             }
         });
-        match report.errors.as_slice() {
+        run.with_context(|| match report.errors.as_slice() {
+            [] => "mkinitcpio made no image (in another root it needs chroot(8), unshare(1) and the rights of root)".to_owned(),
             // Whatever the last lines of its output are, this is why.
-            [] => run.context("mkinitcpio made no image (in another root it needs chroot(8), unshare(1) and the rights of root)")?,
-            errors => run.with_context(|| format!("mkinitcpio made no image: {}", errors.join("; ")))?,
-        }
+            errors => format!("mkinitcpio made no image: {}", errors.join("; ")),
+        })?;
         Ok(report)
     }
 }

@@ -209,7 +209,7 @@ fn build_with(
     }
     let digest = inputs::short(&[&vmlinuz.sha256, &initramfs.sha256]);
     let image = Image { kernel: kernel.to_owned(), digest, inputs, built: now(&images), vmlinuz, initramfs };
-    store.publish(work, &image)?;
+    store.publish(&work, &image)?;
     progress.done(&format!("client image of {kernel}: {}", image.folder()));
     Ok(Build::New(image))
 }

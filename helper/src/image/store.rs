@@ -165,6 +165,16 @@ impl<'root> Store<'root> {
         Ok(work)
     }
 
+    /// Sweeps what killed runs left in a folder where [`Store::aside`] writes.
+    pub(super) fn sweep_beside(&self, folder: &str) -> Result<()> {
+        let names = self.root.list(folder)?.unwrap_or_default();
+        for name in names.iter().filter(|name| name.starts_with(paths::TEMP_PREFIX)) {
+            // Best effort, as above.
+            let _ = rustix::fs::unlinkat(self.root.folder(folder)?, name.as_str(), AtFlags::empty());
+        }
+        Ok(())
+    }
+
     /// A place beside `name` for one file outside of the images. Always the same, so that nothing piles up there.
     pub(super) fn aside(&self, folder: &str, name: &str) -> Result<Aside<'root>> {
         let temporary = format!("{}{name}", paths::TEMP_PREFIX);
@@ -176,7 +186,7 @@ impl<'root> Store<'root> {
     }
 
     /// Gives a finished image its name.
-    pub(super) fn publish(&self, work: Work<'_, 'root>, image: &Image) -> Result<()> {
+    pub(super) fn publish(&self, work: &Work<'_, 'root>, image: &Image) -> Result<()> {
         let folder = work.finish(image)?;
         let name = image.name();
         let context = || format!("{}: cannot put the image there", self.shown(&name));

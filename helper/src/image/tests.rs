@@ -426,6 +426,7 @@ fn the_masters_image_is_made_again_when_something_younger_goes_into_it() {
     let image = scene.path("boot/initramfs-6.12.94_1.img");
     assert_eq!(scene.master(false, GOOD).unwrap(), Master::Rebuilt(vec![K.to_owned()]));
     let first = read(&image).unwrap();
+    put(&scene.path("boot/.voidclust-initramfs-6.12.94_1.img"), "left by a killed run");
     assert_eq!(scene.master(false, REFUSE).unwrap(), Master::UpToDate);
     for input in ["etc/mkinitcpio.conf.d/voidclust.conf", "usr/lib/initcpio/hooks/overlayfs", "boot/vmlinuz-6.12.94_1"] {
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -453,7 +454,7 @@ fn a_master_whose_images_another_program_makes_is_left_alone() {
     assert!(matches!(scene.master(true, REFUSE).unwrap(), Master::NotOurs(_)));
 }
 
-/// With the real mkinitcpio: a root that has it, a kernel and our hooks is named by MKINITCPIO_ROOT. Only its boot tree
+/// With the real mkinitcpio: a root that has it, a kernel and our hooks is named by `MKINITCPIO_ROOT`. Only its boot tree
 /// and our state are written to.
 #[test]
 fn the_real_mkinitcpio_makes_an_image() {
