@@ -16,13 +16,21 @@ pub struct Tool {
     arguments: Vec<OsString>,
     folder: Option<OsString>,
     environment: Vec<(String, OsString)>,
+    name: Option<String>,
 }
 
 impl Tool {
     /// A program, looked up on PATH unless it is a path.
     #[must_use]
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), folder: None, environment: Vec::new() }
+        Self { program: program.into(), arguments: Vec::new(), folder: None, environment: Vec::new(), name: None }
+    }
+
+    /// What messages call it, when the command itself would hide what is meant: a script around a program, for one.
+    #[must_use]
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Adds one argument.
@@ -56,6 +64,9 @@ impl Tool {
     /// The command as a person would type it, for messages.
     #[must_use]
     pub fn shown(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
         let words = std::iter::once(&self.program).chain(&self.arguments);
         words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }

@@ -68,7 +68,7 @@ pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, force: bool, verbo
     }
     bring_up_to_date(target)?;
     if !images.failures.is_empty() {
-        bail!("{}\nwhat clients boot stays as it was; run voidclust apply again", images.failures.join("\n"));
+        bail!("{}\nremove the cause, then run again: voidclust apply", images.failures.join("\n"));
     }
     let written = changes.iter().chain(&boot).filter(|change| change.action != Action::Edited).count();
     if written + images.built == 0 {
@@ -97,7 +97,7 @@ fn refuse_foreign(target: &Target, plans: [&Plan; 2]) -> Result<()> {
 struct Images {
     built: usize,
     notes: Vec<String>,
-    /// One message per image that could not be built.
+    /// One message per image that could not be built, with what it means.
     failures: Vec<String>,
 }
 
@@ -118,14 +118,14 @@ fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool
         match image::build(lock, root, &kernel, false, progress.as_mut()) {
             Ok(Build::New(_)) => images.built += 1,
             Ok(Build::UpToDate(_)) => {}
-            Err(error) => images.failures.push(format!("client image of {kernel}: {error:#}")),
+            Err(error) => images.failures.push(format!("client image of {kernel}: {error:#}\nwhat clients boot stays as it was")),
         }
     }
     match image::master_rebuild(lock, root, &wanted.facts.kernels, false, progress.as_mut()) {
         Ok(image::Master::Rebuilt(kernels)) => images.built += kernels.len(),
         Ok(image::Master::UpToDate) => {}
         Ok(image::Master::NotOurs(why)) => images.notes.push(why),
-        Err(error) => images.failures.push(format!("the master's own image: {error:#}")),
+        Err(error) => images.failures.push(format!("the master's own image: {error:#}\nthe master boots as before")),
     }
     if wanted.facts.kernels.is_empty() {
         images.notes.push(format!("{}: no kernel here, so there is no image to build", root.display("boot")));

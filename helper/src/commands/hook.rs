@@ -76,12 +76,17 @@ fn render_only(target: &Target, trees: &session::Trees) -> Result<Status> {
     Ok(Status::Done)
 }
 
+/// Builds the image of a new kernel: by apply if nodes boot it now, and else to have it when one is pinned to it.
 fn kernel_install(target: &Target, wanted: &Wanted, version: &str) -> Result<Status> {
-    if !image::wanted(&wanted.site, &wanted.facts).contains(version) {
-        anstream::println!("voidclust: no node boots kernel {version}, so it needs no client image");
-        return Ok(Status::Done);
+    let status = post_install(target, wanted)?;
+    let root = &target.root;
+    let spare = !image::wanted(&wanted.site, &wanted.facts).contains(version);
+    if spare && nothing_runs_here(target).is_none() && image::missing_tools(root)?.is_none() {
+        let lock = Lock::take(root)?;
+        image::build(&lock, root, version, false, apply::progress(false).as_mut())?;
+        apply::switch_boot_tree(target, wanted, &lock, false)?;
     }
-    post_install(target, wanted)
+    Ok(status)
 }
 
 /// A kernel is going: its images go too, unless a node is pinned to it. The loaders are switched first.

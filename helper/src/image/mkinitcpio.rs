@@ -80,6 +80,7 @@ impl Mkinitcpio {
     pub(super) fn run(&self, arguments: &[&str], scratch: &str, progress: &mut dyn Progress) -> Result<Report> {
         let mut report = Report::default();
         let tool = self.tool.clone().arg("-n").args(arguments.iter().copied()).env("TMPDIR", self.inside(scratch));
+        let tool = tool.called(format!("mkinitcpio {}", arguments.join(" ")));
         let run = tool.lines(|line| {
             if let Some(hook) = line.split_once("Running build hook: [").and_then(|(_, rest)| rest.split(']').next()) {
                 progress.step(&format!("hook {hook}"));
