@@ -34,30 +34,30 @@ pub fn affected(site: &Site, changes: &[Change]) -> BTreeSet<String> {
     members.filter_map(reader_of).map(ToOwned::to_owned).collect()
 }
 
-/// Brings the running machine up to date with the overlays in `root`: lays what changed over /etc, and restarts the
-/// services that read it. Says one line for each; the script itself says on stderr what it had to leave out.
+/// Brings the running machine up to date with the overlays in `root`: lays what changed over /etc, and says one line for
+/// each. Returns the services that read what changed. The script itself says on stderr what it had to leave out.
 ///
 /// # Errors
-/// When the script cannot be run or left something out, or a service cannot be told.
-pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> Result<()> {
+/// When the script cannot be run, or left something out.
+pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> Result<BTreeSet<String>> {
     let script = std::path::Path::new("/").join(paths::LAY_OVERLAYS);
     // The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
     let overlays = root.path().join(paths::OVERLAYS);
     let mut restart = BTreeSet::new();
-    let laid = Tool::new(script).arg("--refresh").arg(overlays).arg("/etc").lines(|line| match line.strip_prefix("restart ") {
+    Tool::new(script).arg("--refresh").arg(overlays).arg("/etc").lines(|line| match line.strip_prefix("restart ") {
         Some(service) => {
             restart.insert(service.to_owned());
         }
         None => say(line),
-    });
-    for service in restart {
-        tell(&service, say)?;
-    }
-    laid
+    })?;
+    Ok(restart)
 }
 
 /// Restarts a service if it runs; the NFS server only reads its exports again, so that no client is interrupted.
-fn tell(service: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
+///
+/// # Errors
+/// When the service cannot be told.
+pub fn tell(service: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
     if !std::path::Path::new("/etc/runit/runsvdir/current").join(service).exists() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use crate::cli::Global;
 use crate::services;
 use crate::session::Target;
 
-/// Lays what changed over /etc, and restarts the services that read it.
+/// Lays what changed over /etc, and says which services read it.
 ///
 /// # Errors
 /// When this is not a node that runs from its overlay, or a step fails.
@@ -17,10 +17,14 @@ pub fn run(global: &Global) -> Result<Status> {
         bail!("this machine does not run from an overlay, so there is nothing to lay over /etc; see voidclust(8)");
     }
     let mut lines = 0;
-    services::refresh(&target.root, &mut |line| {
+    let restart = services::refresh(&target.root, &mut |line| {
         lines += 1;
         anstream::println!("{line}");
     })?;
+    // Said, not done: only whoever uses this node knows whether it can spare the service now.
+    for service in restart {
+        anstream::println!("restart needed: sv restart {service}");
+    }
     anstream::println!("{}", if lines == 0 { "up to date".to_owned() } else { counted(lines, "change") });
     Ok(Status::Done)
 }
