@@ -128,7 +128,11 @@ impl<'a> Composer<'a> {
                 lists.push((site.master.services.clone(), Reason::Role("master")));
             }
             Machine::Unlisted | Machine::Node(_) => {
-                let base = if site.nfs.home == Home::None { Vec::new() } else { vec![on("netmount")] };
+                // A stock machine runs dhcpcd. On a client it would take the card away from under the root.
+                let mut base = vec![Service { name: "dhcpcd".to_owned(), enabled: false }];
+                if site.nfs.home != Home::None {
+                    base.push(on("netmount"));
+                }
                 lists.push((base, Reason::Base));
                 lists.push((site.client.services.clone(), Reason::Role("client")));
             }
@@ -354,7 +358,7 @@ mod tests {
     }
 
     fn names(layout: &Layout) -> Vec<&str> {
-        layout.keys().map(String::as_str).filter(|path| !path.ends_with("netmount")).collect()
+        layout.keys().map(String::as_str).filter(|path| !path.ends_with("netmount") && *path != "sv/dhcpcd/down").collect()
     }
 
     #[test]
@@ -371,6 +375,12 @@ mod tests {
         assert_eq!(layout["runit/runsvdir/default/sshd"].0, Member::Item(Item::Link("/etc/sv/sshd".into())));
         assert!(layout.contains_key("sv/acpid/down") && !layout.contains_key("runit/runsvdir/default/acpid"));
         assert!(layout.contains_key("sv/netmount/down") && !layout.contains_key("runit/runsvdir/default/netmount"));
+    }
+
+    #[test]
+    fn no_client_takes_its_root_away_by_dhcp_unless_the_site_says_so() {
+        assert!(node1(&[], &[], &[]).unwrap().contains_key("sv/dhcpcd/down"));
+        assert!(!node1(&[], &[], &["dhcpcd"]).unwrap().contains_key("sv/dhcpcd/down"));
     }
 
     #[test]
