@@ -194,6 +194,8 @@ def lay(tree, void_runit=None):
     default.mkdir(parents=True, exist_ok=True)
     (tree / "etc/runit/runsvdir/single").mkdir(exist_ok=True)
     for link, target in (
+        # Of Void's base-files; rpc.mountd crashes without it.
+        (tree / "etc/mtab", "/proc/self/mounts"),
         (tree / "etc/runit/runsvdir/current", "default"),
         (tree / "etc/runit/reboot", "/run/runit/reboot"),
         (tree / "etc/runit/stopit", "/run/runit/stopit"),
