@@ -101,7 +101,7 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
                 add(format!("pxelinux.cfg/{}", mac.loader_name()), "pxelinux", own.0, &own.1, None)?;
             }
             if site.boot.uefi {
-                // GRUB looks for this name by itself before it reads grub.cfg (its manual, "Network").
+                // The name that start.cfg in the GRUB image looks for first; GRUB's own search has the same.
                 add(format!("grub/grub.cfg-{}", mac.loader_name()), "grub", own.0, &own.1, Some(*mac))?;
             }
         }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::paths;
 use crate::root::Root;
+use crate::site::{Site, Storage};
 use crate::types::{Mac, compare_versions};
 
 /// What the configuration is checked against.
@@ -14,6 +16,8 @@ use crate::types::{Mac, compare_versions};
 pub struct Facts {
     /// The physical network interfaces and their addresses; `None` when the root is not the running machine's.
     pub interfaces: Option<BTreeMap<String, Mac>>,
+    /// The master's MAC as the running machine told it the last time.
+    pub remembered_mac: Option<Mac>,
     /// The kernels installed under the root, oldest first.
     pub kernels: Vec<String>,
     /// The kernels that an image was built for; a pinned one may be booted long after its package went.
@@ -38,8 +42,40 @@ impl Facts {
             overlays.extend(root.list(folder)?.unwrap_or_default());
         }
         let imaged = crate::image::list(root)?.into_iter().map(|image| image.kernel).collect();
-        Ok(Self { interfaces, kernels: kernels(root)?, imaged, overlays, zfs: is_zfs(root, running)?, root: root.display("") })
+        let remembered = if running { None } else { remembered(root)? };
+        Ok(Self {
+            interfaces,
+            remembered_mac: remembered.as_ref().map(|remembered| remembered.mac),
+            kernels: kernels(root)?,
+            imaged,
+            overlays,
+            zfs: remembered.map_or_else(|| is_zfs(root, running), |remembered| Ok(remembered.zfs))?,
+            root: root.display(""),
+        })
     }
+}
+
+/// What a chroot of the machine, in which a kernel is installed for one, cannot see.
+#[derive(Debug, Deserialize, Serialize)]
+struct Remembered {
+    mac: Mac,
+    zfs: bool,
+}
+
+/// The text of [`paths::REMEMBERED`]; rendered like every other file, so that it goes when all is taken away.
+#[must_use]
+pub fn remember(site: &Site) -> String {
+    format!(
+        "# What the master told of itself. Kept by voidclust(8) for runs in a chroot; do not edit.\nmac = \"{}\"\nzfs = {}\n",
+        site.master.mac,
+        site.master.storage == Storage::Zfs
+    )
+}
+
+fn remembered(root: &Root) -> Result<Option<Remembered>> {
+    let Some(text) = root.read_text(paths::REMEMBERED)? else { return Ok(None) };
+    let remembered = toml::from_str(&text);
+    remembered.map(Some).with_context(|| format!("{}: cannot be understood; remove it", root.display(paths::REMEMBERED)))
 }
 
 /// The kernels that can be booted: those with both modules and an image.
@@ -103,6 +139,18 @@ mod tests {
         let facts = Facts::gather(&Root::open(dir.path()).unwrap(), false).unwrap();
         assert_eq!(facts.kernels, ["6.12.9_1", "6.12.10_1"]);
         assert_eq!((facts.interfaces, facts.zfs), (None, false));
+    }
+
+    #[test]
+    fn a_chroot_knows_what_the_running_machine_told() {
+        let site = crate::testing::example_site();
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        root.folder(paths::STATE).unwrap();
+        #[allow(clippy::disallowed_methods, reason = "a test's own file")]
+        std::fs::write(dir.path().join(paths::REMEMBERED), remember(&site)).unwrap();
+        let facts = Facts::gather(&root, false).unwrap();
+        assert_eq!((facts.remembered_mac, facts.zfs), (Some(site.master.mac), true));
     }
 
     #[test]

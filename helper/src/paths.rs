@@ -30,10 +30,14 @@ pub const IMAGES: &str = "srv/tftp/images";
 pub const MASTER_INITCPIO: &str = "etc/mkinitcpio.conf.d/voidclust.conf";
 /// The configuration of the clients' image.
 pub const CLIENT_INITCPIO: &str = "etc/mkinitcpio.net.conf";
+/// What the running machine told the last time: a chroot of it cannot look.
+pub const REMEMBERED: &str = "var/lib/voidclust/master.toml";
 /// Kernel modules, a folder a version.
 pub const MODULES: &str = "usr/lib/modules";
 /// Where the lower tree is seen on a node that runs from its overlay.
 pub const LOWER: &str = "/run/rootfs/lower";
+/// What a node that runs from its overlay has changed: in memory only.
+pub const UPPER: &str = "/run/rootfs/cowspace/upper";
 /// Lays overlays over /etc, at boot and again later.
 pub const LAY_OVERLAYS: &str = "usr/libexec/voidclust/lay-overlays";
 /// Put behind the name of a file that somebody edited: the text we would have written.

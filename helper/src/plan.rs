@@ -20,7 +20,7 @@ pub enum Step {
     LeaveEdited,
     /// Ours, and no longer wanted: remove it.
     Remove,
-    /// No longer wanted, but edited: leave it and forget it.
+    /// No longer wanted, but edited: leave it.
     Abandon,
     /// Something that is not ours stands there; a Plan with such a step is not carried out.
     Foreign(&'static str),
@@ -109,7 +109,11 @@ pub fn plan<E>(
         let step = match find(path)? {
             None => continue,
             Some(found) if found_fingerprint(&found).is_some_and(|print| ours.wrote(path, &print)) => Step::Remove,
-            Some(_) => Step::Abandon,
+            Some(_) => {
+                // Remembered as ours for as long as it is there: wanted again, it is an edited file and no stranger's.
+                keep_record(&mut plan.manifest, ours, path);
+                Step::Abandon
+            }
         };
         plan.steps.insert(path.clone(), step);
     }
@@ -233,7 +237,7 @@ mod tests {
         let disk = [("a", on_disk("1")), ("b", on_disk("mine"))];
         let plan = run(&[], &[("a", "1"), ("b", "1"), ("c", "1")], &disk, false);
         assert_eq!((&plan.steps["a"], &plan.steps["b"]), (&Step::Remove, &Step::Abandon));
-        assert!(!plan.steps.contains_key("c") && plan.manifest.files.is_empty());
+        assert!(!plan.steps.contains_key("c") && plan.manifest.files.keys().eq(["b"]));
     }
 
     #[test]

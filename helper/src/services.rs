@@ -17,11 +17,14 @@ pub fn reader_of(path: &str) -> Option<&str> {
         return Some(service.0);
     }
     Some(match path.split('/').next()? {
-        "dnsmasq.conf" | "dnsmasq.d" | "hosts" => "dnsmasq",
-        "exports" | "exports.d" => "nfs-server",
+        "dnsmasq.conf" | "dnsmasq.d" | "hosts" | "ethers" => "dnsmasq",
+        "exports" | "exports.d" | "nfs.conf" | "nfs.conf.d" => "nfs-server",
         "ssh" => "sshd",
         "chrony.conf" => "chronyd",
+        "ntp.conf" => "isc-ntpd",
         "ntpd.conf" => "openntpd",
+        "dhcpcd.conf" => "dhcpcd",
+        "fstab" => "netmount",
         _ => return None,
     })
 }

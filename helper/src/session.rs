@@ -10,7 +10,7 @@ use crate::cli::Global;
 use crate::commit::plan_for;
 use crate::compose::Composer;
 use crate::config::{self, Message, Outcome};
-use crate::facts::Facts;
+use crate::facts::{self, Facts};
 use crate::image::{self, Image};
 use crate::initcpio;
 use crate::manifest::Ours;
@@ -19,7 +19,7 @@ use crate::paths;
 use crate::plan::Plan;
 use crate::root::Root;
 use crate::site::Site;
-use crate::tree::Tree;
+use crate::tree::{Item, Tree};
 
 /// The tree that a run works on.
 #[derive(Debug)]
@@ -50,21 +50,23 @@ impl Target {
         Ok(Self { root, running, on_overlay: false })
     }
 
-    /// Refuses to go on when the administrator edited in memory what we read from the lower tree.
+    /// Refuses to go on when the administrator edited in memory what we read from the lower tree. Only what lies in the
+    /// upper tree was edited there: of everything else the overlay may still show an old text of the lower tree.
     fn edited_in_memory(&self) -> Result<()> {
-        if !self.on_overlay {
+        if !self.on_overlay || !Path::new(paths::UPPER).exists() {
             return Ok(());
         }
-        let running = Root::open(Path::new("/"))?;
+        let upper = Root::open(Path::new(paths::UPPER))?;
         let mut files = vec![paths::CONFIG.to_owned()];
         for folder in [paths::CONFIG_DROPINS, paths::SITE_OVERLAYS] {
-            files_below(&running, folder, &mut files)?;
+            files_below(&upper, folder, &mut files)?;
         }
         for file in files {
-            if running.find(&file)? != self.root.find(&file)? {
+            let edited = upper.find(&file)?;
+            if edited.is_some() && edited != self.root.find(&file)? {
                 let lower = self.root.display(&file);
                 bail!(
-                    "/{file}: differs from {lower}, and only the latter survives a reboot; keep it with: cp -a /{file} {lower}"
+                    "/{file}: was changed in memory, and differs from {lower}, which alone survives a reboot; keep it with: cp -a /{file} {lower}"
                 );
             }
         }
@@ -188,6 +190,7 @@ impl Wanted {
         files.extend(initcpio::tree(&self.site)?);
         let (loaders, notes) = image::loaders(root, &self.site)?;
         files.extend(loaders);
+        files.insert(paths::REMEMBERED, Item::file(facts::remember(&self.site).into_bytes()));
         Ok(Trees { files, boot: self.boot_tree(root)?, notes })
     }
 
@@ -223,6 +226,15 @@ pub struct Plans {
     pub files: Plan,
     /// The loaders' configurations.
     pub boot: Plan,
+}
+
+impl Plans {
+    /// Whether neither half changes anything, not even the record of what is ours.
+    #[must_use]
+    pub fn are_done(&self) -> bool {
+        let recorded = |plan: &Plan| self.ours.pending.is_none() && plan.manifest == self.ours.written;
+        [&self.files, &self.boot].into_iter().all(|plan| recorded(plan) && plan.changes().next().is_none())
+    }
 }
 
 /// Compares both halves with the disk.

@@ -55,18 +55,22 @@ pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, force: bool, verbo
 
     let images = build_images(target, wanted, &lock, verbose)?;
 
-    let boot = switch_boot_tree(target, wanted, &lock, force)?;
+    // With nothing new to name, the Plan made above still holds; to make it again would read ten thousand files again.
+    let boot = if images.built == 0 && plans.are_done() {
+        changes::summary(&wanted.site, &plans.boot)
+    } else {
+        switch_boot_tree(target, wanted, &lock, force)?
+    };
     print_changes(&boot, verbose);
 
-    let kernels = image::wanted(&wanted.site, &wanted.facts);
-    let pruned = image::prune(&lock, root, usize::from(wanted.site.boot.keep), &kernels)?;
-    for image in &pruned.removed {
+    // The boot server of a running master sees the new configurations only now; until then it names the old images.
+    bring_up_to_date(target)?;
+    for image in prune(target, wanted, &lock)?.removed {
         anstream::println!("pruned {}", image.folder());
     }
     for note in trees.notes.iter().chain(&images.notes) {
         anstream::println!("note: {note}");
     }
-    bring_up_to_date(target)?;
     if !images.failures.is_empty() {
         bail!("{}\nremove the cause, then run again: voidclust apply", images.failures.join("\n"));
     }
@@ -133,6 +137,15 @@ fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool
     Ok(images)
 }
 
+/// Removes images that are not needed any more; the newest but one stays whatever `keep` says: a node may be loading it.
+///
+/// # Errors
+/// When a loader's configuration cannot be read, or the disk refuses.
+pub fn prune(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<image::Pruned> {
+    let keep = usize::from(wanted.site.boot.keep).max(2);
+    image::prune(lock, &target.root, keep, &image::wanted(&wanted.site, &wanted.facts))
+}
+
 /// A spinner on a terminal, plain lines elsewhere.
 #[must_use]
 pub fn progress(verbose: bool) -> Box<dyn Progress> {
@@ -159,7 +172,10 @@ pub fn switch_boot_tree(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force
 pub fn bring_up_to_date(target: &Target) -> Result<()> {
     if target.on_overlay {
         Tool::new("mount").args(["-o", "remount", "/"]).output()?;
-        services::refresh(&target.root, &mut |line| anstream::println!("{line}"))?;
+        let say = &mut |line: &str| anstream::println!("{line}");
+        for service in services::refresh(&target.root, say)? {
+            services::tell(&service, say)?;
+        }
     } else if target.running {
         anstream::println!("note: this machine does not run from its overlay yet; reboot it to become the master");
     }

@@ -47,7 +47,8 @@ impl Preview {
     /// Whether apply would change anything.
     #[must_use]
     pub fn differs(&self) -> bool {
-        !self.changes.is_empty() || !self.images.is_empty()
+        // What was edited by hand stays as it is; the text beside it is a change of its own.
+        self.changes.iter().any(|change| change.action != Action::Edited) || !self.images.is_empty()
     }
 
     /// One line: how much of what.

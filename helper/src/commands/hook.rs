@@ -7,7 +7,7 @@ use super::{Status, apply, counted};
 use crate::cli::{Global, Hook};
 use crate::commit::{Lock, plan_for};
 use crate::image;
-use crate::manifest::{Manifest, Ours};
+use crate::manifest::Ours;
 use crate::plan::Step;
 use crate::session::{self, Configured, Target, Wanted};
 use crate::tree::Tree;
@@ -96,6 +96,9 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, version: &str) -> Result<
         anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
         return Ok(Status::Done);
     }
+    if !image::list(&target.root)?.iter().any(|image| image.kernel == version) {
+        return Ok(Status::Done);
+    }
     let lock = Lock::take(&target.root)?;
     let mut others = wanted.kept(&target.root)?;
     others.retain(|image| image.kernel != version);
@@ -119,12 +122,12 @@ fn remove(target: &Target) -> Result<Status> {
     let ours = Ours::load(root)?;
     // The loaders' configurations of images that nodes may boot at this moment go with the rest: without the master's
     // services nothing is served anyway.
-    let mut plan = plan_for(root, &Tree::default(), &ours, |_| true, false)?;
-    plan.manifest = Manifest::default();
+    let plan = plan_for(root, &Tree::default(), &ours, |_| true, false)?;
     let left = plan.count(|step| matches!(step, Step::Abandon));
     lock.commit(&plan, &ours)?;
-    lock.forget_state()?;
-    if left > 0 {
+    if left == 0 {
+        lock.forget_state()?;
+    } else {
         anstream::println!("voidclust: {} edited by hand stay", counted(left, "file"));
     }
     Ok(Status::Done)

@@ -16,7 +16,7 @@ pub fn run(global: &Global, command: &Image) -> Result<Status> {
     let target = Target::open(global)?;
     match command {
         Image::Build { kernel, force } => build(&target, global, kernel.as_deref(), *force),
-        Image::List => list(&target, global),
+        Image::List => list(&target),
         Image::Prune => prune(&target, global),
         Image::Verify => verify(&target),
     }
@@ -46,12 +46,11 @@ fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) ->
     Ok(Status::Done)
 }
 
-fn list(target: &Target, global: &Global) -> Result<Status> {
+fn list(target: &Target) -> Result<Status> {
     let images = image::list(&target.root)?;
     if images.is_empty() {
         anstream::println!("no image yet; build one with: voidclust image build");
     }
-    let _ = global;
     for image in images {
         let size = (image.vmlinuz.size + image.initramfs.size) as f64 / 1e6;
         anstream::println!("{:24} {}  {size:7.1} MB", image.kernel, image.digest);
@@ -63,8 +62,7 @@ fn prune(target: &Target, global: &Global) -> Result<Status> {
     let wanted = session::read_site(target, global.config.as_deref())?;
     let lock = Lock::take(&target.root)?;
     apply::switch_boot_tree(target, &wanted, &lock, false)?;
-    let kernels = image::wanted(&wanted.site, &wanted.facts);
-    let pruned = image::prune(&lock, &target.root, usize::from(wanted.site.boot.keep), &kernels)?;
+    let pruned = apply::prune(target, &wanted, &lock)?;
     for (image, why) in &pruned.kept {
         anstream::println!("kept {}: {why}", image.folder());
     }

@@ -185,6 +185,9 @@ impl Check<'_> {
             None => Problem::missing(text),
         };
         let Some(interfaces) = &self.facts.interfaces else {
+            if self.facts.remembered_mac.is_some() {
+                return self.facts.remembered_mac;
+            }
             let text = format!("the master's MAC cannot be read: {} is not the running machine's root", self.facts.root);
             let problem = at(text).remedy("set `mac` under [master]");
             self.add(problem);
