@@ -242,6 +242,11 @@ fn entry(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Entry {
 
 /// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found.
 fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> (T, bool) {
+    if value.get_ref().as_table().is_none() {
+        // serde would take a list for the table's keys in the order of their declaration.
+        problems.push(Problem::at(value.span(), "this is not a table").remedy("write [NAME], and `key = value` below it"));
+        return (T::default(), false);
+    }
     let mut whole = true;
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
@@ -249,13 +254,25 @@ fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, probl
             Err(error) => {
                 whole = false;
                 let span = error.span().unwrap_or_else(|| value.span());
-                problems.push(Problem::at(span.clone(), error.message()));
+                problems.push(Problem::at(span.clone(), plain(error.message())));
                 if !take_out(value.get_mut(), &span) {
                     return (T::default(), false);
                 }
             }
         }
     }
+}
+
+/// serde's message in the words of somebody who writes a configuration.
+fn plain(message: &str) -> String {
+    [
+        ("unknown field", "unknown key"),
+        ("expected a sequence", "expected a list"),
+        ("expected a boolean", "expected true or false"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+    ]
+    .into_iter()
+    .fold(message.to_owned(), |message, (theirs, ours)| message.replace(theirs, ours))
 }
 
 /// Removes the innermost entry that covers `span`; false when there is none.
