@@ -1,0 +1,264 @@
+//! No input makes a run panic, write a wrong file, or end without a name and a way out.
+
+use crate::place::{Place, Stands, may_mount, skip};
+
+/// Runs `apply`; insists on status 1, on these words, and on an untouched root.
+#[track_caller]
+fn refused(place: &Place, words: &[&str]) {
+    let before = place.tree();
+    let ran = place.run(&["apply"]).ended(1);
+    for words in words {
+        assert!(ran.err.contains(words), "`{words}` is not in: {}", ran.err);
+    }
+    let mut after = place.tree();
+    // A run that got as far as the disk made the folder of its lock.
+    if !before.contains_key("var") {
+        after.retain(|path, _| !path.starts_with("var"));
+    }
+    assert!(
+        after == before,
+        "changed: {:?}",
+        after.keys().filter(|path| before.get(*path) != after.get(*path)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn ten_thousand_duplicates_are_each_reported_once() {
+    let place = Place::small();
+    let node = "[[node]]\nname = \"twin\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.99\"\n";
+    place.write("etc/voidclust.d/1.conf", node.repeat(10_000));
+    let ran = place.run(&["check"]).ended(1);
+    assert!(ran.err.ends_with("\n29997 problems\n"), "{}", &ran.err[ran.err.len() - 200..]);
+    assert!(ran.err.starts_with("ROOT/etc/voidclust.d/1.conf:6:8: another node is called `twin` already\n"));
+}
+
+#[test]
+fn a_template_that_loops_is_stopped() {
+    let place = Place::small();
+    place.write(
+        "etc/voidclust/overlays/client/loop.j2",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    );
+    refused(&place, &["ROOT/etc/voidclust/overlays/client/loop.j2:", "does not come to an end", "nothing was changed"]);
+}
+
+#[test]
+fn a_template_that_includes_itself_is_stopped() {
+    let place = Place::small();
+    let path = place
+        .at("etc/voidclust/overlays/client/self.j2")
+        .canonicalize()
+        .unwrap_or_else(|_| place.root().canonicalize().unwrap().join("etc/voidclust/overlays/client/self.j2"));
+    place.write("etc/voidclust/overlays/client/self.j2", format!("{{% include \"{}\" %}}", path.display()));
+    refused(&place, &["client/self.j2:1:", "nothing was changed"]);
+    place.write("etc/voidclust/overlays/client/self.j2", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
+    refused(&place, &["client/self.j2:1:", "nothing was changed"]);
+}
+
+#[test]
+fn templates_that_fail_are_all_named_in_one_run() {
+    let place = Place::small();
+    place.write("etc/voidclust/overlays/client/a.j2", "{{ node.nmae }}");
+    place.write("etc/voidclust/overlays/client/b.j2", "\n{% if %}");
+    place.write("etc/voidclust/overlays/master/c.j2", "{{ 1 / 0 }}");
+    refused(
+        &place,
+        &["client/a.j2:1: a variable is not defined", "client/b.j2:2: ", "master/c.j2:1: ", "\n3 problems in the overlays"],
+    );
+}
+
+#[test]
+fn a_template_that_renders_more_than_memory_can_hold_is_stopped() {
+    let place = Place::small();
+    // Each step doubles the text.
+    let doubling = "{% set ns = namespace(t=\"x\") %}{% for i in range(60) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}";
+    place.write("etc/voidclust/overlays/client/big.j2", doubling);
+    let mut command = crate::place::program("sh");
+    // Should it grow after all, then not at the cost of this machine.
+    command.args(["-c", "ulimit -v 4000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_voidclust"), "-r"]);
+    let ran = place.ran(command.arg(place.root()).arg("check"));
+    assert_eq!(ran.status, 1, "{}", ran.err);
+}
+
+#[test]
+fn what_no_overlay_may_hold_is_named() {
+    let place = Place::small();
+    place.write("etc/voidclust/overlays/client/bad.j2", [0xff, 0xfe]);
+    refused(&place, &["ROOT/etc/voidclust/overlays/client/bad.j2: a template must be UTF-8 text"]);
+    place.remove("etc/voidclust/overlays/client/bad.j2");
+
+    place.write("etc/voidclust/overlays/client/hostname/inside", "");
+    place.write("etc/voidclust/overlays/extra/hostname", "");
+    place.write("etc/voidclust.d/1.conf", "[client]\noverlays = [\"extra\"]\n");
+    refused(&place, &["extra/hostname: hostname is a file here and a folder in ROOT/etc/voidclust/overlays/client/hostname"]);
+    place.remove("etc/voidclust/overlays/client/hostname");
+
+    // A pipe would make a program that reads it wait for ever.
+    place.remove("etc/voidclust/overlays/extra/hostname");
+    let made = crate::place::program("mkfifo").arg(place.at("etc/voidclust/overlays/extra/pipe")).status().unwrap();
+    assert!(made.success());
+    let ran = place.run(&["apply"]).ended(1);
+    assert!(ran.err.contains("extra/pipe: an overlay holds files, folders and links, no device, socket or pipe"), "{}", ran.err);
+}
+
+#[test]
+fn an_overlay_that_cannot_be_read_is_named() {
+    let place = Place::small();
+    place.write("etc/voidclust/overlays/client/secret", "");
+    place.chmod("etc/voidclust/overlays/client/secret", 0);
+    if std::fs::File::open(place.at("etc/voidclust/overlays/client/secret")).is_ok() {
+        // Root reads everything. A loop of links it cannot follow, but links are kept, not followed; a folder that is one
+        // is another matter.
+        place.remove("etc/voidclust/overlays/client/secret");
+        place.link("loop", "etc/voidclust/overlays/loop");
+        place.write("etc/voidclust.d/1.conf", "[client]\noverlays = [\"loop\"]\n");
+        refused(&place, &["ROOT/etc/voidclust/overlays/loop: an overlay is a folder"]);
+        return skip("an_overlay_that_cannot_be_read_is_named", "root can read every file");
+    }
+    let ran = place.run(&["apply"]).ended(1);
+    assert!(ran.err.contains("ROOT/etc/voidclust/overlays/client/secret: cannot read"), "{}", ran.err);
+}
+
+#[test]
+fn an_overlay_that_is_missing_is_named_with_its_package() {
+    let place = Place::small();
+    place.remove("usr/share/voidclust/overlays/master");
+    refused(&place, &["overlay `master`: not found; install cluster-master"]);
+    place.remove("usr/share/voidclust/overlays/client");
+    place.write("usr/share/voidclust/overlays/master/x", "");
+    refused(&place, &["overlay `client`: not found; install cluster-overlays"]);
+}
+
+#[test]
+fn a_link_where_a_folder_is_expected_is_not_followed() {
+    for (link, under) in [("srv", "srv/tftp"), ("etc/overlays", "etc/overlays"), ("var/lib/voidclust", "var/lib/voidclust")] {
+        let place = Place::small();
+        let outside = Place::empty();
+        outside.write("marker", "");
+        if link == "var/lib/voidclust" {
+            place.write("var/lib/marker", "");
+        }
+        place.link(outside.root(), link);
+        refused(&place, &[&format!("ROOT/{under}"), "is a symbolic link; voidclust writes through none"]);
+        assert_eq!(outside.tree().len(), 1, "written outside of the root through {link}");
+    }
+}
+
+#[test]
+fn a_link_where_a_file_is_expected_is_foreign() {
+    let place = Place::small();
+    let outside = Place::empty();
+    outside.write("target", "theirs\n");
+    place.link(outside.at("target"), "etc/mkinitcpio.net.conf");
+    refused(&place, &["ROOT/etc/mkinitcpio.net.conf: a file that voidclust did not write is in the way"]);
+    place.run(&["apply", "--force"]).ended(0);
+    assert_eq!(outside.read("target"), "theirs\n");
+    assert!(!place.at("etc/mkinitcpio.net.conf").is_symlink());
+}
+
+#[test]
+fn a_file_where_a_folder_is_expected_is_named() {
+    let place = Place::small();
+    place.write("srv", "a file\n");
+    refused(&place, &["ROOT/srv/tftp", "a part of this path is not a folder; move it away"]);
+}
+
+#[test]
+fn parents_that_are_missing_are_made() {
+    let place = Place::small();
+    assert!(!place.at("srv").exists() && !place.at("var").exists());
+    place.run(&["apply"]).ended(0);
+    assert_eq!(place.tree().get("etc/overlays"), Some(&Stands::Folder(0o700)));
+    assert_eq!(place.tree().get("srv/tftp/pxelinux.cfg"), Some(&Stands::Folder(0o755)));
+}
+
+#[test]
+fn a_manifest_that_cannot_be_understood_stops_the_run() {
+    for garbage in
+        [&b"garbage"[..], b"[files]\n\"../../etc/passwd\" = \"0644 x\"\n", b"[files]\n\"/etc/passwd\" = \"x\"\n", &[0xff]]
+    {
+        let place = Place::applied();
+        place.write("var/lib/voidclust/manifest.toml", garbage);
+        place.write("etc/voidclust.d/1.conf", "[client]\ndrivers = \"autodetect\"\n");
+        refused(&place, &["ROOT/var/lib/voidclust/manifest.toml"]);
+        let ran = place.run(&["hook", "remove"]).ended(1);
+        assert!(ran.err.contains("manifest.toml"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_manifest_that_was_lost_makes_our_files_foreign_but_for_those_that_are_right() {
+    let place = Place::applied();
+    place.remove("var/lib/voidclust/manifest.toml");
+    place.run(&["apply"]).ended(0);
+    place.remove("var/lib/voidclust/manifest.toml");
+    place.write("etc/voidclust.d/1.conf", "[client]\ndrivers = \"autodetect\"\n");
+    refused(&place, &["ROOT/etc/mkinitcpio.net.conf: a file that voidclust did not write is in the way"]);
+}
+
+#[test]
+fn leftovers_of_a_killed_run_are_swept() {
+    let place = Place::applied();
+    let leftovers =
+        ["etc/.voidclust-mkinitcpio.net.conf", "etc/overlays/.voidclust-x", "var/lib/voidclust/.voidclust-manifest.toml"];
+    for path in leftovers {
+        place.write(path, "half");
+    }
+    place.run(&["apply"]).ended(0);
+    for path in leftovers {
+        assert!(!place.at(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn configurations_that_are_no_text_are_named() {
+    let place = Place::small();
+    place.write("etc/voidclust.d/1.conf", [0xff]);
+    refused(&place, &["ROOT/etc/voidclust.d/1.conf: is not UTF-8 text"]);
+    place.remove("etc/voidclust.d/1.conf");
+    place.link("nowhere", "etc/voidclust.d/2.conf");
+    refused(&place, &["ROOT/etc/voidclust.d/2.conf: is a dangling link"]);
+    place.remove("etc/voidclust.d/2.conf");
+    place.write("etc/voidclust.d/3.conf/inside", "");
+    refused(&place, &["ROOT/etc/voidclust.d/3.conf: cannot read"]);
+}
+
+#[test]
+fn a_full_disk_changes_nothing_and_leaves_no_litter() {
+    if !may_mount() {
+        return skip("a_full_disk_changes_nothing_and_leaves_no_litter", "no mounts allowed here");
+    }
+    let place = Place::small();
+    let ran = place.unshared(
+        "cp -a \"$1\" /mnt/full && mount -t tmpfs -o size=512k none \"$1\" && cp -a /mnt/full/. \"$1\" && rm -r /mnt/full\n\
+         \"$2\" -r \"$1\" apply >/dev/null\n\
+         find \"$1\" -newer \"$1/etc/voidclust.conf\" -type f -exec sha256sum {} + | sort >/tmp/before.$$\n\
+         echo '[client]' >\"$1/etc/voidclust.d.conf\"; mkdir \"$1/etc/voidclust.d\"\n\
+         printf '[client]\\ncmdline = \"quiet\"\\nservices = [\"sshd\"]\\n' >\"$1/etc/voidclust.d/1.conf\"\n\
+         cat /dev/zero >\"$1/ballast\" 2>/dev/null || :\n\
+         find \"$1/srv\" \"$1/etc\" \"$1/var\" -type f -exec sha256sum {} + | sort >/tmp/before.$$\n\
+         status=0; \"$2\" -r \"$1\" apply || status=$?\n\
+         echo \"status $status\"\n\
+         find \"$1/srv\" \"$1/etc\" \"$1/var\" -type f -exec sha256sum {} + | sort | diff /tmp/before.$$ - && echo unchanged\n\
+         rm \"$1/ballast\" /tmp/before.$$\n\
+         \"$2\" -r \"$1\" apply | tail -n 1",
+    );
+    assert!(ran.err.contains(": cannot write: No space left on device"), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("status 1\nunchanged\ndone: "), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_read_only_root_is_named() {
+    if !may_mount() {
+        return skip("a_read_only_root_is_named", "no mounts allowed here");
+    }
+    let place = Place::small();
+    let before = place.tree();
+    let ran = place
+        .unshared("mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"; \"$2\" -r \"$1\" diff; \"$2\" -r \"$1\" apply");
+    // Its first run ends with 3, and so does the script.
+    assert_eq!(ran.status, 3, "{}", ran.err);
+    let ran = place.unshared("mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"; exec \"$2\" -r \"$1\" apply").ended(1);
+    assert!(ran.err.contains("ROOT/var") && ran.err.contains("Read-only file system"), "{}", ran.err);
+    assert_eq!(place.tree(), before);
+}

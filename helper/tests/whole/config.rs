@@ -1,0 +1,311 @@
+//! Every key and every check: a piece of configuration, where the mistake is, and what is said of it.
+
+use crate::place::{CRATE, Place};
+
+/// A drop-in over the example, the line and column where it is wrong, and words of the message.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    // [cluster]
+    ("[cluster]\ndomain = \"a_b\"", "2:10", "`a_b` is not a host name"),
+    ("[cluster]\nname = \"x\"", "2:1", "unknown key `name`, expected `domain`"),
+    // [network]
+    ("[network]\ninterface = \"a/b\"", "2:13", "`a/b` is not the name of a network interface"),
+    ("[network]\naddress = \"172.23.199.225\"", "2:11", "`172.23.199.225` is not an address with a prefix"),
+    ("[network]\naddress = \"172.23.199.0/24\"", "2:11", "`172.23.199.0/24` is the network address of 172.23.199.0/24"),
+    ("[network]\naddress = \"172.23.199.255/24\"", "2:11", "`172.23.199.255/24` is the broadcast address of 172.23.199.0/24"),
+    ("[network]\naddress = \"172.23.199.225/31\"", "2:11", "the prefix of `172.23.199.225/31` must be between 8 and 30"),
+    ("[network]\ngateway = \"router\"", "2:11", "`router` is not an IPv4 address"),
+    ("[network]\ngateway = \"10.0.0.1\"", "2:11", "the gateway, 10.0.0.1, is outside the subnet 172.23.199.0/24"),
+    (
+        "[network]\ngateway = \"172.23.199.255\"",
+        "2:11",
+        "the gateway, 172.23.199.255, is the broadcast address of 172.23.199.0/24",
+    ),
+    ("[network]\ndns = [\"one\"]", "2:7", "`one` is not an IPv4 address"),
+    ("[network]\ndns = \"9.9.9.9\"", "2:7", "invalid type: string \"9.9.9.9\", expected a list"),
+    ("[network]\ndhcp = \"dhcpd\"", "2:8", "unknown variant `dhcpd`, expected one of `proxy`, `server`, `off`"),
+    ("[network]\nrange = \"172.23.199.1\"", "2:9", "`172.23.199.1` is not a range"),
+    ("[network]\nrange = \"172.23.199.9 - 172.23.199.1\"", "2:9", "`172.23.199.9 - 172.23.199.1` ends before it begins"),
+    ("[network]\nrange = \"172.23.199.1 - 172.23.199.9\"", "2:9", "`range` is given, but the master gives out no addresses"),
+    (
+        "[network]\ndhcp = \"server\"\nrange = \"172.23.198.1 - 172.23.199.9\"",
+        "3:9",
+        "the range's first address, 172.23.198.1, is outside the subnet 172.23.199.0/24",
+    ),
+    (
+        "[network]\ndhcp = \"server\"\nrange = \"172.23.199.229 - 172.23.199.255\"",
+        "3:9",
+        "the range's last address, 172.23.199.255, is the broadcast address of 172.23.199.0/24",
+    ),
+    (
+        "[network]\ndhcp = \"server\"\nrange = \"172.23.199.200 - 172.23.199.225\"",
+        "3:9",
+        "the range holds the master's address, 172.23.199.225",
+    ),
+    (
+        "[network]\ndhcp = \"server\"\ngateway = \"172.23.199.5\"\nrange = \"172.23.199.1 - 172.23.199.9\"",
+        "4:9",
+        "the range holds the gateway, 172.23.199.5",
+    ),
+    (
+        "[network]\ndhcp = \"server\"\nrange = \"172.23.199.1 - 172.23.199.9\"\n[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.3\"",
+        "7:11",
+        "172.23.199.3 lies inside `range`, which is for machines without an address of their own",
+    ),
+    (
+        "[network]\ndhcp = \"server\"\n[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"",
+        "4:8",
+        "node `x` has no address, and the master has no range to take one from",
+    ),
+    // [master]
+    ("[master]\nname = \"-a\"", "2:8", "`-a` is not a host name"),
+    (
+        "[master]\nmac = \"01:00:5e:00:00:01\"",
+        "2:7",
+        "`01:00:5e:00:00:01` is not the address of one network card (a group or null address)",
+    ),
+    ("[master]\nmac = \"auto\"", "2:7", "the master's MAC cannot be read: ROOT/ is not the running machine's root"),
+    ("[master]\nstorage = \"btrfs\"", "2:11", "unknown variant `btrfs`, expected one of `auto`, `zfs`, `plain`"),
+    ("[master]\nmodules = [\"a b\"]", "2:11", "`a b` is not the name of a kernel module"),
+    ("[master]\noverlays = [\"missing\"]", "2:13", "there is no overlay `missing`"),
+    ("[master]\noverlays = [\"../etc\"]", "2:12", "`../etc` is not a name"),
+    ("[master]\nservices = [\"a/b\"]", "2:12", "`a/b` is not the name of a service"),
+    // [client]
+    ("[client]\ncmdline = \"a='b'\"", "2:11", "`a=\\'b\\'` cannot be passed on a kernel command line"),
+    ("[client]\nmodules = [1]", "2:12", "invalid type: integer `1`, expected a string"),
+    ("[client]\ndrivers = \"some\"", "2:11", "unknown variant `some`, expected `all` or `autodetect`"),
+    ("[client]\noverlays = [\"missing\"]", "2:13", "there is no overlay `missing`"),
+    ("[client]\nservices = \"sshd\"", "2:12", "invalid type: string \"sshd\", expected a list"),
+    ("[client]\nkernel = \"latest\"", "2:10", "`latest` is not a kernel"),
+    ("[client]\nkernel = \"6.12.94_1\"", "2:10", "kernel `6.12.94_1` is not installed"),
+    // [nfs]
+    ("[nfs]\nroot_options = \"ro, soft\"", "2:16", "`ro, soft` is not a list of mount options"),
+    ("[nfs]\nhome_options = \"\"", "2:16", "`` is not a list of mount options"),
+    ("[nfs]\nthreads = 0", "2:11", "`threads` must be between 1 and 1024"),
+    ("[nfs]\nthreads = \"8\"", "2:11", "invalid type: string \"8\", expected a whole number from 0 to 65535"),
+    ("[nfs]\nthreads = 70000", "2:11", "invalid value: integer `70000`, expected a whole number from 0 to 65535"),
+    ("[nfs]\nhome = \"home\"", "2:8", "`home` is not an absolute path"),
+    ("[nfs]\nhome = \"/a/../b\"", "2:8", "`/a/../b` is not an absolute path"),
+    ("[nfs]\nroot_server = \"nas:/void\"", "2:15", "`nas:/void` does not name a server and a path"),
+    ("[nfs]\nhome_server = \"nas\"", "2:15", "`nas` does not name a server and a path"),
+    ("[nfs]\nhome_type = \"nfs4\"", "2:13", "`home_type` is given, but the home comes from the master"),
+    ("[nfs]\nhome_server = \"nas:/home\"\nhome_type = \"nfs 4\"", "3:13", "`nfs 4` is not a file system type"),
+    (
+        "[nfs]\nhome_server = \"nas:/home\"\nroot_squash_home = true",
+        "3:20",
+        "`root_squash_home` has no effect: the home comes from another server",
+    ),
+    ("[nfs]\nhome_server = \"nas:/home\"\nhome = \"none\"", "3:8", "`home` is \"none\", but `home_server` names one"),
+    ("[nfs]\nroot_squash_home = \"yes\"", "2:20", "invalid type: string \"yes\", expected true or false"),
+    // [boot]
+    ("[boot]\nfirmware = [\"bios\", \"efi\"]", "2:21", "unknown variant `efi`, expected `bios` or `uefi`"),
+    ("[boot]\nfirmware = []", "2:12", "`firmware` is empty, so no machine could boot"),
+    ("[boot]\nkeep = 0", "2:8", "`keep` must be at least 1"),
+    ("[boot]\nkeep = 2.5", "2:8", "invalid type: floating point `2.5`, expected a whole number from 0 to 65535"),
+    ("[boot]\ntimeout = -1", "2:11", "invalid value: integer `-1`, expected a whole number from 0 to 65535"),
+    // [profile]
+    ("[profile.\"a/b\"]", "1:10", "profile `a/b` is not a name"),
+    (
+        "[profile.a]\nname = \"x\"",
+        "2:1",
+        "unknown key `name`, expected one of `overlays`, `services`, `cmdline`, `modules`, `kernel`",
+    ),
+    ("[profile.a]\noverlays = [\"missing\"]", "2:13", "there is no overlay `missing`"),
+    ("[profile.a]\nservices = [\"\"]", "2:12", "`` is not the name of a service"),
+    ("[profile.a]\ncmdline = \"a;b\"", "2:11", "`a;b` cannot be passed on a kernel command line"),
+    ("[profile.a]\nmodules = [\"ä\"]", "2:11", "`ä` is not the name of a kernel module"),
+    ("[profile.a]\nkernel = \"6.1_1\"", "2:10", "kernel `6.1_1` is not installed"),
+    // [[node]]
+    ("[[node]]\nmac = \"52:54:00:00:00:99\"", "1:1", "this node has no name"),
+    ("[[node]]\nname = \"x\"", "1:1", "node `x` has no MAC"),
+    ("[[node]]\nname = \"1.2.3.4\"\nmac = \"52:54:00:00:00:99\"", "2:8", "`1.2.3.4` looks like an address, not a host name"),
+    ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00\"", "3:7", "`52:54:00:00:00` is not a MAC address"),
+    ("[[node]]\nname = \"x\"\nmac = []", "3:7", "node `x` has an empty list of MACs"),
+    ("[[node]]\nname = \"x\"\nmac = [\"52:54:00:00:00:99\", 5]", "3:29", "invalid type: integer `5`, expected a string"),
+    ("[[node]]\nname = \"NODE1\"\nmac = \"52:54:00:00:00:99\"", "2:8", "another node is called `node1` already"),
+    ("[[node]]\nname = \"x\"\nmac = \"5254.0017.c7e2\"", "3:7", "52:54:00:17:c7:e2 belongs to node `node1` already"),
+    (
+        "[[node]]\nname = \"x\"\nmac = [\"52:54:00:00:00:99\", \"52:54:00:00:00:99\"]",
+        "3:7",
+        "52:54:00:00:00:99 belongs to node `x` already",
+    ),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.226\"",
+        "4:11",
+        "172.23.199.226 is the address of node `node1` already",
+    ),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.225\"",
+        "4:11",
+        "172.23.199.225 is the address of the master already",
+    ),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.200.1\"",
+        "4:11",
+        "the node's address, 172.23.200.1, is outside the subnet 172.23.199.0/24",
+    ),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.0\"",
+        "4:11",
+        "the node's address, 172.23.199.0, is the network address of 172.23.199.0/24",
+    ),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.255\"",
+        "4:11",
+        "the node's address, 172.23.199.255, is the broadcast address of 172.23.199.0/24",
+    ),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.300\"",
+        "4:11",
+        "`172.23.199.300` is not an IPv4 address",
+    ),
+    ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nprofiles = [\"missing\"]", "4:13", "there is no profile `missing`"),
+    ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\noverlays = [\"missing\"]", "4:13", "there is no overlay `missing`"),
+    ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nservices = [\"!\"]", "4:12", "`!` is not the name of a service"),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\ncmdline = \"a\\nb\"",
+        "4:11",
+        "`a\\nb` cannot be passed on a kernel command line",
+    ),
+    ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nkernel = \"6.1_1\"", "4:10", "kernel `6.1_1` is not installed"),
+    (
+        "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nadress = \"172.23.199.9\"",
+        "4:1",
+        "unknown key `adress`, expected one of `name`, `mac`, `address`, `profiles`, `overlays`, `services`, `cmdline`, `kernel`",
+    ),
+    ("[nodes]", "1:2", "unknown table or key `nodes`"),
+    // [[node]]
+    ("[node]\nname = \"x\"", "1:2", "`node` is not a list"),
+    // [profile]
+    ("profile = 3", "1:1", "`profile` is not a table"),
+    // [network]
+    ("network = \"x\"", "1:11", "this is not a table"),
+    ("[[network]]", "1:1", "this is not a table"),
+    // [cluster]
+    ("[cluster", "1:9", "unclosed table, expected `]`"),
+    ("[cluster]\ndomain = \"a", "2:12", "invalid basic string, expected `\"`"),
+    ("[cluster]\ndomain = \"a\"\ndomain = \"b\"", "3:1", "duplicate key"),
+    ("domain = ", "1:10", "string values must be quoted, expected literal string"),
+];
+
+#[test]
+fn every_mistake_is_named_with_its_place() {
+    let place = Place::small();
+    place.write("etc/voidclust/overlays/known/x", "");
+    let mut failures = String::new();
+    for (text, at, words) in MISTAKES {
+        place.write("etc/voidclust.d/1.conf", text);
+        let ran = place.run(&["check"]);
+        let wanted = format!("ROOT/etc/voidclust.d/1.conf:{at}: ");
+        let lines: Vec<_> = ran.err.lines().filter(|line| line.starts_with("ROOT/")).collect();
+        let named = matches!(lines[..], [line] if line.starts_with(&wanted) && line.contains(words));
+        if ran.status != 1 || !named || !ran.err.contains("\n  | ") || !ran.err.contains('^') {
+            failures.push_str(&format!("{text}\nwanted one message: {wanted}…{words}…\ngot: {}\n\n", ran.err));
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn all_problems_of_all_files_are_reported_in_one_run_in_order() {
+    let place = Place::small();
+    place.write("etc/voidclust.d/20.conf", "[boot]\nkeep = 0\n\n[nfs]\nthreads = 0\nhome = \"x\"\n");
+    place.write("etc/voidclust.d/10.conf", "[client]\ncmdline = \"'\"\nkernel = \"6.1_1\"\nnonsense = 1\n");
+    // Whose name is that of node1, which comes after it.
+    place.write("etc/voidclust.conf", place.read("etc/voidclust.conf").replace("master.cluster", "node1"));
+    let ran = place.run(&["check"]).ended(1);
+    let places: Vec<_> = ran.err.lines().filter_map(|line| line.strip_prefix("ROOT/etc/")?.split(": ").next()).collect();
+    assert_eq!(
+        places,
+        [
+            "voidclust.conf:26:8",
+            "voidclust.d/10.conf:2:11",
+            "voidclust.d/10.conf:3:10",
+            "voidclust.d/10.conf:4:1",
+            "voidclust.d/20.conf:2:8",
+            "voidclust.d/20.conf:5:11",
+            "voidclust.d/20.conf:6:8",
+        ],
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.ends_with("\n7 problems\n"), "{}", ran.err);
+}
+
+#[test]
+fn a_message_has_the_line_a_caret_and_what_would_be_right() {
+    let place = Place::small();
+    place.write("etc/voidclust.d/1.conf", "[network]\n\tdhcp = \"off\"\n\trange = \"172.23.199.1 - 172.23.199.9\"\n");
+    let message = "ROOT/etc/voidclust.d/1.conf:3:10: `range` is given, but the master gives out no addresses\n  \
+        | \trange = \"172.23.199.1 - 172.23.199.9\"\n  \
+        | \t        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n  \
+        = set dhcp = \"server\", or remove `range`\n1 problem\n";
+    assert_eq!(place.run(&["check"]).ended(1).err, message);
+}
+
+#[test]
+fn what_is_missing_altogether_is_named() {
+    let place = Place::small();
+    place.write("etc/voidclust.conf", "[master]\nmac = \"52:54:00:00:00:01\"\n");
+    let ran = place.run(&["check"]).ended(1);
+    assert!(ran.err.starts_with("ROOT/etc/voidclust.conf: the master's address is missing\n  = set it under"), "{}", ran.err);
+    place.write("etc/voidclust.conf", "[network]\naddress = \"10.0.0.1/8\"\n");
+    let ran = place.run(&["check"]).ended(1);
+    assert!(ran.err.contains("the master's MAC cannot be read") && ran.err.contains("= set `mac` under [master]"), "{}", ran.err);
+}
+
+/// The mistake is where the second of two equals is written.
+#[test]
+fn what_clashes_with_the_master_is_named_at_the_node() {
+    let place = Place::small();
+    for (drop_in, message) in [
+        ("mac = \"52:54:00:17:c7:e4\"", "37:7: 52:54:00:17:c7:e4 belongs to the master already"),
+        ("name = \"node1\"", "26:8: the master is called `node1` already"),
+    ] {
+        place.write("etc/voidclust.d/1.conf", format!("[master]\n{drop_in}\n"));
+        let ran = place.run(&["check"]).ended(1);
+        assert!(ran.err.starts_with(&format!("ROOT/etc/voidclust.conf:{message}\n")), "{}", ran.err);
+    }
+}
+
+#[test]
+fn the_shipped_configuration_is_right_once_its_keys_are_uncommented() {
+    let shipped = std::fs::read_to_string(format!("{CRATE}/voidclust.conf")).unwrap();
+    let is_key = |line: &str| {
+        line.starts_with("#[")
+            || line.split(" = ").next().is_some_and(|key| key[1..].bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let mut keys = 0;
+    let mut text = String::new();
+    for line in shipped.lines() {
+        match line.strip_prefix('#') {
+            Some(bare) if line.contains(" = ") && is_key(line) || line.starts_with("#[") => {
+                keys += 1;
+                text.push_str(bare);
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    assert!(keys > 40, "only {keys} keys found");
+    // What cannot be on every machine, and what excludes another key that is shown.
+    for (shown, instead) in [
+        ("mac = \"auto\"", "mac = \"52:54:00:00:00:01\""),
+        ("dhcp = \"proxy\"", "dhcp = \"server\""),
+        ("root_squash_home = true", ""),
+    ] {
+        assert_eq!(text.matches(shown).count(), 1, "{shown}");
+        text = text.replace(shown, instead);
+    }
+    let place = Place::small();
+    place.write("etc/voidclust/overlays/compute/motd", "");
+    place.write("etc/voidclust.conf", &text);
+    assert_eq!(place.run(&["check"]).ended(0).out, "ok: master master, 1 node, 1 profile\n");
+    place.run(&["apply"]).ended(0);
+}
+
+#[test]
+fn tables_alone_configure_nothing() {
+    let place = Place::small();
+    place.write("etc/voidclust.conf", "[network]\n[nfs]\n");
+    assert!(place.run(&["check"]).ended(1).err.contains("not configured yet"));
+}

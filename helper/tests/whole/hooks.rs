@@ -1,0 +1,91 @@
+//! `voidclust hook`: for package scripts, which must never fail over a site that is not ready.
+
+use crate::place::{CRATE, Place, Ran};
+
+const HOOKS: [&[&str]; 3] =
+    [&["hook", "post-install"], &["hook", "kernel-install", "6.12.94_1"], &["hook", "kernel-remove", "6.12.94_1"]];
+
+#[track_caller]
+fn one_line(ran: Ran, says: &str) {
+    let ran = ran.ended(0);
+    assert_eq!((ran.out.lines().count(), ran.err.as_str()), (1, ""), "{}", ran.out);
+    assert!(ran.out.starts_with("voidclust: ") && ran.out.contains(says), "{}", ran.out);
+}
+
+#[test]
+fn a_site_that_is_not_configured_is_told_what_to_do() {
+    let place = Place::small();
+    place.write("etc/voidclust.conf", std::fs::read(format!("{CRATE}/voidclust.conf")).unwrap());
+    let before = place.tree();
+    for hook in HOOKS {
+        one_line(place.run(hook), "edit ROOT/etc/voidclust.conf, then run: voidclust apply");
+    }
+    assert_eq!(place.tree(), before);
+}
+
+#[test]
+fn a_broken_site_is_told_where() {
+    let place = Place::small();
+    place.append("etc/voidclust.conf", "[boot]\nkeep = 0\n[client]\ncmdline = \"\"\n");
+    for hook in HOOKS {
+        one_line(place.run(hook), "ROOT/etc/voidclust.conf:");
+    }
+    place.remove("etc/voidclust.conf");
+    one_line(place.run(HOOKS[0]), "not found");
+}
+
+#[test]
+fn a_failing_overlay_is_told_where() {
+    let place = Place::small();
+    place.write("etc/voidclust/overlays/client/a.j2", "{{ nope }}");
+    one_line(place.run(HOOKS[0]), "a.j2:1: a variable is not defined");
+}
+
+#[test]
+fn without_proc_files_are_rendered_and_images_left_to_the_machine() {
+    let place = Place::small();
+    one_line(place.run(HOOKS[0]), "there is no /proc here, so no image was built; run on the machine: voidclust apply");
+    assert!(place.at("etc/mkinitcpio.net.conf").exists() && !place.at("srv/tftp/pxelinux.cfg/default").exists());
+    one_line(place.run(HOOKS[1]), "there is no /proc here");
+}
+
+#[test]
+fn with_proc_a_hook_applies() {
+    let place = Place::small();
+    place.write("proc/self/status", "");
+    place.run(HOOKS[0]).ended(0);
+    assert!(place.at("srv/tftp/pxelinux.cfg/default").exists());
+    place.run(&["diff"]).ended(0);
+}
+
+#[test]
+fn remove_takes_away_what_nobody_edited_and_its_own_state() {
+    let place = Place::applied();
+    place.append("etc/mkinitcpio.net.conf", "# mine\n");
+    place.write("srv/tftp/images/6.1_1-0123456789ab/vmlinuz", "kernel");
+    one_line(place.run(&["hook", "remove"]), "1 file edited by hand stay");
+    for gone in ["etc/overlays/default.00-voidclust.tar", "srv/tftp/pxelinux.cfg/default"] {
+        assert!(!place.at(gone).exists(), "{gone}");
+    }
+    for kept in ["etc/voidclust.conf", "etc/mkinitcpio.net.conf", "srv/tftp/images/6.1_1-0123456789ab/vmlinuz"] {
+        assert!(place.at(kept).exists(), "{kept}");
+    }
+    // What was edited stays known, so that a reinstallation does not take it for somebody else's.
+    let manifest = place.read("var/lib/voidclust/manifest.toml");
+    assert_eq!(manifest.matches(" = ").count(), 1, "{manifest}");
+    place.run(&["apply"]).ended(0);
+    assert!(place.at("etc/mkinitcpio.net.conf.new-voidclust").exists());
+}
+
+#[test]
+fn remove_leaves_no_trace_where_nobody_edited_anything() {
+    let place = Place::small();
+    let before = place.tree();
+    place.run(&["apply"]).ended(0);
+    assert_eq!(place.run(&["hook", "remove"]).ended(0).out, "");
+    let mut after = place.tree();
+    after.retain(|path, stands| before.contains_key(path) || !matches!(stands, crate::place::Stands::Folder(_)));
+    assert_eq!(after, before, "but for empty folders");
+    // A second time there is nothing to take away, as in a package that is removed in two steps.
+    assert_eq!(place.run(&["hook", "remove"]).ended(0).out, "");
+}

@@ -1,0 +1,15 @@
+//! The real binary, run on temporary roots.
+//!
+//! `cases` compares whole rendered trees; the others say one fact each. What a machine cannot do (no packaged overlays in
+//! a release archive, no dnsmasq, no right to mount) is skipped, with a line `skip: TEST: REASON`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as it must be")]
+
+mod apply;
+mod bad_input;
+mod cases;
+mod commands;
+mod config;
+mod hooks;
+mod killed;
+mod place;
+mod real_tools;

@@ -1,0 +1,175 @@
+//! The programs that will read what we render find no fault with it. One that is not here is a skip.
+
+use std::path::Path;
+
+use crate::place::{CRATE, Place, Stands, may_mount, program, skip, there_is, tool};
+
+/// The rendered roots of all cases that render something.
+fn rendered(test: &str) -> Vec<(String, Place)> {
+    let mut roots = Vec::new();
+    for case in Path::new(CRATE).join("tests/cases").read_dir().unwrap() {
+        let case = case.unwrap();
+        let place = Place::empty();
+        place.copy_tree(&case.path().join("root"), "");
+        if !place.add_packaged_overlays() {
+            skip(test, "the packages' overlays are not in this tree");
+            return Vec::new();
+        }
+        if place.run(&["apply"]).status == 0 {
+            roots.push((case.file_name().into_string().unwrap(), place));
+        }
+    }
+    assert!(roots.len() > 5, "only {} cases render", roots.len());
+    roots
+}
+
+/// Every archive of the roots, with its case.
+fn archives(roots: &[(String, Place)]) -> impl Iterator<Item = (&str, &Place, String)> {
+    roots.iter().flat_map(|(case, place)| {
+        let archives = place.tree().into_keys().filter(|path| path.ends_with(".00-voidclust.tar"));
+        archives.map(move |archive| (case.as_str(), place, archive)).collect::<Vec<_>>()
+    })
+}
+
+/// Unpacks each archive with GNU tar; hands over case, folder, and what is in it.
+fn unpacked(test: &str, mut check: impl FnMut(&str, &Place)) {
+    let roots = rendered(test);
+    for (case, place, archive) in archives(&roots) {
+        let into = Place::empty();
+        let tar = program("tar").args(["-x", "--warning=all", "-f"]).arg(place.at(&archive)).arg("-C").arg(into.root()).output();
+        let tar = tar.unwrap();
+        assert!(tar.status.success() && tar.stderr.is_empty(), "{case}: {archive}: {}", String::from_utf8_lossy(&tar.stderr));
+        check(&format!("{case}: {archive}"), &into);
+    }
+}
+
+#[test]
+fn every_tar_reads_the_archives() {
+    let roots = rendered("every_tar_reads_the_archives");
+    for tar in ["tar", "bsdtar"] {
+        if !there_is(tar) {
+            skip("every_tar_reads_the_archives", &format!("{tar} is not installed"));
+            continue;
+        }
+        for (case, place, archive) in archives(&roots) {
+            let output = program(tar).arg("-tvf").arg(place.at(&archive)).output().unwrap();
+            let listing = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && output.stderr.is_empty(), "{case}: {archive}: {output:?}");
+            assert!(listing.lines().any(|line| line.ends_with(" hostname")), "{case}: {archive}: {listing}");
+        }
+    }
+}
+
+#[test]
+fn dnsmasq_reads_its_configuration() {
+    if !there_is("dnsmasq") {
+        return skip("dnsmasq_reads_its_configuration", "dnsmasq is not installed");
+    }
+    let mut read = 0;
+    unpacked("dnsmasq_reads_its_configuration", |case, etc| {
+        if !etc.at("dnsmasq.conf").exists() {
+            return;
+        }
+        // The folder of additions is the machine's own.
+        etc.write("additions/none.conf", "");
+        let additions = etc.at("additions").display().to_string();
+        etc.write("dnsmasq.conf", etc.read("dnsmasq.conf").replace("/etc/dnsmasq.d", &additions));
+        let run = |config: &str| tool("dnsmasq").args(["--test", "-C"]).arg(etc.at(config)).output().unwrap();
+        let output = run("dnsmasq.conf");
+        assert!(output.status.success(), "{case}: {}", String::from_utf8_lossy(&output.stderr));
+        etc.write("broken", "no-such-option=1\n");
+        assert!(!run("broken").status.success(), "this dnsmasq finds fault with nothing");
+        read += 1;
+    });
+    assert!(read > 5 || rendered("dnsmasq_reads_its_configuration").is_empty(), "only {read} configurations");
+}
+
+#[test]
+fn shells_read_the_scripts() {
+    unpacked("shells_read_the_scripts", |case, etc| {
+        for script in ["rc.local", "sv/nfs-server/conf", "sv/netmount/conf"] {
+            if etc.at(script).exists() {
+                let output = program("sh").arg("-n").arg(etc.at(script)).output().unwrap();
+                assert!(output.status.success(), "{case}: {script}: {}", String::from_utf8_lossy(&output.stderr));
+            }
+        }
+    });
+    for (case, place) in rendered("shells_read_the_scripts") {
+        for script in ["etc/mkinitcpio.net.conf", "etc/mkinitcpio.conf.d/voidclust.conf"] {
+            // As mkinitcpio reads it, after the machine's own.
+            let source = "set -eu; HOOKS=(base udev zfs); MODULES=(); . \"$1\"; echo \"${HOOKS[*]}\"";
+            let output = program("bash").args(["-c", source, "bash"]).arg(place.at(script)).output().unwrap();
+            let hooks = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success() && hooks.trim_end().ends_with(" overlayfs"), "{case}: {script}: {output:?}");
+            assert_eq!(hooks.matches("zfs").count(), usize::from(script.contains("conf.d")), "{case}: {script}: {hooks}");
+        }
+    }
+}
+
+#[test]
+fn exportfs_reads_the_exports() {
+    const TEST: &str = "exportfs_reads_the_exports";
+    if !there_is("exportfs") {
+        return skip(TEST, "exportfs is not installed");
+    }
+    if !may_mount() {
+        return skip(TEST, "no mounts allowed here");
+    }
+    // With a table of exports, and a /srv/nfs, that only this process sees. The kernel is told nothing: there is no server.
+    let script = r#"
+        mount -t tmpfs none /var/lib/nfs; touch /var/lib/nfs/etab /var/lib/nfs/rmtab
+        mount -t tmpfs none /srv; mkdir -p /srv/nfs
+        mkdir -p /srv/exports.d; cp "$1"/exports.d/* /srv/exports.d
+        touch /srv/exports; mount --bind /srv/exports /etc/exports
+        mount --bind /srv/exports.d /etc/exports.d
+        mount -t tmpfs none /srv/nfs; mkdir /srv/nfs/root /srv/nfs/home
+        mount -t tmpfs none /srv/nfs/root; mount -t tmpfs none /srv/nfs/home
+        PATH="$PATH:/usr/sbin"
+        exportfs -ar 2>&1; exportfs -v"#;
+    let there = Path::new("/etc/exports.d").is_dir() && Path::new("/etc/exports").exists() && Path::new("/var/lib/nfs").is_dir();
+    if !there {
+        return skip(TEST, "no /etc/exports, /etc/exports.d or /var/lib/nfs to mount over");
+    }
+    if Path::new("/proc/fs/nfsd/threads").exists() {
+        return skip(TEST, "an NFS server runs here, and would be told");
+    }
+    unpacked(TEST, |case, etc| {
+        if !etc.at("exports.d").exists() {
+            return;
+        }
+        let ran = etc.unshared(script).ended(0);
+        let lines = ran.out.lines().filter(|line| line.contains("exportfs:")).collect::<Vec<_>>();
+        assert!(lines.is_empty(), "{case}: {lines:?}");
+        let exports = etc.read("exports.d/voidclust.exports");
+        let wanted: usize =
+            exports.lines().filter(|line| line.starts_with('/')).map(|line| line.split_whitespace().count() - 1).sum();
+        assert_eq!(ran.out.matches("sec=sys").count(), wanted, "{case}: {}", ran.out);
+
+        etc.write("exports.d/broken.exports", "/srv/nfs *(no_such_option)\n");
+        assert!(etc.unshared(script).out.contains("exportfs:"), "this exportfs finds fault with nothing");
+    });
+}
+
+#[test]
+fn grub_reads_its_configurations() {
+    if !there_is("grub-script-check") {
+        return skip("grub_reads_its_configurations", "grub-script-check is not installed");
+    }
+    for (case, place) in rendered("grub_reads_its_configurations") {
+        for path in place.tree().into_keys().filter(|path| path.starts_with("srv/tftp/grub/grub.cfg")) {
+            let output = program("grub-script-check").arg(place.at(&path)).output().unwrap();
+            assert!(output.status.success(), "{case}: {path}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn fstab_has_six_fields_a_line() {
+    unpacked("fstab_has_six_fields_a_line", |case, etc| {
+        if let Some(Stands::File { bytes, .. }) = etc.tree().get("fstab") {
+            for line in String::from_utf8_lossy(bytes).lines().filter(|line| !line.starts_with('#')) {
+                assert_eq!(line.split_whitespace().count(), 6, "{case}: {line}");
+            }
+        }
+    });
+}
