@@ -112,8 +112,7 @@ class Cluster:
 
     # The tree and the disk
 
-    def build(self):
-        base = root.base(self.log)
+    def build(self, base):
         self.tree.mkdir()
         root.copy(base, self.tree)
         root.lay(self.tree, os.environ.get("VOID_RUNIT"))

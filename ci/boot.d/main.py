@@ -1,6 +1,7 @@
 """ci/boot: boot a real cluster in QEMU and look inside its nodes."""
 
 import argparse
+import concurrent.futures
 import importlib
 import os
 import shutil
@@ -116,9 +117,13 @@ def main():
 def boot(report, cluster, options):
     chosen = stories.found() if options.all else {name: stories.found()[name] for name in options.story}
     options.old_kernel = "older_kernel" in chosen
-    cluster.build()
-    kernel = cluster.tree / f"boot/vmlinuz-{cluster.kernel}"
-    options.accel, why = vm.accelerator(kernel)
+    base = root.base(cluster.log)
+    kernel = base / f"boot/vmlinuz-{root.kernels(base)[-1]}"
+    # The probe waits while the build works.
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        probe = beside.submit(vm.accelerator, kernel)
+        cluster.build(base)
+        options.accel, why = probe.result()
     cluster.tools["CPU"] = f"{options.accel.split(',')[0]} ({why})"
     cluster.tools["QEMU"] = run([tool(vm.QEMU), "--version"])[1].split()[3]
     report.tools = cluster.tools
