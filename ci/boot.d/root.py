@@ -243,6 +243,13 @@ def lay_mkinitcpio(tree, prefix=None):
         pairs = ()
     for pair in pairs:
         shutil.copyfile(here / "initcpio" / pair, target / pair)
+    if prefix:
+        # The real one does not find the loader of klibc's program by itself.
+        base = target / "install/base"
+        loader, = (tree / "usr/lib").glob("klibc-*.so")
+        text = base.read_text(encoding="utf-8")
+        base.write_text(text.replace("build() {\n", f"build() {{\n    add_file /usr/lib/{loader.name}\n", 1),
+                        encoding="utf-8")
     shutil.copy2(tree / "usr/bin/busybox", target / "busybox")
     program = (tree / "usr/lib/klibc/bin/ipconfig").read_bytes()
     if program.count(b"/run") != 1:
