@@ -252,6 +252,11 @@ class Cluster:
         for name in names:
             self.nodes[name].stop()
 
+    def clients_off(self):
+        for name, node in self.nodes.items():
+            if name != "master":
+                node.stop()
+
     def close(self):
         for node in self.nodes.values():
             node.stop()

@@ -134,6 +134,7 @@ def boot(report, cluster, options):
         return report.finish(options.json)
     for name, module in chosen.items():
         begun = time.time()
+        cluster.clients_off()
         story(report, name, module.run, cluster)
         if not options.json:
             say(f"      {name}: {time.time() - begun:.0f} s")
@@ -166,6 +167,7 @@ def command(report, cluster, verb, rest):
     elif verb == "reset":
         cluster.nodes[rest].reset()
     elif verb == "story":
+        cluster.clients_off()
         # Read again, so that a story can be written while the cluster runs.
         story(report, rest, importlib.reload(stories.found()[rest]).run, cluster)
     elif verb in cluster.nodes and cluster.nodes[verb].alive():

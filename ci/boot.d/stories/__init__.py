@@ -1,6 +1,6 @@
 """One file per story: its first line says what is told, `run(report, cluster)` tells it.
 
-A story begins with the master up and leaves it so; clients it switches off when it ends.
+A story begins with the master up and every client off, and leaves them so.
 """
 
 import importlib
