@@ -229,20 +229,21 @@ fn a_full_disk_changes_nothing_and_leaves_no_litter() {
         return skip("a_full_disk_changes_nothing_and_leaves_no_litter", "no mounts allowed here");
     }
     let place = Place::small();
-    let ran = place.unshared(
-        "cp -a \"$1\" /mnt/full && mount -t tmpfs -o size=512k none \"$1\" && cp -a /mnt/full/. \"$1\" && rm -r /mnt/full\n\
-         \"$2\" -r \"$1\" apply >/dev/null\n\
-         find \"$1\" -newer \"$1/etc/voidclust.conf\" -type f -exec sha256sum {} + | sort >/tmp/before.$$\n\
-         echo '[client]' >\"$1/etc/voidclust.d.conf\"; mkdir \"$1/etc/voidclust.d\"\n\
-         printf '[client]\\ncmdline = \"quiet\"\\nservices = [\"sshd\"]\\n' >\"$1/etc/voidclust.d/1.conf\"\n\
-         cat /dev/zero >\"$1/ballast\" 2>/dev/null || :\n\
-         find \"$1/srv\" \"$1/etc\" \"$1/var\" -type f -exec sha256sum {} + | sort >/tmp/before.$$\n\
-         status=0; \"$2\" -r \"$1\" apply || status=$?\n\
-         echo \"status $status\"\n\
-         find \"$1/srv\" \"$1/etc\" \"$1/var\" -type f -exec sha256sum {} + | sort | diff /tmp/before.$$ - && echo unchanged\n\
-         rm \"$1/ballast\" /tmp/before.$$\n\
-         \"$2\" -r \"$1\" apply | tail -n 1",
-    );
+    let script = r#"
+        sums() { find "$1/etc" "$1/srv" "$1/var" -type f -exec sha256sum {} + | sort; }
+        mount -t tmpfs none /mnt; cp -a "$1" /mnt/copy
+        mount -t tmpfs -o size=512k none "$1"; cp -a /mnt/copy/. "$1"
+        "$2" -r "$1" apply >/mnt/first
+        mkdir "$1/etc/voidclust.d"
+        printf '[client]\ncmdline = "quiet"\nservices = ["sshd"]\n' >"$1/etc/voidclust.d/1.conf"
+        cat /dev/zero >"$1/ballast" 2>/mnt/full || :
+        sums "$1" >/mnt/before
+        status=0; "$2" -r "$1" apply || status=$?
+        echo "status $status"
+        sums "$1" | diff /mnt/before - && echo unchanged
+        rm "$1/ballast"
+        "$2" -r "$1" apply | tail -n 1"#;
+    let ran = place.unshared(script);
     assert!(ran.err.contains(": cannot write: No space left on device"), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("status 1\nunchanged\ndone: "), "{}{}", ran.out, ran.err);
 }
