@@ -19,7 +19,7 @@ def run(report, cluster):
     late.retry = True
     try:
         late.start()
-        late.wait_console("No bootable device", 120)
+        late.wait_console("No bootable device", 240)
         early.wait_console(r"netroot: try \d+ failed", 180)
         report.check("n2: says what it waits for", True)
         time.sleep(max(0, cut + 120 - time.time()))
