@@ -254,6 +254,9 @@ fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, probl
             Err(error) => {
                 whole = false;
                 let span = error.span().unwrap_or_else(|| value.span());
+                if sort_out::<T>(&mut value, &span, problems) {
+                    continue;
+                }
                 problems.push(Problem::at(span.clone(), plain(error.message())));
                 if !take_out(value.get_mut(), &span) {
                     return (T::default(), false);
@@ -273,6 +276,34 @@ fn plain(message: &str) -> String {
     ]
     .into_iter()
     .fold(message.to_owned(), |message, (theirs, ours)| message.replace(theirs, ours))
+}
+
+/// An error in a list has the place of the whole list: finds the elements that are wrong, by reading each alone, and takes
+/// them out. False when `span` is no list, or none of its elements is wrong by itself.
+fn sort_out<'text, T: DeserializeOwned>(
+    table: &mut Spanned<DeValue<'text>>,
+    span: &std::ops::Range<usize>,
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let DeValue::Table(entries) = table.get_mut() else { return false };
+    let found = entries.iter().find(|(_, value)| value.span() == *span && value.get_ref().is_array());
+    let Some((key, DeValue::Array(elements))) = found.map(|(key, value)| (key.clone(), value.get_ref().clone())) else {
+        return false;
+    };
+    let with =
+        |elements: Vec<Spanned<DeValue<'text>>>| Spanned::new(span.clone(), DeValue::Array(elements.into_iter().collect()));
+    let (mut kept, before) = (Vec::new(), problems.len());
+    for element in elements {
+        let mut alone = entries.clone();
+        alone.insert(key.clone(), with(vec![element.clone()]));
+        let read = T::deserialize(ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(alone))));
+        match read.err().filter(|error| error.span().as_ref() == Some(span)) {
+            Some(error) => problems.push(Problem::at(element.span(), plain(error.message()))),
+            None => kept.push(element),
+        }
+    }
+    entries.insert(key, with(kept));
+    problems.len() > before
 }
 
 /// Removes the innermost entry that covers `span`; false when there is none.

@@ -20,7 +20,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "2:11",
         "the gateway, 172.23.199.255, is the broadcast address of 172.23.199.0/24",
     ),
-    ("[network]\ndns = [\"one\"]", "2:7", "`one` is not an IPv4 address"),
+    ("[network]\ndns = [\"one\"]", "2:8", "`one` is not an IPv4 address"),
     ("[network]\ndns = \"9.9.9.9\"", "2:7", "invalid type: string \"9.9.9.9\", expected a list"),
     ("[network]\ndhcp = \"dhcpd\"", "2:8", "unknown variant `dhcpd`, expected one of `proxy`, `server`, `off`"),
     ("[network]\nrange = \"172.23.199.1\"", "2:9", "`172.23.199.1` is not a range"),
@@ -65,10 +65,10 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("[master]\nmac = \"auto\"", "2:7", "the master's MAC cannot be read: ROOT/ is not the running machine's root"),
     ("[master]\nstorage = \"btrfs\"", "2:11", "unknown variant `btrfs`, expected one of `auto`, `zfs`, `plain`"),
-    ("[master]\nmodules = [\"a b\"]", "2:11", "`a b` is not the name of a kernel module"),
+    ("[master]\nmodules = [\"a b\"]", "2:12", "`a b` is not the name of a kernel module"),
     ("[master]\noverlays = [\"missing\"]", "2:13", "there is no overlay `missing`"),
-    ("[master]\noverlays = [\"../etc\"]", "2:12", "`../etc` is not a name"),
-    ("[master]\nservices = [\"a/b\"]", "2:12", "`a/b` is not the name of a service"),
+    ("[master]\noverlays = [\"../etc\"]", "2:13", "`../etc` is not a name"),
+    ("[master]\nservices = [\"a/b\"]", "2:13", "`a/b` is not the name of a service"),
     // [client]
     ("[client]\ncmdline = \"a='b'\"", "2:11", "`a=\\'b\\'` cannot be passed on a kernel command line"),
     ("[client]\nmodules = [1]", "2:12", "invalid type: integer `1`, expected a string"),
@@ -110,9 +110,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "unknown key `name`, expected one of `overlays`, `services`, `cmdline`, `modules`, `kernel`",
     ),
     ("[profile.a]\noverlays = [\"missing\"]", "2:13", "there is no overlay `missing`"),
-    ("[profile.a]\nservices = [\"\"]", "2:12", "`` is not the name of a service"),
+    ("[profile.a]\nservices = [\"\"]", "2:13", "`` is not the name of a service"),
     ("[profile.a]\ncmdline = \"a;b\"", "2:11", "`a;b` cannot be passed on a kernel command line"),
-    ("[profile.a]\nmodules = [\"ä\"]", "2:11", "`ä` is not the name of a kernel module"),
+    ("[profile.a]\nmodules = [\"ä\"]", "2:12", "`ä` is not the name of a kernel module"),
     ("[profile.a]\nkernel = \"6.1_1\"", "2:10", "kernel `6.1_1` is not installed"),
     // [[node]]
     ("[[node]]\nmac = \"52:54:00:00:00:99\"", "1:1", "this node has no name"),
@@ -160,7 +160,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nprofiles = [\"missing\"]", "4:13", "there is no profile `missing`"),
     ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\noverlays = [\"missing\"]", "4:13", "there is no overlay `missing`"),
-    ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nservices = [\"!\"]", "4:12", "`!` is not the name of a service"),
+    ("[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nservices = [\"!\"]", "4:13", "`!` is not the name of a service"),
     (
         "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\ncmdline = \"a\\nb\"",
         "4:11",
@@ -229,6 +229,16 @@ fn all_problems_of_all_files_are_reported_in_one_run_in_order() {
         ran.err
     );
     assert!(ran.err.ends_with("\n7 problems\n"), "{}", ran.err);
+}
+
+#[test]
+fn every_wrong_element_of_a_list_is_named_with_its_own_place() {
+    let place = Place::small();
+    place.write("etc/voidclust.d/1.conf", "[master]\nmodules = [\"a b\", \"ok\", \"c d\"]\n[network]\ndns = [7, \"x\"]\n");
+    let ran = place.run(&["check"]).ended(1);
+    let places: Vec<_> = ran.err.lines().filter_map(|line| line.strip_prefix("ROOT/etc/voidclust.d/1.conf:")).collect();
+    let columns: Vec<_> = places.iter().filter_map(|place| place.split(": ").next()).collect();
+    assert_eq!(columns, ["2:12", "2:25", "4:8", "4:11"], "{}", ran.err);
 }
 
 #[test]
