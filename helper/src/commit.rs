@@ -63,11 +63,11 @@ impl<'root> Lock<'root> {
         let mut aside = Aside { root: self.root, folders: BTreeMap::new(), written: Vec::new() };
         aside.sweep(plan)?;
         if plan.changes().next().is_some() {
-            for (path, step) in plan.changes() {
-                if let Step::Create(item) | Step::Replace(item) = step {
-                    aside.write(path, item)?;
-                }
-            }
+            let items = plan.changes().filter_map(|(path, step)| match step {
+                Step::Create(item) | Step::Replace(item) => Some((path.as_str(), item)),
+                _ => None,
+            });
+            aside.write(&items.collect::<Vec<_>>())?;
             aside.sync()?;
             self.save(paths::PENDING, &ours.pending_with(&plan.manifest))?;
             aside.rename()?;
@@ -97,14 +97,19 @@ impl<'root> Lock<'root> {
         Ok(())
     }
 
-    /// Writes a file of our own state, synced before it takes its name.
+    /// Writes a file of our own state, on the disk before it takes its name.
     fn save(&self, path: &str, manifest: &Manifest) -> Result<()> {
         let item = Item::File { bytes: manifest.text().into_bytes().into(), mode: 0o600 };
         let mut aside = Aside { root: self.root, folders: BTreeMap::new(), written: Vec::new() };
-        aside.write(path, &item)?;
-        aside.sync()?;
+        aside.write(&[(path, &item)])?;
+        let (parent, name) = split(path);
+        let folder = aside.folder(parent)?;
+        let context = || format!("{}: cannot sync", self.root.display(path));
+        // One file: its own sync is cheaper than that of a file system on which others write, too.
+        let file = rustix::fs::openat(folder, temporary(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        rustix::fs::fsync(file.with_context(context)?).with_context(context)?;
         aside.rename()?;
-        aside.sync()
+        rustix::fs::fsync(aside.folder(parent)?).with_context(context)
     }
 }
 
@@ -174,32 +179,20 @@ impl Aside<'_> {
         Ok(())
     }
 
-    fn write(&mut self, path: &str, item: &Item) -> Result<()> {
-        let (parent, name) = split(path);
-        let temporary = temporary(name);
-        let root = self.root;
-        let folder = self.folder(parent)?;
-        let context = || format!("{}: cannot write", root.display(path));
-        match item {
-            Item::Link(target) => {
-                match rustix::fs::unlinkat(folder, temporary.as_str(), AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(error) => return Err(error).with_context(context),
-                }
-                rustix::fs::symlinkat(target.as_str(), folder, temporary.as_str()).with_context(context)?;
-                self.written.push((parent.to_owned(), name.to_owned()));
-            }
-            Item::File { bytes, mode } => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                // Born unreadable: an overlay's secrets are never open, not even for a moment.
-                let fd = rustix::fs::openat(folder, temporary.as_str(), flags, Mode::from_raw_mode(0o600));
-                let mut file = File::from(fd.with_context(context)?);
-                self.written.push((parent.to_owned(), name.to_owned()));
-                file.write_all(bytes).with_context(context)?;
-                rustix::fs::fchmod(&file, Mode::from_raw_mode(*mode)).with_context(context)?;
-            }
+    /// Writes files under their temporary names. Each is listed before it is there, so that a failure sweeps all.
+    fn write(&mut self, items: &[(&str, &Item)]) -> Result<()> {
+        for (path, _) in items {
+            let (parent, name) = split(path);
+            self.folder(parent)?;
+            self.written.push((parent.to_owned(), name.to_owned()));
         }
-        Ok(())
+        let (root, folders) = (self.root, &self.folders);
+        in_parallel(items, |(path, item)| {
+            let (parent, name) = split(path);
+            let context = || format!("{}: cannot write", root.display(path));
+            let folder = folders.get(parent).with_context(context)?;
+            write_one(folder, &temporary(name), item).with_context(context)
+        })
     }
 
     /// Syncs each file system that holds one of our folders, once.
@@ -214,16 +207,15 @@ impl Aside<'_> {
         Ok(())
     }
 
-    /// Gives every file its name. What was written stays listed until it has one, so that a failure sweeps the rest.
+    /// Gives every file its name.
     fn rename(&mut self) -> Result<()> {
-        self.written.reverse();
-        while let Some((parent, name)) = self.written.last().cloned() {
-            let root = self.root;
-            let folder = self.folder(&parent)?;
-            rustix::fs::renameat(folder, temporary(&name), folder, name.as_str())
-                .with_context(|| format!("{}/{name}: cannot replace; run again to finish", root.display(&parent)))?;
-            self.written.pop();
-        }
+        let (root, folders) = (self.root, &self.folders);
+        in_parallel(&self.written, |(parent, name)| {
+            let context = || format!("{}/{name}: cannot replace; run again to finish", root.display(parent));
+            let folder = folders.get(parent).with_context(context)?;
+            rustix::fs::renameat(folder, temporary(name), folder, name.as_str()).with_context(context)
+        })?;
+        self.written.clear();
         Ok(())
     }
 
@@ -235,6 +227,40 @@ impl Aside<'_> {
             Err(error) => Err(error).with_context(|| format!("{}: cannot remove", root.display(path))),
         }
     }
+}
+
+fn write_one(folder: &OwnedFd, temporary: &str, item: &Item) -> std::io::Result<()> {
+    match item {
+        Item::Link(target) => {
+            match rustix::fs::unlinkat(folder, temporary, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+            rustix::fs::symlinkat(target.as_str(), folder, temporary)?;
+        }
+        Item::File { bytes, mode } => {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            // Born unreadable: an overlay's secrets are never open, not even for a moment.
+            let mut file = File::from(rustix::fs::openat(folder, temporary, flags, Mode::from_raw_mode(0o600))?);
+            file.write_all(bytes)?;
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(*mode))?;
+        }
+    }
+    Ok(())
+}
+
+/// Does `work` for every item, on all processors when there are many; the first error is returned.
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    /// Fewer are done sooner than a thread is started.
+    const MANY: usize = 256;
+    let workers = if items.len() < MANY { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
+    let share = items.len().div_ceil(workers).max(1);
+    std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> = items.chunks(share).map(|part| scope.spawn(move || part.iter().try_for_each(work))).collect();
+        let lost = |_| Err(anyhow::anyhow!("a thread that wrote files ended early"));
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(lost)).fold(Ok(()), Result::and)
+    })
 }
 
 impl Drop for Aside<'_> {
