@@ -96,6 +96,12 @@ def _memory_is_forgotten(report, cluster, name, before):
     node.sh("echo gone >/forgotten && echo gone >/etc/forgotten && test -f /forgotten")
     status, _ = node.sh("touch /run/rootfs/lower/forgotten", check=False)
     report.check(f"{name}: cannot write to the lower tree", status != 0)
+    # Asking for a writable mount must not help: the server decides.
+    status, said = node.sh(
+        f"mkdir -p /run/rig/rw && mount -t nfs4 -o rw,nosharecache {MASTER}:/root /run/rig/rw &&"
+        " touch /run/rig/rw/forgotten", check=False)
+    node.sh("umount /run/rig/rw; true")
+    report.check(f"{name}: the server lets nobody write to the shared root", status != 0, said)
     found = master.sh("ls /run/rootfs/lower/forgotten /run/rootfs/lower/etc/forgotten; true").strip()
     report.check(f"{name}: what it writes does not reach the master's disk",
                  found.count("No such file") == 2, found)
