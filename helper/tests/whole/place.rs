@@ -20,6 +20,8 @@ pub(crate) fn skip(test: &str, reason: &str) {
 /// A program, to be started by a test.
 pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(name);
+    // A build chroot has none of the locales that the environment may name, and some programs complain of it.
+    command.env("LC_ALL", "C");
     command.stdin(Stdio::null());
     command
 }
