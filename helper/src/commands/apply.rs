@@ -182,7 +182,8 @@ pub fn bring_up_to_date(target: &Target) -> Result<()> {
     Ok(())
 }
 
-fn print_changes(changes: &[Change], verbose: bool) {
+/// Prints a line for each change, or how many there are.
+pub fn print_changes(changes: &[Change], verbose: bool) {
     let quiet = changes.len() > LISTED && !verbose;
     for change in changes {
         let node = change.node.as_ref().map_or_else(String::new, |node| format!(" ({node})"));

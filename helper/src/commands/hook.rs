@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use super::{Status, apply, counted};
+use crate::changes::{self, Action};
 use crate::cli::{Global, Hook};
 use crate::commit::{Lock, plan_for};
 use crate::image;
@@ -56,7 +57,7 @@ fn post_install(target: &Target, wanted: &Wanted) -> Result<Status> {
     };
     if let Some(why) = nothing_runs_here(target) {
         // In a chroot without /proc mkinitcpio builds images that lack what it could not see.
-        let status = render_only(target, &trees)?;
+        let status = render_only(target, wanted, &trees)?;
         anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
         return Ok(status);
     }
@@ -69,10 +70,13 @@ fn nothing_runs_here(target: &Target) -> Option<&'static str> {
     (!proc.exists()).then_some("there is no /proc here")
 }
 
-fn render_only(target: &Target, trees: &session::Trees) -> Result<Status> {
+fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees) -> Result<Status> {
     let lock = Lock::take(&target.root)?;
     let plans = session::plans(&target.root, trees, false)?;
     lock.commit(&plans.files, &plans.ours)?;
+    let mut edited = changes::summary(&wanted.site, &plans.files);
+    edited.retain(|change| change.action == Action::Edited);
+    apply::print_changes(&edited, false);
     Ok(Status::Done)
 }
 

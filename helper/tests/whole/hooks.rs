@@ -89,3 +89,14 @@ fn remove_leaves_no_trace_where_nobody_edited_anything() {
     // A second time there is nothing to take away, as in a package that is removed in two steps.
     assert_eq!(place.run(&["hook", "remove"]).ended(0).out, "");
 }
+
+#[test]
+fn after_a_removal_and_reinstallation_an_edited_file_is_known_as_edited() {
+    let place = Place::applied();
+    place.write("etc/mkinitcpio.net.conf", "mine\n");
+    assert!(place.run(&["hook", "remove"]).ended(0).out.contains("1 file edited by hand stay"));
+    let ran = place.run(&["hook", "post-install"]).ended(0);
+    assert!(ran.out.contains("edited by hand, new text beside it: etc/mkinitcpio.net.conf"), "{}", ran.out);
+    assert_eq!(place.read("etc/mkinitcpio.net.conf"), "mine\n");
+    assert!(place.read("etc/mkinitcpio.net.conf.new-voidclust").contains("netroot_drivers"));
+}
