@@ -188,6 +188,8 @@ def lay(tree, void_runit=None):
     """Void's stages, services and the rig's own files, on a fresh copy of the base."""
     run(["cp", "-a", "--remove-destination", "--no-preserve=ownership", f"{FILES}/.", tree])
     if void_runit:
+        if not (Path(void_runit) / "core-services").is_dir():
+            raise Failure(f"VOID_RUNIT={void_runit}: that is no checkout of void-runit")
         _stages_of(Path(void_runit), tree)
     account(tree, "dnsmasq", 990)
     default = tree / "etc/runit/runsvdir/default"
@@ -235,6 +237,9 @@ def lay_mkinitcpio(tree, prefix=None):
     target = tree / "usr/lib/initcpio"
     target.mkdir(exist_ok=True)
     if prefix:
+        if not (Path(prefix) / "usr/lib/initcpio/functions").is_file():
+            raise Failure(f"MKINITCPIO={prefix}: no usr/lib/initcpio in there; "
+                          "meson must have --prefix=/usr --libdir=lib")
         run(["cp", "-a", "--no-preserve=ownership", f"{prefix}/.", tree])
         pairs = ("hooks/net", "install/net")
     else:
