@@ -82,6 +82,31 @@ test_mode_owner_and_links_are_kept() {
 	same "$(readlink "$T/etc/runit/default/sshd")" /etc/sv/sshd
 }
 
+test_a_folder_keeps_its_mode_unless_the_overlay_means_another() {
+	mkdir -p "$T/etc/wireguard" "$T/etc/ssh"
+	chmod 700 "$T/etc/wireguard"
+	[ "$(id -u)" -ne 0 ] || chown 12:34 "$T/etc/wireguard"
+	before="$(stat -c '%a %u:%g' "$T/etc/wireguard")"
+	file "$T/made/wireguard/wg0.conf" secret
+	file "$T/made/ssh/key" secret
+	chmod 700 "$T/made/ssh"
+	# As voidclust makes its archives: the folder itself is no member.
+	archive "$mac.00-voidclust.tar" wireguard/wg0.conf ssh
+	# An overlay that says nothing of the folder's mode does not undo the one that does.
+	file "$T/overlays/$mac/ssh/more" x
+	boot >"$T/out"
+	same "$(stat -c '%a %u:%g' "$T/etc/wireguard")" "$before"
+	lacks "$(cat "$T/out")" "changed wireguard
+"
+	same "$(stat -c %a "$T/etc/ssh")" 700
+	# What the shared root has comes back, though its mode is the usual one.
+	mkdir -p "$T/lower/etc/ssh"
+	rm -r "${T:?}/overlays"
+	mkdir "$T/overlays"
+	ok refresh
+	same "$(stat -c %a "$T/etc/ssh")" 755
+}
+
 # The tar of busybox, which Void does not use here, neither looks at the compression
 # nor shows names as they are. It leaves the dangerous part of a name away.
 proper_tar() {
