@@ -12,4 +12,5 @@ mod config;
 mod hooks;
 mod killed;
 mod place;
+mod rc_local;
 mod real_tools;
