@@ -15,6 +15,10 @@ build() {
 		drivers/net/ethernet/mellanox/mlx5/core/mlx5_core.ko
 		drivers/net/ethernet/mellanox/mlxsw/mlxsw_core.ko
 		drivers/net/ethernet/netronome/nfp/nfp.ko
+		drivers/net/ethernet/microchip/lan743x.ko
+		drivers/net/ethernet/microchip/sparx5/sparx5-switch.ko
+		drivers/net/ethernet/ti/tlan.ko
+		drivers/net/ethernet/ti/ti_cpsw_new.ko
 		drivers/net/ethernet/8390/pcnet_cs.ko
 		drivers/net/phy/realtek.ko.zst
 		drivers/net/hyperv/hv_netvsc.ko
@@ -60,7 +64,7 @@ build() {
 test_all_has_every_wired_driver_and_no_other() {
 	build netroot_drivers=all | sed -n 's/^module //p' | tr '\n' ' ' >"$T/out"
 	same "$(cat "$T/out")" "af_packet? atkbd? e1000e ehci_pci? hid_generic? hv_netvsc \
-hv_vmbus? i8042? mlx5_core nfsv4 pci_hyperv? r8152 r8169 realtek usbhid? virtio_net \
+hv_vmbus? i8042? lan743x mlx5_core nfsv4 pci_hyperv? r8152 r8169 realtek tlan usbhid? virtio_net \
 virtio_pci? vmxnet3 xen-netfront xhci_pci? "
 }
 
