@@ -14,7 +14,7 @@ from pathlib import Path
 
 from run import Failure, run, say, tool
 
-SUITE = "bookworm"
+SUITE = "trixie"
 FILES = Path(__file__).resolve().parent / "tree"
 
 # busybox, not busybox-static: the static one runs its own mount and modprobe before those
@@ -27,11 +27,9 @@ PACKAGES = """
 """.split()
 
 # The newest kernel has every driver; the older one is the small cloud flavour, there only
-# for the node that is pinned to it.
-KERNELS = (
-    ("backports", r"linux-image-6\.12\.[0-9.]+\+deb12(\.[0-9]+)?-amd64"),
-    ("main", r"linux-image-6\.1\.0-[0-9]+-cloud-amd64"),
-)
+# for the node that is pinned to it. From 6.19 on Debian has the modules in another package.
+NEWEST = r"linux-image-6\.(12|18)\.[0-9.]+\+deb13(\.[0-9]+)?-amd64"
+OLDER = r"linux-image-6\.12\.[0-9.]+\+deb13(\.[0-9]+)?-cloud-amd64"
 
 DPKG = """\
 force-unsafe-io
@@ -50,7 +48,7 @@ def cache_folder():
 
 def base(log):
     """The cached tree, made when its inputs changed; older ones are removed."""
-    text = repr((SUITE, PACKAGES, KERNELS, DPKG)) + "".join(map(inspect.getsource, (_debian, _like_void)))
+    text = repr((SUITE, PACKAGES, NEWEST, OLDER, DPKG)) + "".join(map(inspect.getsource, (_debian, _like_void)))
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -96,13 +94,12 @@ def _debian(tree, log):
     chroot("apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES)
 
     # Unpacked without their scripts: these want an initramfs generator and systemd away.
-    names = chroot("apt-cache", "pkgnames", "linux-image-6").split() + ["runit-init"]
-    wanted = ["runit-init"]
-    for _, pattern in KERNELS:
-        found = [name for name in names if re.fullmatch(pattern, name)]
-        wanted += sorted(found, key=_version)[-1:]
-    if len(wanted) == 1:
+    names = chroot("apt-cache", "pkgnames", "linux-image-6").split()
+    newest = sorted((name for name in names if re.fullmatch(NEWEST, name)), key=_version)[-1:]
+    if not newest:
         raise Failure("no kernel package found on the mirror")
+    older = [name for name in names if re.fullmatch(OLDER, name) and _version(name) < _version(newest[0])]
+    wanted = ["runit-init", *newest, *sorted(older, key=_version)[-1:]]
     chroot("sh", "-c", "cd /tmp && apt-get download -q " + " ".join(wanted))
     for package in sorted((tree / "tmp").glob("*.deb")):
         run(
