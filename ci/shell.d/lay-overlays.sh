@@ -367,6 +367,22 @@ test_refresh_names_the_running_services_to_restart() {
 	file "$T/overlays/$mac/ssh/sshd_config" x
 	refresh | grep '^restart' | sort >"$T/out"
 	same "$(tr '\n' ' ' <"$T/out")" "restart dnsmasq restart netmount restart nfs-server "
+	ok lay --told
+	same "$(refresh)" ""
+}
+
+test_services_that_nobody_told_are_named_again() {
+	mkdir -p "$T/etc/runit/runsvdir/default"
+	ln -s /etc/sv/sshd "$T/etc/runit/runsvdir/default/sshd"
+	file "$T/overlays/$mac/ssh/sshd_config" x
+	# A broken archive beside it, and a run that is killed while it writes.
+	file "$T/overlays/$mac.50-site.tar" garbage
+	refresh >"$T/out" 2>&1
+	same $? 1
+	contains "$(cat "$T/out")" "restart sshd"
+	rm "$T/overlays/$mac.50-site.tar"
+	same "$(refresh)" "restart sshd"
+	ok lay --told
 	same "$(refresh)" ""
 }
 

@@ -1,6 +1,7 @@
 //! Which services read which files, and how the running machine is told that they changed.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -38,22 +39,31 @@ pub fn affected(site: &Site, changes: &[Change]) -> BTreeSet<String> {
 }
 
 /// Brings the running machine up to date with the overlays in `root`: lays what changed over /etc, and says one line for
-/// each. Returns the services that read what changed. The script itself says on stderr what it had to leave out.
-///
-/// # Errors
-/// When the script cannot be run, or left something out.
-pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> Result<BTreeSet<String>> {
-    let script = std::path::Path::new("/").join(paths::LAY_OVERLAYS);
+/// each. Returns the services that read what changed, now or in an earlier run that did not come to tell them, and what
+/// went wrong: something may have been left out, and the rest laid. The script itself says on stderr what that was.
+pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> (BTreeSet<String>, Result<()>) {
     // The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
     let overlays = root.path().join(paths::OVERLAYS);
     let mut restart = BTreeSet::new();
-    Tool::new(script).arg("--refresh").arg(overlays).arg("/etc").lines(|line| match line.strip_prefix("restart ") {
+    let laid = script().arg("--refresh").arg(overlays).arg("/etc").lines(|line| match line.strip_prefix("restart ") {
         Some(service) => {
             restart.insert(service.to_owned());
         }
         None => say(line),
-    })?;
-    Ok(restart)
+    });
+    (restart, laid)
+}
+
+/// Says that all services were told, or their user was: the next refresh does not name them again.
+///
+/// # Errors
+/// When the script cannot be run.
+pub fn told() -> Result<()> {
+    script().arg("--told").output().map(|_| ())
+}
+
+fn script() -> Tool {
+    Tool::new(Path::new("/").join(paths::LAY_OVERLAYS))
 }
 
 /// Restarts a service if it runs; the NFS server only reads its exports again, so that no client is interrupted.
@@ -61,7 +71,7 @@ pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> Result<BTreeSet<String
 /// # Errors
 /// When the service cannot be told.
 pub fn tell(service: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
-    if !std::path::Path::new("/etc/runit/runsvdir/current").join(service).exists() {
+    if !Path::new("/etc/runit/runsvdir/current").join(service).exists() {
         return Ok(());
     }
     if service == "nfs-server" && tools::on_path("exportfs") {

@@ -2,12 +2,13 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
 use crate::boot;
 use crate::cli::Global;
-use crate::commit::plan_for;
+use crate::commit::{Lock, plan_for};
 use crate::compose::Composer;
 use crate::config::{self, Message, Outcome};
 use crate::facts::{self, Facts};
@@ -17,7 +18,7 @@ use crate::manifest::Ours;
 use crate::overlay::{self, Overlays};
 use crate::paths;
 use crate::plan::Plan;
-use crate::root::Root;
+use crate::root::{Found, Root};
 use crate::site::Site;
 use crate::tree::{Item, Tree};
 
@@ -51,7 +52,8 @@ impl Target {
     }
 
     /// Refuses to go on when the administrator edited in memory what we read from the lower tree. Only what lies in the
-    /// upper tree was edited there: of everything else the overlay may still show an old text of the lower tree.
+    /// upper tree was edited there: of everything else the overlay may still show an old text of the lower tree. Whoever
+    /// edits the lower file afterwards has said what is meant.
     fn edited_in_memory(&self) -> Result<()> {
         if !self.on_overlay || !Path::new(paths::UPPER).exists() {
             return Ok(());
@@ -62,23 +64,35 @@ impl Target {
             files_below(&upper, folder, &mut files)?;
         }
         for file in files {
-            let edited = upper.find(&file)?;
-            if edited.is_some() && edited != self.root.find(&file)? {
-                let lower = self.root.display(&file);
-                bail!(
-                    "/{file}: was changed in memory, and differs from {lower}, which alone survives a reboot; keep it with: cp -a /{file} {lower}"
-                );
-            }
+            let Some(edited) = upper.find(&file)? else { continue };
+            let below = self.root.find(&file)?;
+            let lower = self.root.display(&file);
+            let (what, keep) = match (&edited, &below) {
+                // How an overlay marks what was removed: a device.
+                (Found::Other, None) => continue,
+                (Found::Other, Some(_)) => ("removed", format!("rm -r {lower}")),
+                (Found::File { bytes: here, .. }, Some(Found::File { bytes: there, .. })) if here == there => continue,
+                _ if below.as_ref() == Some(&edited) => continue,
+                (_, Some(_)) if changed(&self.root, &file)? > changed(&upper, &file)? => continue,
+                _ => ("changed", format!("cp -a /{file} {lower}")),
+            };
+            bail!("/{file}: was {what} in memory, and differs from {lower}, which alone survives a reboot; keep it with: {keep}");
         }
         Ok(())
     }
+}
+
+/// When a file was last written.
+fn changed(root: &Root, file: &str) -> Result<Option<SystemTime>> {
+    let file = root.open_file(file)?;
+    Ok(file.map(|file| file.metadata().and_then(|meta| meta.modified())).transpose()?)
 }
 
 fn files_below(root: &Root, folder: &str, files: &mut Vec<String>) -> Result<()> {
     for name in root.list(folder)?.unwrap_or_default() {
         let path = format!("{folder}/{name}");
         match root.find(&path)? {
-            Some(crate::root::Found::Folder(_)) => files_below(root, &path, files)?,
+            Some(Found::Folder(_)) => files_below(root, &path, files)?,
             _ => files.push(path),
         }
     }
@@ -112,7 +126,7 @@ pub enum Configured {
 }
 
 /// A site, its overlays and the machine's facts: everything that the Tree is a function of.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The checked configuration.
     pub site: Site,
@@ -154,6 +168,17 @@ pub fn read_site(target: &Target, config: Option<&Path>) -> Result<Wanted> {
             bail!("{text}{count} problem{} in the configuration; nothing was changed", if count == 1 { "" } else { "s" })
         }
     }
+}
+
+/// Takes the lock and reads again: what another run wrote, or an editor, between the first reading and the lock must not
+/// be put back to what it was. Whoever finds a mistake in the first reading leaves no lock behind.
+///
+/// # Errors
+/// When another run holds the lock, or the configuration has become wrong.
+pub fn lock<'root>(target: &'root Target, config: Option<&Path>) -> Result<(Lock<'root>, Wanted)> {
+    let lock = Lock::take(&target.root)?;
+    let wanted = read_site(target, config)?;
+    Ok((lock, wanted))
 }
 
 /// The two halves of the Tree. Loader configurations name images, so they are switched last, when those are in place.

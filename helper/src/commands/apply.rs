@@ -36,16 +36,20 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
         anstream::println!("{}", preview.summary());
         return Ok(if preview.differs() { Status::Differs } else { Status::Done });
     }
-    apply(&target, &wanted, &trees, force, global.verbose)
+    let (lock, now) = session::lock(&target, global.config.as_deref())?;
+    if now == wanted {
+        return apply(&target, &wanted, &trees, &lock, force, global.verbose);
+    }
+    let trees = now.trees(&target.root)?;
+    apply(&target, &now, &trees, &lock, force, global.verbose)
 }
 
 /// Carries all stages out.
 ///
 /// # Errors
 /// When something stands in the way (then nothing was changed), or a stage failed.
-pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, force: bool, verbose: bool) -> Result<Status> {
+pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, lock: &Lock<'_>, force: bool, verbose: bool) -> Result<Status> {
     let root = &target.root;
-    let lock = Lock::take(root)?;
     let plans = session::plans(root, trees, force)?;
     // Both halves are looked at before the first is written: what is in the way of the second must stop the first.
     refuse_foreign(target, [&plans.files, &plans.boot])?;
@@ -53,19 +57,20 @@ pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, force: bool, verbo
     lock.commit(&plans.files, &plans.ours)?;
     print_changes(&changes, verbose);
 
-    let images = build_images(target, wanted, &lock, verbose)?;
+    let before = image::list(root)?;
+    let images = build_images(target, wanted, lock, verbose)?;
 
-    // With nothing new to name, the Plan made above still holds; to make it again would read ten thousand files again.
-    let boot = if images.built == 0 && plans.are_done() {
+    // With nothing else to name, the Plan made above still holds; to make it again would read ten thousand files again.
+    let boot = if image::list(root)? == before && plans.are_done() {
         changes::summary(&wanted.site, &plans.boot)
     } else {
-        switch_boot_tree(target, wanted, &lock, force)?
+        switch_boot_tree(target, wanted, lock, force)?
     };
     print_changes(&boot, verbose);
 
     // The boot server of a running master sees the new configurations only now; until then it names the old images.
     bring_up_to_date(target)?;
-    for image in prune(target, wanted, &lock)?.removed {
+    for image in prune(target, wanted, lock)?.removed {
         anstream::println!("pruned {}", image.folder());
     }
     for note in trees.notes.iter().chain(&images.notes) {
@@ -165,19 +170,32 @@ pub fn switch_boot_tree(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force
 }
 
 /// On a master that runs from its overlay: the mounted overlay learns of the changed lower tree (it would go on showing
-/// deleted files), the new overlay is laid over /etc, and the services that read what changed are told.
+/// deleted files), the new overlay is laid over /etc, and the services that read what changed are told. No step keeps the
+/// others from being tried; the next run tells the services that could not be told in this one.
 ///
 /// # Errors
 /// When a step fails; the files are in place all the same.
 pub fn bring_up_to_date(target: &Target) -> Result<()> {
-    if target.on_overlay {
-        Tool::new("mount").args(["-o", "remount", "/"]).output()?;
-        let say = &mut |line: &str| anstream::println!("{line}");
-        for service in services::refresh(&target.root, say)? {
-            services::tell(&service, say)?;
+    if !target.on_overlay {
+        if target.running {
+            anstream::println!("note: this machine does not run from its overlay yet; reboot it to become the master");
         }
-    } else if target.running {
-        anstream::println!("note: this machine does not run from its overlay yet; reboot it to become the master");
+        return Ok(());
+    }
+    let say = &mut |line: &str| anstream::println!("{line}");
+    // By its new interface to mounts, the kernel refuses to change an overlay's options, and libmount gives it them all.
+    // void-runit does the same for its own remounts.
+    let remount = Tool::new("mount").args(["-o", "remount", "/"]).env("LIBMOUNT_FORCE_MOUNT2", "always");
+    let remounted = remount.output().map(|_| ());
+    let (restart, laid) = services::refresh(&target.root, say);
+    let told: Vec<Result<()>> = restart.iter().map(|service| services::tell(service, say)).collect();
+    if told.iter().all(Result::is_ok) {
+        services::told()?;
+    }
+    let failures: Vec<String> =
+        [remounted, laid].into_iter().chain(told).filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+    if !failures.is_empty() {
+        bail!("{}\nremove the cause, then run again: voidclust apply", failures.join("\n"));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::cli::{Global, Hook};
 use crate::commit::{Lock, plan_for};
 use crate::image;
 use crate::manifest::Ours;
+use crate::paths;
 use crate::plan::Step;
 use crate::session::{self, Configured, Target, Wanted};
 use crate::tree::Tree;
@@ -20,17 +21,34 @@ use crate::tree::Tree;
 pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
     let target = Target::open(global)?;
     match hook {
-        Hook::PostInstall => with_site(&target, global, |wanted| post_install(&target, wanted)),
-        Hook::KernelInstall { version } => with_site(&target, global, |wanted| kernel_install(&target, wanted, version)),
-        Hook::KernelRemove { version } => with_site(&target, global, |wanted| kernel_remove(&target, wanted, version)),
+        Hook::PostInstall => with_site(&target, global, |lock, wanted| post_install(&target, wanted, lock)),
+        Hook::KernelInstall { version } => {
+            with_site(&target, global, |lock, wanted| kernel_install(&target, wanted, lock, version))
+        }
+        // A package that is removed on the running overlay is back after the next boot, and needs what is on the disk.
+        Hook::KernelRemove { version } if target.on_overlay => {
+            only_in_memory(&format!("vkpurge rm {version}"));
+            Ok(Status::Done)
+        }
+        Hook::Remove if target.on_overlay => {
+            only_in_memory("xbps-remove cluster-master");
+            Ok(Status::Done)
+        }
+        Hook::KernelRemove { version } => {
+            with_site(&target, global, |lock, wanted| kernel_remove(&target, wanted, lock, version))
+        }
         Hook::Remove => remove(&target),
     }
 }
 
 /// Runs `work` if there is a site to work for; else says in one line what is to do.
-fn with_site(target: &Target, global: &Global, work: impl FnOnce(&mut Wanted) -> Result<Status>) -> Result<Status> {
-    let next = match session::read(target, global.config.as_deref()) {
-        Ok(Configured::Yes(mut wanted)) => return work(&mut wanted),
+fn with_site(target: &Target, global: &Global, work: impl FnOnce(&Lock<'_>, &mut Wanted) -> Result<Status>) -> Result<Status> {
+    let config = global.config.as_deref();
+    let next = match session::read(target, config) {
+        Ok(Configured::Yes(_)) => {
+            let (lock, mut wanted) = session::lock(target, config)?;
+            return work(&lock, &mut wanted);
+        }
         Ok(Configured::Not(file)) => format!("edit {file}, then run: voidclust apply"),
         Ok(Configured::Wrong(messages)) => {
             let first =
@@ -43,11 +61,17 @@ fn with_site(target: &Target, global: &Global, work: impl FnOnce(&mut Wanted) ->
     Ok(Status::Done)
 }
 
+/// What was done to the packages of the running overlay, and not of the lower tree, is gone with the memory.
+fn only_in_memory(command: &str) {
+    let lower = paths::LOWER;
+    anstream::println!("voidclust: only the running system's memory was changed; to keep it: xchroot {lower} {command}");
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn post_install(target: &Target, wanted: &Wanted) -> Result<Status> {
+fn post_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<Status> {
     let trees = match wanted.trees(&target.root) {
         Ok(trees) => trees,
         Err(error) => {
@@ -57,11 +81,11 @@ fn post_install(target: &Target, wanted: &Wanted) -> Result<Status> {
     };
     if let Some(why) = nothing_runs_here(target) {
         // In a chroot without /proc mkinitcpio builds images that lack what it could not see.
-        let status = render_only(target, wanted, &trees)?;
+        let status = render_only(target, wanted, &trees, lock)?;
         anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
         return Ok(status);
     }
-    apply::apply(target, wanted, &trees, false, false)
+    apply::apply(target, wanted, &trees, lock, false, false)
 }
 
 /// Why images cannot be built here, if they cannot.
@@ -70,8 +94,7 @@ fn nothing_runs_here(target: &Target) -> Option<&'static str> {
     (!proc.exists()).then_some("there is no /proc here")
 }
 
-fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees) -> Result<Status> {
-    let lock = Lock::take(&target.root)?;
+fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees, lock: &Lock<'_>) -> Result<Status> {
     let plans = session::plans(&target.root, trees, false)?;
     lock.commit(&plans.files, &plans.ours)?;
     let mut edited = changes::summary(&wanted.site, &plans.files);
@@ -81,20 +104,24 @@ fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees) -> Resu
 }
 
 /// Builds the image of a new kernel: by apply if nodes boot it now, and else to have it when one is pinned to it.
-fn kernel_install(target: &Target, wanted: &Wanted, version: &str) -> Result<Status> {
-    let status = post_install(target, wanted)?;
+fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &str) -> Result<Status> {
+    if target.on_overlay && !wanted.facts.kernels.iter().any(|kernel| kernel == version) {
+        let series: Vec<&str> = version.split('.').take(2).collect();
+        only_in_memory(&format!("xbps-install linux{}", series.join(".")));
+        return Ok(Status::Done);
+    }
+    let status = post_install(target, wanted, lock)?;
     let root = &target.root;
     let spare = !image::wanted(&wanted.site, &wanted.facts).contains(version);
     if spare && nothing_runs_here(target).is_none() && image::missing_tools(root)?.is_none() {
-        let lock = Lock::take(root)?;
-        image::build(&lock, root, version, false, apply::progress(false).as_mut())?;
-        apply::switch_boot_tree(target, wanted, &lock, false)?;
+        image::build(lock, root, version, false, apply::progress(false).as_mut())?;
+        apply::switch_boot_tree(target, wanted, lock, false)?;
     }
     Ok(status)
 }
 
 /// A kernel is going: its images go too, unless a node is pinned to it. The loaders are switched first.
-fn kernel_remove(target: &Target, wanted: &mut Wanted, version: &str) -> Result<Status> {
+fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version: &str) -> Result<Status> {
     wanted.facts.kernels.retain(|kernel| kernel != version);
     if image::wanted(&wanted.site, &wanted.facts).contains(version) {
         anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
@@ -103,7 +130,6 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, version: &str) -> Result<
     if !image::list(&target.root)?.iter().any(|image| image.kernel == version) {
         return Ok(Status::Done);
     }
-    let lock = Lock::take(&target.root)?;
     let mut others = wanted.kept(&target.root)?;
     others.retain(|image| image.kernel != version);
     // Without another image the nodes go on with this one: better an old kernel than none.
@@ -113,7 +139,7 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, version: &str) -> Result<
         let plan = plan_for(&target.root, &boot, &ours, session::is_boot, false)?;
         lock.commit(&plan, &ours)?;
     }
-    for (image, why) in image::forget(&lock, &target.root, version)?.kept {
+    for (image, why) in image::forget(lock, &target.root, version)?.kept {
         anstream::println!("voidclust: keeping {}: {why}", image.folder());
     }
     Ok(Status::Done)

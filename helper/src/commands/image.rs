@@ -4,7 +4,6 @@ use anyhow::{Result, bail};
 
 use super::{Status, apply, counted};
 use crate::cli::{Global, Image};
-use crate::commit::Lock;
 use crate::image::{self, Build};
 use crate::session::{self, Target};
 
@@ -24,7 +23,8 @@ pub fn run(global: &Global, command: &Image) -> Result<Status> {
 
 fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) -> Result<Status> {
     let root = &target.root;
-    let wanted = session::read_site(target, global.config.as_deref())?;
+    session::read_site(target, global.config.as_deref())?;
+    let (lock, wanted) = session::lock(target, global.config.as_deref())?;
     if let Some(missing) = image::missing_tools(root)? {
         bail!(missing);
     }
@@ -35,7 +35,6 @@ fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) ->
     if kernels.is_empty() {
         bail!("{}: no kernel with modules here; install one, for example linux", root.display("boot"));
     }
-    let lock = Lock::take(root)?;
     let mut progress = apply::progress(global.verbose);
     for kernel in kernels {
         if let Build::UpToDate(image) = image::build(&lock, root, &kernel, force, progress.as_mut())? {
@@ -59,8 +58,8 @@ fn list(target: &Target) -> Result<Status> {
 }
 
 fn prune(target: &Target, global: &Global) -> Result<Status> {
-    let wanted = session::read_site(target, global.config.as_deref())?;
-    let lock = Lock::take(&target.root)?;
+    session::read_site(target, global.config.as_deref())?;
+    let (lock, wanted) = session::lock(target, global.config.as_deref())?;
     apply::switch_boot_tree(target, &wanted, &lock, false)?;
     let pruned = apply::prune(target, &wanted, &lock)?;
     for (image, why) in &pruned.kept {

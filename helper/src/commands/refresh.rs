@@ -17,14 +17,16 @@ pub fn run(global: &Global) -> Result<Status> {
         bail!("this machine does not run from an overlay, so there is nothing to lay over /etc; see voidclust(8)");
     }
     let mut lines = 0;
-    let restart = services::refresh(&target.root, &mut |line| {
+    let (restart, laid) = services::refresh(&target.root, &mut |line| {
         lines += 1;
         anstream::println!("{line}");
-    })?;
+    });
     // Said, not done: only whoever uses this node knows whether it can spare the service now.
     for service in restart {
         anstream::println!("restart needed: sv restart {service}");
     }
+    services::told()?;
+    laid?;
     anstream::println!("{}", if lines == 0 { "up to date".to_owned() } else { counted(lines, "change") });
     Ok(Status::Done)
 }

@@ -11,6 +11,8 @@ mod commands;
 mod config;
 mod hooks;
 mod killed;
+mod live_master;
+mod overlay_root;
 mod place;
 mod rc_local;
 mod real_tools;

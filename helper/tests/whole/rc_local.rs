@@ -1,38 +1,20 @@
 //! The master's rc.local, run in a chroot whose root is an overlay, among the file systems that stage 1 has mounted.
 
-use crate::place::{Place, may_mount, skip};
-
-/// Makes the chroot in /mnt/root, with the host's programs.
-const BEFORE: &str = r#"
-    mount -t tmpfs none /mnt; cd /mnt; mkdir lower upper work root
-    mkdir -p lower/usr lower/etc/runit lower/proc lower/dev lower/run lower/srv lower/boot lower/home/bob lower/data
-    for link in bin sbin lib lib64; do ln -s usr/$link lower/$link; done
-    # Where Debian's awk leads.
-    [ ! -d /etc/alternatives ] || cp -a /etc/alternatives lower/etc
-    echo "of bob" >lower/home/bob/file
-    printf 'msg() { :; }\nmsg_warn() { echo "WARNING: $*"; }\n' >lower/etc/runit/functions
-    mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none root
-    mount --rbind /usr root/usr; mount --rbind /dev root/dev; mount --rbind /proc root/proc
-    mount -t tmpfs none root/run; mkdir -p root/run/rootfs/lower; mount --bind lower root/run/rootfs/lower
-"#;
+use crate::overlay_root;
+use crate::place::Place;
 
 /// Mounts with `mounts`, runs rc.local, and returns what it said and then the first line of each file in `look`.
 fn master(test: &str, home: &str, mounts: &str, look: &[&str]) -> Option<String> {
     let place = Place::small();
-    if !place.add_packaged_overlays() {
-        skip(test, "no packaged overlays here");
-        return None;
-    }
-    if !may_mount() || Place::empty().unshared(BEFORE).status != 0 {
-        skip(test, "no overlays can be mounted here");
+    if overlay_root::skipped(test, &place) {
         return None;
     }
     let config = place.read("etc/voidclust.conf");
     place.write("etc/voidclust.conf", config.replace("\nhome = \"/home\"", &format!("\nhome = \"{home}\"")));
-    place.write("rc.local", place.run(&["show", "master", "rc.local"]).ended(0).out);
-    let run = r#"cp "$1/rc.local" lower/etc/rc.local; chroot root /bin/sh /etc/rc.local"#;
+    place.write("etc/rc.local", place.run(&["show", "master", "rc.local"]).ended(0).out);
+    place.write("home/bob/file", "of bob\n");
     let look: String = look.iter().map(|path| format!("head -n 1 root{path} 2>&1 || :\n")).collect();
-    let ran = place.unshared(&format!("{BEFORE}\n{mounts}\n{run}\n{look}")).ended(0);
+    let ran = overlay_root::run(&place, &format!("{mounts}\ninside 'sh /etc/rc.local'\n{look}")).ended(0);
     assert_eq!(ran.err, "");
     Some(ran.out)
 }
