@@ -1,5 +1,6 @@
 //! What every command begins with: which tree to work on, and what the site wants of it.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -188,6 +189,8 @@ pub struct Trees {
     pub files: Tree,
     /// The loaders' configurations.
     pub boot: Tree,
+    /// What cannot be made here: whatever stands there stays.
+    pub unmade: BTreeSet<String>,
     /// What the administrator should know, in one line each.
     pub notes: Vec<String>,
 }
@@ -213,10 +216,16 @@ impl Wanted {
             anyhow::anyhow!("{text}{count} problem{} in the overlays; nothing was changed", if count == 1 { "" } else { "s" })
         })?;
         files.extend(initcpio::tree(&self.site)?);
-        let (loaders, notes) = image::loaders(root, &self.site)?;
-        files.extend(loaders);
-        files.insert(paths::REMEMBERED, Item::file(facts::remember(&self.site).into_bytes()));
-        Ok(Trees { files, boot: self.boot_tree(root)?, notes })
+        let loaders = image::loaders(root, &self.site)?;
+        files.extend(loaders.tree);
+        let mut unmade = loaders.unmade;
+        if self.facts.interfaces.is_some() {
+            files.insert(paths::REMEMBERED, Item::file(facts::remember(&self.site).into_bytes()));
+        } else {
+            // Only the machine itself can tell.
+            unmade.insert(paths::REMEMBERED.to_owned());
+        }
+        Ok(Trees { files, boot: self.boot_tree(root)?, unmade, notes: loaders.notes })
     }
 
     /// The loaders' configurations for the images that are there now.
@@ -224,7 +233,7 @@ impl Wanted {
     /// # Errors
     /// When the images cannot be read.
     pub fn boot_tree(&self, root: &Root) -> Result<Tree> {
-        boot::tree(&self.site, &self.kept(root)?)
+        boot::tree(&self.site, &self.kept(root)?, &self.facts.kernels)
     }
 
     /// The images that menus name: the newest of each kernel that a node wants, and the newest `keep` of all.
@@ -268,7 +277,7 @@ impl Plans {
 /// When something cannot be read.
 pub fn plans(root: &Root, trees: &Trees, force: bool) -> Result<Plans> {
     let ours = Ours::load(root).context("cannot tell our files from others")?;
-    let files = plan_for(root, &trees.files, &ours, |path| !is_boot(path), force)?;
+    let files = plan_for(root, &trees.files, &ours, |path| !is_boot(path) && !trees.unmade.contains(path), force)?;
     let boot = plan_for(root, &trees.boot, &ours, is_boot, force)?;
     Ok(Plans { ours, files, boot })
 }

@@ -135,7 +135,7 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version:
     // Without another image the nodes go on with this one: better an old kernel than none.
     if !others.is_empty() {
         let ours = Ours::load(&target.root)?;
-        let boot = crate::boot::tree(&wanted.site, &others)?;
+        let boot = crate::boot::tree(&wanted.site, &others, &wanted.facts.kernels)?;
         let plan = plan_for(&target.root, &boot, &ours, session::is_boot, false)?;
         lock.commit(&plan, &ours)?;
     }

@@ -36,12 +36,18 @@ fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) ->
         bail!("{}: no kernel with modules here; install one, for example linux", root.display("boot"));
     }
     let mut progress = apply::progress(global.verbose);
+    let mut failures = Vec::new();
     for kernel in kernels {
-        if let Build::UpToDate(image) = image::build(&lock, root, &kernel, force, progress.as_mut())? {
-            anstream::println!("{} is up to date", image.folder());
+        match image::build(&lock, root, &kernel, force, progress.as_mut()) {
+            Ok(Build::UpToDate(image)) => anstream::println!("{} is up to date", image.folder()),
+            Ok(Build::New(_)) => {}
+            Err(error) => failures.push(format!("client image of {kernel}: {error:#}")),
         }
     }
     apply::switch_boot_tree(target, &wanted, &lock, false)?;
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
+    }
     Ok(Status::Done)
 }
 

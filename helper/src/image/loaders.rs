@@ -3,7 +3,7 @@
 //! GRUB is made here, with the master's address spelled in it: behind another DHCP server it would ask that one for its
 //! configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -17,6 +17,8 @@ use crate::tree::{Item, Tree};
 /// PXELINUX and the folder of its libraries, always from one package: Void's syslinux, and Debian's two.
 const PXELINUX: &[(&str, &str)] =
     &[("usr/lib/syslinux/lpxelinux.0", "usr/lib/syslinux"), ("usr/lib/PXELINUX/lpxelinux.0", "usr/lib/syslinux/modules/bios")];
+/// Its name on the boot server.
+const LOADER: &str = "lpxelinux.0";
 /// What it loads before anything else.
 const LIBRARY: &str = "ldlinux.c32";
 /// What it loads to show a menu.
@@ -30,56 +32,89 @@ const NEEDED: &[&str] =
     &["efinet", "tftp", "memdisk", "tar", "normal", "configfile", "linux", "regexp", "test", "echo", "sleep", "reboot"];
 const WELCOME: &[&str] = &["all_video", "boot", "cat", "gfxterm", "halt", "help", "ls", "minicmd", "serial", "terminal", "true"];
 
-/// The loaders for the site's firmware, and what is missing, as sentences that say what to do.
+/// What there is to serve.
+#[derive(Debug, Default)]
+pub struct Loaders {
+    /// Their files.
+    pub tree: Tree,
+    /// The paths of loaders that are wanted and cannot be made, because something is missing.
+    pub unmade: BTreeSet<String>,
+    /// What is missing, as sentences that say what to do.
+    pub notes: Vec<String>,
+}
+
+/// The loaders for the site's firmware.
 ///
 /// # Errors
 /// When something is there but cannot be read, or grub-mkimage fails.
-pub fn loaders(root: &Root, site: &Site) -> Result<(Tree, Vec<String>)> {
-    let (mut tree, mut notes) = (Tree::default(), Vec::new());
+pub fn loaders(root: &Root, site: &Site) -> Result<Loaders> {
+    let mut loaders = Loaders::default();
     if site.boot.bios {
         match pxelinux(root, site.boot.timeout > 0)? {
-            Some(files) => {
+            Ok(files) => {
                 for (name, bytes) in files {
-                    tree.insert(format!("{}/{name}", paths::BOOT_TREE), Item::file(bytes));
+                    loaders.tree.insert(served(name), Item::file(bytes));
                 }
             }
-            None => notes
-                .push(format!("{}: not there; install syslinux, or BIOS machines find no loader", root.display(PXELINUX[0].0))),
+            Err(missing) => {
+                let names = [LOADER, LIBRARY].iter().chain(MENU);
+                let what = format!("{}: not there; install syslinux", root.display(&missing));
+                loaders.miss(root, &names.map(|name| served(name)).collect::<Vec<_>>(), &what, "BIOS")?;
+            }
         }
     }
     if site.boot.uefi {
+        let path = served("grub/grubx64.efi");
         let modules = root.list(GRUB_MODULES)?.unwrap_or_default();
         if modules.is_empty() {
-            notes.push(format!(
-                "{}: not there; install grub-x86_64-efi, or UEFI machines find no loader",
-                root.display(GRUB_MODULES)
-            ));
+            let what = format!("{}: not there; install grub-x86_64-efi", root.display(GRUB_MODULES));
+            loaders.miss(root, &[path], &what, "UEFI")?;
         } else if !on_path("grub-mkimage") {
-            notes.push(
-                "grub-mkimage: not found; install grub (here, not in the other root), or UEFI machines find no loader".to_owned(),
-            );
+            loaders.miss(root, &[path], "grub-mkimage: not found; install grub (here, not in the other root)", "UEFI")?;
         } else {
-            let image = grub(root, &modules, &site.network.address.address.to_string())?;
-            tree.insert(format!("{}/grub/grubx64.efi", paths::BOOT_TREE), Item::file(image));
+            loaders.tree.insert(path, Item::file(grub(root, &modules, &site.network.address.address.to_string())?));
         }
     }
-    Ok((tree, notes))
+    Ok(loaders)
 }
 
-/// All files of PXELINUX with their names, or none: one without the other would stop a node in the middle.
-fn pxelinux(root: &Root, menu: bool) -> Result<Option<BTreeMap<&'static str, Vec<u8>>>> {
-    let libraries = std::iter::once(&LIBRARY).chain(if menu { MENU } else { &[] });
+fn served(name: &str) -> String {
+    format!("{}/{name}", paths::BOOT_TREE)
+}
+
+impl Loaders {
+    fn miss(&mut self, root: &Root, files: &[String], what: &str, firmware: &str) -> Result<()> {
+        let consequence = match root.open_file(&files[0])? {
+            Some(_) => format!("the loader of {firmware} machines stays as it is"),
+            None => format!("or {firmware} machines find no loader"),
+        };
+        self.notes.push(format!("{what}, {consequence}"));
+        self.unmade.extend(files.iter().cloned());
+        Ok(())
+    }
+}
+
+/// All files of PXELINUX with their names, or the path of what is missing: one without the other would stop a node in the
+/// middle.
+fn pxelinux(root: &Root, menu: bool) -> Result<Result<BTreeMap<&'static str, Vec<u8>>, String>> {
+    let mut missing = None;
     for (loader, folder) in PXELINUX {
         let Some(loader) = root.read(loader)? else { continue };
-        let mut files = BTreeMap::from([("lpxelinux.0", loader)]);
-        for name in libraries.clone() {
-            files.extend(root.read(&format!("{folder}/{name}"))?.map(|bytes| (*name, bytes)));
+        let mut files = BTreeMap::from([(LOADER, loader)]);
+        let mut lacks = None;
+        for name in std::iter::once(&LIBRARY).chain(if menu { MENU } else { &[] }) {
+            let path = format!("{folder}/{name}");
+            match root.read(&path)? {
+                Some(bytes) => {
+                    files.insert(*name, bytes);
+                }
+                None => lacks = lacks.or(Some(path)),
+            }
         }
-        if files.len() == 1 + libraries.clone().count() {
-            return Ok(Some(files));
-        }
+        let Some(path) = lacks else { return Ok(Ok(files)) };
+        missing = missing.or(Some(path));
     }
-    Ok(None)
+    Ok(Err(missing.unwrap_or_else(|| PXELINUX[0].0.to_owned())))
 }
 
 /// Run by GRUB's one-command-a-line parser, which knows no loops; the script that it starts does.
@@ -155,10 +190,14 @@ mod tests {
     fn what_is_missing_is_told_with_the_package_that_has_it() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path()).unwrap();
-        let (tree, notes) = loaders(&root, &site(true, true)).unwrap();
+        let Loaders { tree, unmade, notes } = loaders(&root, &site(true, true)).unwrap();
         assert!(tree.0.is_empty());
+        assert!(unmade.contains("srv/tftp/lpxelinux.0") && unmade.contains("srv/tftp/grub/grubx64.efi"), "{unmade:?}");
         assert!(notes[0].contains("install syslinux") && notes[1].contains("install grub-x86_64-efi"), "{notes:?}");
-        assert_eq!(loaders(&root, &site(true, false)).unwrap().1.len(), 1, "nobody asked for UEFI");
+        assert!(notes.iter().all(|note| note.contains("machines find no loader")), "{notes:?}");
+        let loaders = loaders(&root, &site(true, false)).unwrap();
+        assert_eq!(loaders.notes.len(), 1, "nobody asked for UEFI");
+        assert!(!loaders.unmade.contains("srv/tftp/grub/grubx64.efi"));
     }
 
     #[test]
@@ -169,18 +208,20 @@ mod tests {
             create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
             put(&dir.path().join(path), path.as_bytes()).unwrap();
         }
-        let (tree, notes) = loaders(&root, &site(true, false)).unwrap();
+        let Loaders { tree, notes, .. } = loaders(&root, &site(true, false)).unwrap();
         assert!(notes.is_empty(), "{notes:?}");
         assert_eq!(tree.0.keys().collect::<Vec<_>>(), ["srv/tftp/ldlinux.c32", "srv/tftp/lpxelinux.0"]);
         assert_eq!(tree.0["srv/tftp/lpxelinux.0"], Item::file(PXELINUX[1].0.as_bytes()));
 
         let mut menu = site(true, false);
         menu.boot.timeout = 5;
-        assert!(loaders(&root, &menu).unwrap().0.0.is_empty(), "half of it would stop a node in the middle");
+        let half = loaders(&root, &menu).unwrap();
+        assert!(half.tree.0.is_empty(), "half of it would stop a node in the middle");
+        assert!(half.notes[0].contains("usr/lib/syslinux/ldlinux.c32: not there"), "{:?}", half.notes);
         for name in MENU {
             put(&dir.path().join(PXELINUX[1].1).join(name), name.as_bytes()).unwrap();
         }
-        assert_eq!(loaders(&root, &menu).unwrap().0.0.len(), 4);
+        assert_eq!(loaders(&root, &menu).unwrap().tree.0.len(), 4);
     }
 
     #[test]
@@ -191,9 +232,9 @@ mod tests {
         }
         let root = Root::open(Path::new("/")).unwrap();
         let site = site(false, true);
-        let (tree, notes) = loaders(&root, &site).unwrap();
+        let Loaders { tree, notes, .. } = loaders(&root, &site).unwrap();
         assert!(notes.is_empty(), "{notes:?}");
-        assert_eq!(loaders(&root, &site).unwrap().0, tree);
+        assert_eq!(loaders(&root, &site).unwrap().tree, tree);
         let Item::File { bytes, mode: 0o644 } = &tree.0["srv/tftp/grub/grubx64.efi"] else { panic!("not a readable file") };
         assert_eq!(&bytes[..2], b"MZ");
         // The start of GRUB is compressed nowhere in an EFI image, so the address can be seen.

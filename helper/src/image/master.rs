@@ -105,7 +105,7 @@ fn changed(root: &Root, path: &str) -> Result<(i64, i64)> {
 /// the new one is whole and on the disk.
 ///
 /// # Errors
-/// When mkinitcpio fails or makes something else than an image, or the disk refuses.
+/// When mkinitcpio fails or makes something else than an image, or the disk refuses: after all kernels were tried.
 pub fn master_rebuild(
     lock: &Lock<'_>,
     root: &Root,
@@ -135,8 +135,15 @@ pub(super) fn rebuild_with(
         return Ok(Master::UpToDate);
     }
     let mkinitcpio = mkinitcpio()?;
-    for kernel in &kernels {
-        rebuild(&mkinitcpio, &store, root, kernel, progress)?;
+    // An old kernel that lacks a module must not keep the newest one from its image.
+    let failures: Vec<String> = kernels
+        .iter()
+        .filter_map(|kernel| {
+            rebuild(&mkinitcpio, &store, root, kernel, progress).err().map(|error| format!("{kernel}: {error:#}"))
+        })
+        .collect();
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
     }
     Ok(Master::Rebuilt(kernels))
 }

@@ -27,7 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use loaders::loaders;
+pub use loaders::{Loaders, loaders};
 pub use master::{Master, master_rebuild, master_stale};
 pub use mkinitcpio::missing_tools;
 pub use progress::{Lines, Progress, Silent, Spinner};
@@ -252,17 +252,20 @@ pub struct Pruned {
     pub foreign: Vec<(String, String)>,
 }
 
-/// Removes all images but the newest `keep`, those that a loader configuration names, and the newest of each kernel that
-/// is `wanted`. Never the last one.
+/// Removes all images but the newest `keep` altogether, the newest `keep` of each kernel that is `wanted`, and those that a
+/// loader configuration names. Never the last one.
 ///
 /// # Errors
 /// When a loader configuration cannot be read: then nothing is removed.
 pub fn prune(lock: &Lock<'_>, root: &Root, keep: usize, wanted: &BTreeSet<String>) -> Result<Pruned> {
     let images = list(root)?;
-    let newest: BTreeSet<String> =
-        wanted.iter().filter_map(|kernel| images.iter().find(|image| image.kernel == *kernel)).map(Image::name).collect();
-    let mut others = images.into_iter().skip(keep.max(1)).collect::<Vec<_>>();
-    others.retain(|image| !newest.contains(&image.name()));
+    let keep = keep.max(1);
+    let newest: BTreeSet<String> = wanted
+        .iter()
+        .flat_map(|kernel| images.iter().filter(move |image| image.kernel == *kernel).take(keep))
+        .map(Image::name)
+        .collect();
+    let others = images.iter().skip(keep).filter(|image| !newest.contains(&image.name())).cloned().collect();
     remove(lock, root, others)
 }
 

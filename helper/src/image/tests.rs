@@ -72,10 +72,13 @@ impl Scene {
     }
 
     fn master(&self, force: bool, script: &str) -> Result<Master> {
+        self.master_of(&[K.to_owned()], force, script)
+    }
+
+    fn master_of(&self, kernels: &[String], force: bool, script: &str) -> Result<Master> {
         let program = self.double(script);
         let lock = Lock::take(&self.root)?;
-        let kernels = [K.to_owned()];
-        master::rebuild_with(&|| Ok(Mkinitcpio::double(&self.root, &program)), &lock, &self.root, &kernels, force, &mut Silent)
+        master::rebuild_with(&|| Ok(Mkinitcpio::double(&self.root, &program)), &lock, &self.root, kernels, force, &mut Silent)
     }
 
     fn images(&self) -> Vec<String> {
@@ -347,6 +350,18 @@ fn prune_keeps_one_image_of_every_kernel_that_is_wanted_and_never_removes_all() 
 }
 
 #[test]
+fn prune_keeps_what_a_node_may_be_loading_of_every_kernel() {
+    let scene = Scene::new();
+    let images: Vec<Image> = [OLD, OLD, OLD, K, K, K]
+        .iter()
+        .enumerate()
+        .map(|(n, kernel)| scene.try_build(kernel, true, &format!("image {n}")).unwrap().image().clone())
+        .collect();
+    let pruned = prune(&scene.lock(), &scene.root, 2, &[OLD.to_owned(), K.to_owned()].into()).unwrap();
+    assert_eq!(pruned.removed, [images[3].clone(), images[0].clone()]);
+}
+
+#[test]
 fn what_is_not_ours_is_left_alone_and_told() {
     let scene = Scene::new();
     scene.build(OLD, GOOD);
@@ -442,6 +457,16 @@ fn the_masters_image_is_made_again_when_something_younger_goes_into_it() {
     let mut tree = Tree::default();
     tree.insert(paths::MASTER_INITCPIO, crate::tree::Item::file(*b"HOOKS+=(overlayfs)\n"));
     assert_eq!(master_stale(&scene.root, &tree, &[K.to_owned()]).unwrap(), [K]);
+}
+
+#[test]
+fn a_kernel_whose_own_image_fails_keeps_no_other_from_being_built() {
+    let scene = Scene::new();
+    let kernels = [OLD.to_owned(), K.to_owned()];
+    let error = scene.master_of(&kernels, true, "[ $kernel != 6.6.30_1 ] || exit 1; image one").unwrap_err();
+    assert!(format!("{error:#}").contains("6.6.30_1: "), "{error:#}");
+    let names: Vec<_> = scene.root.list("boot").unwrap().unwrap();
+    assert_eq!(names, ["initramfs-6.12.94_1.img", "vmlinuz-6.12.94_1", "vmlinuz-6.6.30_1"]);
 }
 
 #[test]

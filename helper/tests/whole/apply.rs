@@ -132,6 +132,44 @@ fn what_somebody_edited_stays_and_the_new_text_is_put_beside_it() {
 }
 
 #[test]
+fn a_loader_that_cannot_be_made_stays_as_it_is() {
+    let place = Place::small();
+    for name in ["lpxelinux.0", "ldlinux.c32"] {
+        place.write(&format!("usr/lib/syslinux/{name}"), name);
+    }
+    place.run(&["apply"]).ended(0);
+    assert_eq!(place.read("srv/tftp/lpxelinux.0"), "lpxelinux.0");
+
+    // A menu needs more than is there.
+    place.write("etc/voidclust.d/1.conf", "[boot]\ntimeout = 5\n");
+    let said = place.run(&["apply"]).ended(0).out;
+    assert!(said.contains("libutil.c32: not there; install syslinux, the loader of BIOS machines stays as it is"), "{said}");
+    place.remove("usr/lib/syslinux");
+    place.run(&["apply"]).ended(0);
+    assert_eq!(place.read("srv/tftp/lpxelinux.0"), "lpxelinux.0");
+    assert_eq!(place.read("srv/tftp/ldlinux.c32"), "ldlinux.c32");
+
+    place.write("etc/voidclust.d/1.conf", "[boot]\nfirmware = [\"uefi\"]\n");
+    place.run(&["apply"]).ended(0);
+    assert!(!place.at("srv/tftp/lpxelinux.0").exists(), "nobody wants it any more");
+}
+
+#[test]
+fn another_root_is_never_taken_for_what_a_machine_has_told() {
+    let place = Place::small();
+    let config = place.read("etc/voidclust.conf").replace("\nstorage = \"zfs\"", "");
+    assert!(!config.contains("storage ="), "{config}");
+    place.write("etc/voidclust.conf", config);
+    place.run(&["apply"]).ended(0);
+    assert!(!place.at("var/lib/voidclust/master.toml").exists());
+    let zfs = || place.read("etc/mkinitcpio.conf.d/voidclust.conf").contains("zfs");
+    assert!(!zfs());
+    place.write("usr/lib/initcpio/hooks/zfs", "");
+    place.run(&["apply"]).ended(0);
+    assert!(zfs());
+}
+
+#[test]
 fn force_replaces_what_was_edited() {
     let place = Place::applied();
     let ours = place.read(NET_CONF);
