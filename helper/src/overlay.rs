@@ -139,6 +139,9 @@ fn walk(root: &Root, folder: &str, below: &str, origin: Origin, pieces: &mut Ove
             bail!("{}: the name holds a control character; rename it", file.escape_debug());
         }
         let (path, content, mode) = match root.find(&format!("{folder}/{path}"))? {
+            Some(Found::Folder(_)) if name.starts_with(WHITEOUT) => {
+                bail!("{file}: what removes NAME is a file {WHITEOUT}NAME, not a folder; put an empty file there")
+            }
             Some(Found::Folder(mode)) => {
                 walk(root, folder, &path, origin, pieces)?;
                 (path, Content::Folder, mode)
@@ -156,11 +159,31 @@ fn walk(root: &Root, folder: &str, below: &str, origin: Origin, pieces: &mut Ove
             }
             None => bail!("{file}: vanished while it was read; run again"),
         };
+        if content != Content::Folder
+            && let Some(why) = unsound(split(&path).1)
+        {
+            bail!("{file}: {why}");
+        }
         if let Some(other) = pieces.insert(path, Piece { content, mode, origin, file: file.clone() }) {
             bail!("{file}: {} would become the same file; remove one of them", other.file);
         }
     }
     Ok(())
+}
+
+/// Why nothing of this name can be laid over /etc: a node refuses the whole archive that holds one such name (lay-overlays,
+/// `sound_tree`), and comes up as nobody.
+fn unsound(name: &str) -> Option<&'static str> {
+    match name.strip_prefix(WHITEOUT).unwrap_or(name) {
+        "" | "." | ".." if name.starts_with(WHITEOUT) => Some("names nothing to remove; remove it, or write .wh.NAME"),
+        // A template's, without its suffix.
+        "." | ".." => Some("without .j2 this is not the name of a file; rename it"),
+        // The opaque marker of container layers, .wh..wh..opq, for one.
+        gone if gone.len() < name.len() && gone.starts_with(WHITEOUT) => {
+            Some("nodes know no such mark; remove it, and name what is to go, each with an empty file .wh.NAME")
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -226,6 +249,24 @@ mod tests {
         assert!(load_one(&root, "p").unwrap_err().to_string().contains("p/pipe: an overlay holds files"));
         symlink("/etc", dir.path().join("etc/voidclust/overlays/l")).unwrap();
         assert!(load_one(&root, "l").unwrap_err().to_string().contains("an overlay is a folder"));
+    }
+
+    #[test]
+    fn names_that_no_node_would_lay_are_refused_templates_without_their_suffix() {
+        for name in [".wh.", ".wh..", ".wh...", ".wh..wh..opq", ".wh..wh.a", ".wh.dir/a"] {
+            for suffix in ["", ".j2"] {
+                let (_dir, root) = root_with(&[(&format!("etc/voidclust/overlays/x/sub/{name}{suffix}"), "1")]);
+                assert!(load_one(&root, "x").unwrap_err().to_string().contains("x/sub/.wh."), "{name}{suffix}");
+            }
+        }
+        for name in ["..j2", "...j2"] {
+            let (_dir, root) = root_with(&[(&format!("etc/voidclust/overlays/x/{name}"), "1")]);
+            assert!(load_one(&root, "x").unwrap_err().to_string().contains(&format!("x/{name}: without .j2")), "{name}");
+        }
+        for name in [".wh.a", ".wh.a.j2", ".wh....", ".wh.d.wh", ".j2", "....j2", ".who/a", "a.wh./b"] {
+            let (_dir, root) = root_with(&[(&format!("etc/voidclust/overlays/x/{name}"), "1")]);
+            load_one(&root, "x").unwrap();
+        }
     }
 
     #[test]

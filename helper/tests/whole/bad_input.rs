@@ -1,6 +1,6 @@
 //! No input makes a run panic, write a wrong file, or end without a name and a way out.
 
-use crate::place::{Place, Stands, may_mount, skip, there_is, tool};
+use crate::place::{CRATE, Place, Stands, may_mount, program, skip, there_is, tool};
 
 /// Runs `apply`; insists on status 1, on these words, and on an untouched root.
 #[track_caller]
@@ -73,7 +73,7 @@ fn a_template_that_renders_more_than_memory_can_hold_is_stopped() {
     // Each step doubles the text.
     let doubling = "{% set ns = namespace(t=\"x\") %}{% for i in range(60) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}";
     place.write("etc/voidclust/overlays/client/big.j2", doubling);
-    let mut command = crate::place::program("sh");
+    let mut command = program("sh");
     // Should it grow after all, then not at the cost of this machine.
     command.args(["-c", "ulimit -v 4000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_voidclust"), "-r"]);
     let ran = place.ran(command.arg(place.root()).arg("check"));
@@ -95,10 +95,95 @@ fn what_no_overlay_may_hold_is_named() {
 
     // A pipe would make a program that reads it wait for ever.
     place.remove("etc/voidclust/overlays/extra/hostname");
-    let made = crate::place::program("mkfifo").arg(place.at("etc/voidclust/overlays/extra/pipe")).status().unwrap();
+    let made = program("mkfifo").arg(place.at("etc/voidclust/overlays/extra/pipe")).status().unwrap();
     assert!(made.success());
     let ran = place.run(&["apply"]).ended(1);
     assert!(ran.err.contains("extra/pipe: an overlay holds files, folders and links, no device, socket or pipe"), "{}", ran.err);
+}
+
+/// What can stand in a folder.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    File,
+    Link,
+    Folder,
+    Pipe,
+}
+
+fn stand(place: &Place, kind: Kind, path: &str) {
+    place.write(&format!("{path}-beside"), "");
+    match kind {
+        Kind::File => place.write(path, "text\n"),
+        Kind::Link => place.link("beside", path),
+        Kind::Folder => place.write(&format!("{path}/inside"), ""),
+        Kind::Pipe => assert!(program("mkfifo").arg(place.at(path)).status().unwrap().success()),
+    }
+}
+
+#[test]
+fn what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses() {
+    use Kind::{File, Folder, Link, Pipe};
+    const TEST: &str = "what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses";
+    let script = std::path::Path::new(CRATE).join("../srcpkgs/cluster-overlays/files/lay-overlays");
+    if !script.is_file() {
+        return skip(TEST, "the packages are not in this tree");
+    }
+    let sound = [
+        (File, "a"),
+        (File, ".wh.a"),
+        (File, ".wh.a.j2"),
+        (Link, ".wh.a"),
+        (File, ".wh...."),
+        (File, ".who"),
+        (Folder, "a.wh."),
+        (Folder, "..."),
+        (Link, "-rf"),
+        (File, "a b\\ $(c) * \u{e4}"),
+        (File, "....j2"),
+        (File, ".j2"),
+        (Link, ".wh..j2"),
+    ];
+    let unsound = [
+        (File, ".wh."),
+        (File, ".wh.."),
+        (Link, ".wh..."),
+        (File, ".wh..j2"),
+        (File, ".wh...j2"),
+        (File, ".wh..wh..opq"),
+        (File, ".wh..wh..opq.j2"),
+        (Link, ".wh..wh.a"),
+        (Folder, ".wh.a"),
+        (Folder, ".wh..wh..opq"),
+        (File, "a\nb"),
+        (Folder, "a\n"),
+        (Pipe, "a"),
+    ];
+    // As stage 1 lays it, for a machine that is not listed.
+    let lay = |place: &Place| {
+        place.write("node/etc/hostname", "");
+        let mut lay = program("sh");
+        lay.env("VOIDCLUST_RUN", place.at("node/run")).env("VOIDCLUST_LOWER", place.at("node/lower"));
+        place.ran(lay.arg(&script).arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:00:fe"))
+    };
+
+    for (kind, name) in sound {
+        let place = Place::small();
+        stand(&place, kind, &format!("etc/voidclust/overlays/client/sub/{name}"));
+        place.run(&["check"]).ended(0);
+        place.run(&["apply"]).ended(0);
+        assert_eq!(lay(&place).ended(0).err, "", "{kind:?} {name:?}");
+        assert_eq!(place.read("node/etc/motd"), "welcome\n", "{kind:?} {name:?}");
+    }
+    for (kind, name) in unsound {
+        let place = Place::small();
+        stand(&place, kind, &format!("etc/voidclust/overlays/client/sub/{name}"));
+        let ran = place.run(&["check"]).ended(1);
+        assert!(ran.err.contains(&format!("overlays/client/sub/{}", name.escape_debug())), "{kind:?} {name:?}: {}", ran.err);
+
+        let becomes = if matches!(kind, File) { name.strip_suffix(".j2").unwrap_or(name) } else { name };
+        stand(&place, kind, &format!("etc/overlays/default/sub/{becomes}"));
+        assert!(lay(&place).ended(1).err.contains("nothing of"), "{kind:?} {name:?}");
+    }
 }
 
 #[test]
