@@ -43,13 +43,17 @@ impl Ours {
         self.written.files.contains_key(path) || self.pending.as_ref().is_some_and(|p| p.files.contains_key(path))
     }
 
-    /// Whether a file at `path` with this fingerprint is as we wrote it.
+    /// Whether a file at `path` with this fingerprint is as we wrote it: there, or beside it for the administrator to take
+    /// over.
     #[must_use]
     pub fn wrote(&self, path: &str, fingerprint: &str) -> bool {
-        let same = |manifest: &Manifest| {
-            manifest.files.get(path).is_some_and(|known| known.split(EITHER).any(|known| known == fingerprint))
+        let at = |path: &str| {
+            let same = |manifest: &Manifest| {
+                manifest.files.get(path).is_some_and(|known| known.split(EITHER).any(|known| known == fingerprint))
+            };
+            same(&self.written) || self.pending.as_ref().is_some_and(same)
         };
-        same(&self.written) || self.pending.as_ref().is_some_and(same)
+        at(path) || at(&format!("{path}{}", paths::NEW_SUFFIX))
     }
 
     /// What to call pending before a run begins to rename: its own files, and those of a killed run that it continues.

@@ -82,7 +82,7 @@ pub fn plan<E>(
             }
             Step::Foreign(_) => {}
             _ => {
-                plan.manifest.files.insert(path.clone(), recorded(ours, path, item, &step));
+                plan.manifest.files.insert(path.clone(), item.fingerprint());
             }
         }
         plan.steps.insert(path.clone(), step);
@@ -124,22 +124,6 @@ fn keep_record(manifest: &mut Manifest, ours: &Ours, path: &str) {
     let pending = ours.pending.as_ref().and_then(|pending| pending.files.get(path));
     if let Some(fingerprint) = ours.written.files.get(path).or(pending) {
         manifest.files.insert(path.to_owned(), fingerprint.clone());
-    }
-}
-
-/// The fingerprint to record: of a file that is kept it is known already, and hashing ten thousand archives again would
-/// be most of a run that changes nothing.
-fn recorded(ours: &Ours, path: &str, item: &Item, step: &Step) -> String {
-    match (step, &ours.pending, ours.written.files.get(path)) {
-        (Step::Keep, None, Some(known)) if known.starts_with(&mode_prefix(item)) => known.clone(),
-        _ => item.fingerprint(),
-    }
-}
-
-fn mode_prefix(item: &Item) -> String {
-    match item {
-        Item::File { mode, .. } => format!("{mode:04o} "),
-        Item::Link(target) => format!("-> {target}"),
     }
 }
 
@@ -223,6 +207,15 @@ mod tests {
         let plan = run(&[("a", "2")], &written, &[("a", on_disk("2")), ("a.new-voidclust", on_disk("2"))], false);
         assert_eq!(plan.steps["a.new-voidclust"], Step::Remove);
         assert!(!plan.manifest.files.contains_key("a.new-voidclust"));
+    }
+
+    #[test]
+    fn a_text_that_was_taken_over_from_beside_is_ours_again() {
+        let written = [("a", "1"), ("a.new-voidclust", "2")];
+        let at_once = run(&[("a", "2")], &written, &[("a", on_disk("2"))], false);
+        assert_eq!((&at_once.steps["a"], &at_once.manifest.files["a"]), (&Step::Keep, &file("2").fingerprint()));
+        let later = run(&[("a", "3")], &written, &[("a", on_disk("2"))], false);
+        assert_eq!(later.steps["a"], Step::Replace(file("3")));
     }
 
     #[test]

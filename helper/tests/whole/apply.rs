@@ -170,6 +170,25 @@ fn another_root_is_never_taken_for_what_a_machine_has_told() {
 }
 
 #[test]
+fn a_file_whose_new_text_was_taken_over_is_ours_again() {
+    for looked_at_between in [true, false] {
+        let place = Place::applied();
+        place.append(NET_CONF, "# mine\n");
+        place.write("etc/voidclust.d/1.conf", "[client]\ndrivers = \"autodetect\"\n");
+        place.run(&["apply"]).ended(0);
+        place.write(NET_CONF, place.read(BESIDE));
+        place.remove(BESIDE);
+        if looked_at_between {
+            assert!(place.run(&["apply"]).ended(0).out.ends_with("in sync: nothing to do\n"));
+        }
+        place.write("etc/voidclust.d/1.conf", "[client]\ndrivers = \"all\"\n");
+        let ran = place.run(&["apply"]).ended(0);
+        assert!(ran.out.contains(&format!("replace {NET_CONF}\n")), "{}", ran.out);
+        assert!(place.read(NET_CONF).contains("netroot_drivers=all") && !place.at(BESIDE).exists());
+    }
+}
+
+#[test]
 fn force_replaces_what_was_edited() {
     let place = Place::applied();
     let ours = place.read(NET_CONF);
