@@ -44,11 +44,10 @@ impl Preview {
         Ok(Self { changes, services, images, notes })
     }
 
-    /// Whether apply would change anything.
+    /// Whether the disk is not as the site wants it: apply would change something, or cannot, for somebody edited a file.
     #[must_use]
     pub fn differs(&self) -> bool {
-        // What was edited by hand stays as it is; the text beside it is a change of its own.
-        self.changes.iter().any(|change| change.action != Action::Edited) || !self.images.is_empty()
+        !self.changes.is_empty() || !self.images.is_empty()
     }
 
     /// One line: how much of what.

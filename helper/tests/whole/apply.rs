@@ -117,6 +117,14 @@ fn what_somebody_edited_stays_and_the_new_text_is_put_beside_it() {
     assert_eq!(place.read(NET_CONF), edited);
     assert_eq!(format!("{}# mine\n", place.read(BESIDE)), edited);
 
+    // Nothing is left to do, and yet the file is not what the site wants.
+    for command in [&["diff"][..], &["apply", "--dry-run"]] {
+        let ran = place.run(command).ended(3);
+        let counted = "0 to create, 0 to replace, 0 to remove, 1 edited by hand, 0 images to build\n";
+        assert!(ran.out.ends_with(counted), "{}", ran.out);
+    }
+    assert_eq!(place.run(&["diff", "--json"]).ended(3).json()["in_sync"], false);
+
     // It is still known as edited when the text that we want changes, and said in every run.
     place.write("etc/voidclust.d/1.conf", "[client]\ndrivers = \"autodetect\"\n");
     assert!(place.run(&["diff"]).ended(3).out.contains(&format!("edited by hand, kept: {NET_CONF}\n")));
