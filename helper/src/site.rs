@@ -221,10 +221,7 @@ impl Site {
     /// A name with the cluster's domain behind it, unless it has one.
     #[must_use]
     pub fn fqdn(&self, name: &HostName) -> String {
-        match &self.domain {
-            Some(domain) if !name.as_str().contains('.') => format!("{name}.{domain}"),
-            _ => name.to_string(),
-        }
+        name.fqdn(self.domain.as_ref())
     }
 
     /// The profiles of a node, in order.

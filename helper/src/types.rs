@@ -94,8 +94,7 @@ impl FromStr for HostName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // The kernel keeps at most 64 bytes (__NEW_UTS_LEN).
-        if text.len() > 64 || !text.split('.').all(is_label) {
+        if text.len() > Self::MAX || !text.split('.').all(is_label) {
             return Err(format!(
                 "`{text}` is not a host name; use letters, digits and dashes (RFC 1123), at most 63 a label and 64 in all"
             ));
@@ -114,6 +113,9 @@ impl fmt::Display for HostName {
 }
 
 impl HostName {
+    /// The kernel keeps at most so many bytes (`__NEW_UTS_LEN`).
+    pub const MAX: usize = 64;
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -124,6 +126,15 @@ impl HostName {
     #[must_use]
     pub fn short(&self) -> &str {
         self.0.split('.').next().unwrap_or(&self.0)
+    }
+
+    /// The name with the domain behind it, unless it has one.
+    #[must_use]
+    pub fn fqdn(&self, domain: Option<&Self>) -> String {
+        match domain {
+            Some(domain) if !self.0.contains('.') => format!("{self}.{domain}"),
+            _ => self.0.clone(),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, problems: &mut Vec<Problem>) -> O
     let master = check.master(&raw.master, raw.network.interface.as_ref(), clean);
     check.names_known(&raw);
     if let (Some(network), Some(master)) = (&network, &master) {
-        check.nodes(&raw.nodes, network, master);
+        check.nodes(&raw, network, master);
     }
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);
@@ -257,9 +257,21 @@ impl Check<'_> {
         }
     }
 
+    /// A machine calls itself by its name with the domain.
+    fn name_fits(&mut self, fqdn: &str, span: std::ops::Range<usize>) {
+        if fqdn.len() > HostName::MAX {
+            let text = format!("`{fqdn}` has {} characters, a host name at most {}", fqdn.len(), HostName::MAX);
+            self.add(Problem::at(span, text).remedy("shorten the name, or `domain` under [cluster]"));
+        }
+    }
+
     /// Names, MACs and addresses are each of one machine only.
-    fn nodes(&mut self, entries: &[Entry], network: &Network, master: &Master) {
-        let mut names: HashMap<HostName, &str> = HashMap::from([(master.name.clone(), "the master")]);
+    fn nodes(&mut self, raw: &Raw, network: &Network, master: &Master) {
+        let domain = raw.cluster.domain.as_ref().map(Spanned::get_ref);
+        if let Some(span) = raw.master.name.as_ref().or(raw.cluster.domain.as_ref()).map(Spanned::span) {
+            self.name_fits(&master.name.fqdn(domain), span);
+        }
+        let mut names = HashMap::from([(master.name.fqdn(domain), ("the master", master.name.clone()))]);
         let mut macs: HashMap<Mac, String> = HashMap::from([(master.mac, "the master".to_owned())]);
         let mut addresses: HashMap<Ipv4Addr, String> = HashMap::from([(network.address.address, "the master".to_owned())]);
         if let Some(gateway) = network.gateway {
@@ -269,11 +281,14 @@ impl Check<'_> {
             Dhcp::Server(range) => range,
             Dhcp::Proxy | Dhcp::Off => None,
         };
-        for Entry { span, node, whole } in entries {
+        for Entry { span, node, whole } in &raw.nodes {
             let called = node.name.as_ref().map_or_else(|| "this node".to_owned(), |name| format!("node `{}`", name.get_ref()));
             if let Some(name) = &node.name {
-                if let Some(other) = names.insert(name.get_ref().clone(), "another node") {
-                    let text = format!("{other} is called `{}` already", name.get_ref());
+                let fqdn = name.get_ref().fqdn(domain);
+                self.name_fits(&fqdn, name.span());
+                if let Some((other, called)) = names.insert(fqdn, ("another node", name.get_ref().clone())) {
+                    let same = if called == *name.get_ref() { "" } else { ", which is the same in this domain" };
+                    let text = format!("{other} is called `{called}` already{same}");
                     self.add(Problem::at(name.span(), text).remedy("give each machine a name of its own"));
                 }
             } else if *whole {

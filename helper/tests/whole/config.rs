@@ -122,6 +122,26 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("[[node]]\nname = \"x\"\nmac = []", "3:7", "node `x` has an empty list of MACs"),
     ("[[node]]\nname = \"x\"\nmac = [\"52:54:00:00:00:99\", 5]", "3:29", "invalid type: integer `5`, expected a string"),
     ("[[node]]\nname = \"NODE1\"\nmac = \"52:54:00:00:00:99\"", "2:8", "another node is called `node1` already"),
+    (
+        "[[node]]\nname = \"node1.cluster\"\nmac = \"52:54:00:00:00:99\"",
+        "2:8",
+        "another node is called `node1` already, which is the same in this domain",
+    ),
+    (
+        "[[node]]\nname = \"master\"\nmac = \"52:54:00:00:00:99\"",
+        "2:8",
+        "the master is called `master.cluster` already, which is the same in this domain",
+    ),
+    (
+        "[[node]]\nname = \"a-name-that-fits-alone-and-with-its-domain-no-longer-fits\"\nmac = \"52:54:00:00:00:99\"",
+        "2:8",
+        "-fits.cluster` has 65 characters, a host name at most 64",
+    ),
+    (
+        "[master]\nname = \"a-name-that-fits-alone-and-with-its-domain-no-longer-fits\"",
+        "2:8",
+        "-fits.cluster` has 65 characters, a host name at most 64",
+    ),
     ("[[node]]\nname = \"x\"\nmac = \"5254.0017.c7e2\"", "3:7", "52:54:00:17:c7:e2 belongs to node `node1` already"),
     (
         "[[node]]\nname = \"x\"\nmac = [\"52:54:00:00:00:99\", \"52:54:00:00:00:99\"]",
@@ -203,6 +223,20 @@ fn every_mistake_is_named_with_its_place() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn a_domain_that_is_too_long_even_for_the_name_of_a_master_that_has_none_is_named() {
+    let place = Place::small();
+    let domain = "d.".repeat(29);
+    let master = "[network]\naddress = \"10.0.0.1/24\"\n[master]\nmac = \"52:54:00:00:00:01\"\n";
+    let check = |domain: &str| {
+        place.write("etc/voidclust.conf", format!("[cluster]\ndomain = \"{domain}\"\n{master}"));
+        place.run(&["check"])
+    };
+    check(&domain[..57]).ended(0);
+    let said = check(&format!("{}d", &domain[..57])).ended(1).err;
+    assert!(said.starts_with("ROOT/etc/voidclust.conf:2:10: `master.d.") && said.contains(" has 65 characters"), "{said}");
 }
 
 #[test]
