@@ -127,10 +127,12 @@ test_whiteout_removes_a_file_a_link_and_a_folder() {
 	ln -s nowhere "$T/etc/b"
 	file "$T/etc/c/d/e" x
 	file "$T/etc/c/f" x
+	file "$T/etc/c/g.wh.h" x
 	mkdir -p "$T/overlays/$mac/c"
+	touch "$T/overlays/$mac/c/.wh.g.wh.h"
 	touch "$T/overlays/$mac/.wh.a" "$T/overlays/$mac/.wh.b" "$T/overlays/$mac/c/.wh.d"
 	boot | sort >"$T/out"
-	same "$(tr '\n' ' ' <"$T/out")" "removed a removed b removed c/d "
+	same "$(tr '\n' ' ' <"$T/out")" "removed a removed b removed c/d removed c/g.wh.h "
 	same "$(find "$T/etc" -mindepth 1 | sort | tr '\n' ' ')" "$T/etc/c $T/etc/c/f $T/etc/hostname "
 }
 
@@ -367,7 +369,7 @@ test_refresh_names_the_running_services_to_restart() {
 	file "$T/overlays/$mac/ssh/sshd_config" x
 	refresh | grep '^restart' | sort >"$T/out"
 	same "$(tr '\n' ' ' <"$T/out")" "restart dnsmasq restart netmount restart nfs-server "
-	ok lay --told
+	ok lay --told dnsmasq netmount nfs-server
 	same "$(refresh)" ""
 }
 
@@ -382,7 +384,9 @@ test_services_that_nobody_told_are_named_again() {
 	contains "$(cat "$T/out")" "restart sshd"
 	rm "$T/overlays/$mac.50-site.tar"
 	same "$(refresh)" "restart sshd"
-	ok lay --told
+	ok lay --told ssh dnsmasq
+	same "$(refresh)" "restart sshd"
+	ok lay --told sshd dnsmasq
 	same "$(refresh)" ""
 }
 

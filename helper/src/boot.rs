@@ -42,19 +42,18 @@ pub fn command_line(site: &Site, node: Option<&Node>) -> String {
     line
 }
 
-/// The image that a kernel wish stands for: `images` is ordered newest first. The image of a kernel that is no longer
-/// installed finds no modules in the shared root, so it is nobody's newest as long as there is another.
+/// The image that a kernel wish stands for: `images` has the best first.
 #[must_use]
-pub fn image_for<'images>(wish: &Kernel, images: &'images [Image], installed: &[String]) -> Option<&'images Image> {
+pub fn image_for<'images>(wish: &Kernel, images: &'images [Image]) -> Option<&'images Image> {
     match wish {
-        Kernel::Newest => images.iter().find(|image| installed.contains(&image.kernel)).or_else(|| images.first()),
+        Kernel::Newest => images.first(),
         Kernel::Version(version) => images.iter().find(|image| image.kernel == *version),
     }
 }
 
 /// The menu of a machine: its image first, the others behind it for fallback.
-fn entries(wish: &Kernel, images: &[Image], installed: &[String]) -> Vec<Entry> {
-    let Some(first) = image_for(wish, images, installed) else { return Vec::new() };
+fn entries(wish: &Kernel, images: &[Image]) -> Vec<Entry> {
+    let Some(first) = image_for(wish, images) else { return Vec::new() };
     let others = images.iter().filter(|image| *image != first);
     let entry = |image: &Image| Entry {
         label: format!("{}-{}", image.kernel, image.digest),
@@ -64,18 +63,18 @@ fn entries(wish: &Kernel, images: &[Image], installed: &[String]) -> Vec<Entry> 
     std::iter::once(first).chain(others).map(entry).collect()
 }
 
-/// The configurations of all loaders, naming images that exist; `installed` are the kernels of the shared root.
+/// The configurations of all loaders, naming images that exist: those of [`crate::image::best_first`].
 ///
 /// # Errors
 /// When a template of ours fails, which is a defect of ours.
-pub fn tree(site: &Site, images: &[Image], installed: &[String]) -> anyhow::Result<Tree> {
+pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
     let mut environment = template::environment()?;
     environment.add_template("pxelinux", include_str!("../templates/pxelinux.cfg.j2"))?;
     environment.add_template("grub", include_str!("../templates/grub.cfg.j2"))?;
     let mut tree = Tree::default();
     let mut add = |path: String, template: &str, wish: &Kernel, line: &str, mac: Option<Mac>| -> anyhow::Result<()> {
         let text = environment.get_template(template)?.render(template::values(json!({
-            "entries": entries(wish, images, installed),
+            "entries": entries(wish, images),
             "wish": wish,
             "line": line,
             "mac": mac,
@@ -121,10 +120,6 @@ mod tests {
         Image { kernel, digest, inputs: String::new(), built: 0, vmlinuz: part.clone(), initramfs: part }
     }
 
-    fn installed() -> Vec<String> {
-        ["6.12.9_1", "6.12.10_1"].map(ToOwned::to_owned).into()
-    }
-
     fn text(tree: &Tree, path: &str) -> String {
         match &tree.0[&format!("srv/tftp/{path}")] {
             Item::File { bytes, mode: 0o644 } => String::from_utf8(bytes.to_vec()).unwrap(),
@@ -167,26 +162,11 @@ mod tests {
     fn the_newest_image_is_first_and_the_others_stay_to_fall_back_to() {
         let site = example_site();
         let images = [image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
-        let tree = tree(&site, &images, &installed()).unwrap();
+        let tree = tree(&site, &images).unwrap();
         let pxelinux = text(&tree, "pxelinux.cfg/default");
         let at = |what: &str| pxelinux.find(what).unwrap_or_else(|| panic!("{what} in {pxelinux}"));
         assert!(at("DEFAULT 6.12.10_1-bbb") < at("KERNEL images/6.12.10_1-bbb/vmlinuz"));
         assert!(at("INITRD images/6.12.10_1-bbb/initramfs.img") < at("KERNEL images/6.12.9_1-aaa/vmlinuz"));
-    }
-
-    #[test]
-    fn the_newest_kernel_is_one_whose_modules_are_there() {
-        let site = example_site();
-        let images = [image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
-        let default = |installed: &[&str]| {
-            let installed: Vec<String> = installed.iter().map(ToString::to_string).collect();
-            let text = text(&tree(&site, &images, &installed).unwrap(), "pxelinux.cfg/default");
-            text.lines().find_map(|line| line.strip_prefix("DEFAULT ")).map(ToOwned::to_owned).unwrap()
-        };
-        assert_eq!(default(&["6.12.9_1", "6.12.10_1"]), "6.12.10_1-bbb");
-        assert_eq!(default(&["6.12.9_1"]), "6.12.9_1-aaa");
-        assert_eq!(default(&["6.12.9_1", "6.12.11_1"]), "6.12.9_1-aaa", "the newest has no image yet");
-        assert_eq!(default(&[]), "6.12.10_1-bbb", "better one of these than none");
     }
 
     #[test]
@@ -195,7 +175,7 @@ mod tests {
         site.nodes[0].kernel = Some("6.12.9_1".parse().unwrap());
         site.nodes[1].address = None;
         let images = [image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
-        let tree = tree(&site, &images, &installed()).unwrap();
+        let tree = tree(&site, &images).unwrap();
         assert!(text(&tree, "pxelinux.cfg/01-52-54-00-17-c7-e2").contains("DEFAULT 6.12.9_1-aaa"));
         assert!(text(&tree, "grub/grub.cfg-01-52-54-00-17-c7-e2").contains("images/6.12.9_1-aaa/vmlinuz"));
         assert!(!tree.0.contains_key("srv/tftp/pxelinux.cfg/01-52-54-00-17-c7-e3"));
@@ -205,7 +185,7 @@ mod tests {
     #[test]
     fn without_an_image_the_loader_says_so_instead_of_naming_what_is_not_there() {
         let site = example_site();
-        let tree = tree(&site, &[], &installed()).unwrap();
+        let tree = tree(&site, &[]).unwrap();
         for path in ["pxelinux.cfg/default", "grub/grub.cfg"] {
             let text = text(&tree, path);
             assert!(text.contains("no image") && !text.contains("vmlinuz"), "{text}");
@@ -215,7 +195,7 @@ mod tests {
     #[test]
     fn grub_names_the_master_in_every_path() {
         let site = example_site();
-        let text = text(&tree(&site, &[image("6.12.10_1", "bbb")], &installed()).unwrap(), "grub/grub.cfg");
+        let text = text(&tree(&site, &[image("6.12.10_1", "bbb")]).unwrap(), "grub/grub.cfg");
         assert!(text.contains("linux (tftp,172.23.199.225)/images/6.12.10_1-bbb/vmlinuz nfsroot="), "{text}");
         assert!(text.contains("BOOTIF=01-$net_default_mac"), "{text}");
     }

@@ -144,6 +144,20 @@ impl Root {
         }
     }
 
+    /// When what stands at a path was last written, in seconds and nanoseconds; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn changed(&self, relative: &str) -> Result<Option<(i64, i64)>> {
+        let (parent, name) = split(relative);
+        let Some(folder) = self.existing_folder(parent)? else { return Ok(None) };
+        match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some((stat.st_mtime, i64::try_from(stat.st_mtime_nsec)?))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("{}: cannot look at it", self.display(relative))),
+        }
+    }
+
     /// Opens a folder no part of which is a symbolic link; `None` when it is not there.
     ///
     /// # Errors

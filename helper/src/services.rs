@@ -54,12 +54,16 @@ pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> (BTreeSet<String>, Res
     (restart, laid)
 }
 
-/// Says that all services were told, or their user was: the next refresh does not name them again.
+/// Says that these services were told, or their user was: the next refresh does not name them again.
 ///
 /// # Errors
 /// When the script cannot be run.
-pub fn told() -> Result<()> {
-    script().arg("--told").output().map(|_| ())
+pub fn told<'name>(services: impl IntoIterator<Item = &'name String>) -> Result<()> {
+    let mut services = services.into_iter().peekable();
+    if services.peek().is_none() {
+        return Ok(());
+    }
+    script().arg("--told").args(services).output().map(|_| ())
 }
 
 fn script() -> Tool {

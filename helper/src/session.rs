@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
@@ -71,22 +70,16 @@ impl Target {
             let (what, keep) = match (&edited, &below) {
                 // How an overlay marks what was removed: a device.
                 (Found::Other, None) => continue,
-                (Found::Other, Some(_)) => ("removed", format!("rm -r {lower}")),
                 (Found::File { bytes: here, .. }, Some(Found::File { bytes: there, .. })) if here == there => continue,
                 _ if below.as_ref() == Some(&edited) => continue,
-                (_, Some(_)) if changed(&self.root, &file)? > changed(&upper, &file)? => continue,
+                (_, Some(_)) if self.root.changed(&file)? > upper.changed(&file)? => continue,
+                (Found::Other, Some(_)) => ("removed", format!("rm -r {lower}")),
                 _ => ("changed", format!("cp -a /{file} {lower}")),
             };
             bail!("/{file}: was {what} in memory, and differs from {lower}, which alone survives a reboot; keep it with: {keep}");
         }
         Ok(())
     }
-}
-
-/// When a file was last written.
-fn changed(root: &Root, file: &str) -> Result<Option<SystemTime>> {
-    let file = root.open_file(file)?;
-    Ok(file.map(|file| file.metadata().and_then(|meta| meta.modified())).transpose()?)
 }
 
 fn files_below(root: &Root, folder: &str, files: &mut Vec<String>) -> Result<()> {
@@ -233,15 +226,15 @@ impl Wanted {
     /// # Errors
     /// When the images cannot be read.
     pub fn boot_tree(&self, root: &Root) -> Result<Tree> {
-        boot::tree(&self.site, &self.kept(root)?, &self.facts.kernels)
+        boot::tree(&self.site, &self.kept(root)?)
     }
 
-    /// The images that menus name: the newest of each kernel that a node wants, and the newest `keep` of all.
+    /// The images that menus name, the best first: the newest of each kernel that a node wants, and the best `keep`.
     ///
     /// # Errors
     /// When the images cannot be read.
     pub fn kept(&self, root: &Root) -> Result<Vec<Image>> {
-        let images = image::list(root)?;
+        let images = image::best_first(root, &self.facts)?;
         let wanted = image::wanted(&self.site, &self.facts);
         let newest = |index: usize, image: &Image| !images[..index].iter().any(|earlier| earlier.kernel == image.kernel);
         let kept = images.iter().enumerate().filter(|(index, image)| {

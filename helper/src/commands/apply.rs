@@ -79,11 +79,13 @@ pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, lock: &Lock<'_>, f
     if !images.failures.is_empty() {
         bail!("{}\nremove the cause, then run again: voidclust apply", images.failures.join("\n"));
     }
-    let written = changes.iter().chain(&boot).filter(|change| change.action != Action::Edited).count();
-    if written + images.built == 0 {
+    let (edited, written): (Vec<_>, Vec<_>) = changes.iter().chain(&boot).partition(|change| change.action == Action::Edited);
+    if written.len() + images.built > 0 {
+        anstream::println!("done: {}, {} built", counted(written.len(), "file"), counted(images.built, "image"));
+    } else if edited.is_empty() {
         anstream::println!("in sync: nothing to do");
     } else {
-        anstream::println!("done: {}, {} built", counted(written, "file"), counted(images.built, "image"));
+        anstream::println!("in sync, but for {} edited by hand", counted(edited.len(), "file"));
     }
     Ok(Status::Done)
 }
@@ -148,7 +150,7 @@ fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool
 /// When a loader's configuration cannot be read, or the disk refuses.
 pub fn prune(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<image::Pruned> {
     let keep = usize::from(wanted.site.boot.keep).max(2);
-    image::prune(lock, &target.root, keep, &image::wanted(&wanted.site, &wanted.facts))
+    image::prune(lock, &target.root, &wanted.site, &wanted.facts, keep)
 }
 
 /// A spinner on a terminal, plain lines elsewhere.
@@ -189,9 +191,7 @@ pub fn bring_up_to_date(target: &Target) -> Result<()> {
     let remounted = remount.output().map(|_| ());
     let (restart, laid) = services::refresh(&target.root, say);
     let told: Vec<Result<()>> = restart.iter().map(|service| services::tell(service, say)).collect();
-    if told.iter().all(Result::is_ok) {
-        services::told()?;
-    }
+    services::told(restart.iter().zip(&told).filter(|(_, told)| told.is_ok()).map(|(service, _)| service))?;
     let failures: Vec<String> =
         [remounted, laid].into_iter().chain(told).filter_map(Result::err).map(|error| format!("{error:#}")).collect();
     if !failures.is_empty() {

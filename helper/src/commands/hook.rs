@@ -110,34 +110,35 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
         only_in_memory(&format!("xbps-install linux{}", series.join(".")));
         return Ok(Status::Done);
     }
-    let status = post_install(target, wanted, lock)?;
+    // Another image that fails does not keep this one from being built.
+    let status = post_install(target, wanted, lock);
     let root = &target.root;
     let spare = !image::wanted(&wanted.site, &wanted.facts).contains(version);
     if spare && nothing_runs_here(target).is_none() && image::missing_tools(root)?.is_none() {
         image::build(lock, root, version, false, apply::progress(false).as_mut())?;
         apply::switch_boot_tree(target, wanted, lock, false)?;
     }
-    Ok(status)
+    status
 }
 
 /// A kernel is going: its images go too, unless a node is pinned to it. The loaders are switched first.
 fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version: &str) -> Result<Status> {
     wanted.facts.kernels.retain(|kernel| kernel != version);
-    if image::wanted(&wanted.site, &wanted.facts).contains(version) {
-        anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
-        return Ok(Status::Done);
-    }
-    if !image::list(&target.root)?.iter().any(|image| image.kernel == version) {
-        return Ok(Status::Done);
-    }
+    let pinned = image::wanted(&wanted.site, &wanted.facts).contains(version);
     let mut others = wanted.kept(&target.root)?;
-    others.retain(|image| image.kernel != version);
+    if !pinned {
+        others.retain(|image| image.kernel != version);
+    }
     // Without another image the nodes go on with this one: better an old kernel than none.
     if !others.is_empty() {
         let ours = Ours::load(&target.root)?;
-        let boot = crate::boot::tree(&wanted.site, &others, &wanted.facts.kernels)?;
+        let boot = crate::boot::tree(&wanted.site, &others)?;
         let plan = plan_for(&target.root, &boot, &ours, session::is_boot, false)?;
         lock.commit(&plan, &ours)?;
+    }
+    if pinned {
+        anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
+        return Ok(Status::Done);
     }
     for (image, why) in image::forget(lock, &target.root, version)?.kept {
         anstream::println!("voidclust: keeping {}: {why}", image.folder());

@@ -22,10 +22,10 @@ pub fn run(global: &Global) -> Result<Status> {
         anstream::println!("{line}");
     });
     // Said, not done: only whoever uses this node knows whether it can spare the service now.
-    for service in restart {
+    for service in &restart {
         anstream::println!("restart needed: sv restart {service}");
     }
-    services::told()?;
+    services::told(&restart)?;
     laid?;
     anstream::println!("{}", if lines == 0 { "up to date".to_owned() } else { counted(lines, "change") });
     Ok(Status::Done)

@@ -123,6 +123,17 @@ pub fn list(root: &Root) -> Result<Vec<Image>> {
     Ok(images)
 }
 
+/// The images in the order in which a node wants them: as [`list`] has them, but those of kernels that are no longer
+/// installed last, for these find no modules in the shared root.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn best_first(root: &Root, facts: &Facts) -> Result<Vec<Image>> {
+    let mut images = list(root)?;
+    images.sort_by_key(|image| !facts.kernels.contains(&image.kernel));
+    Ok(images)
+}
+
 /// The kernels that some machine boots: the clients' own, and every one that a node or a profile of a node asks for.
 #[must_use]
 pub fn wanted(site: &Site, facts: &Facts) -> BTreeSet<String> {
@@ -252,15 +263,15 @@ pub struct Pruned {
     pub foreign: Vec<(String, String)>,
 }
 
-/// Removes all images but the newest `keep` altogether, the newest `keep` of each kernel that is `wanted`, and those that a
-/// loader configuration names. Never the last one.
+/// Removes all images but the best `keep`, the newest `keep` of each kernel that some machine boots, and those that a loader
+/// configuration names. Never the last one.
 ///
 /// # Errors
 /// When a loader configuration cannot be read: then nothing is removed.
-pub fn prune(lock: &Lock<'_>, root: &Root, keep: usize, wanted: &BTreeSet<String>) -> Result<Pruned> {
-    let images = list(root)?;
+pub fn prune(lock: &Lock<'_>, root: &Root, site: &Site, facts: &Facts, keep: usize) -> Result<Pruned> {
+    let images = best_first(root, facts)?;
     let keep = keep.max(1);
-    let newest: BTreeSet<String> = wanted
+    let newest: BTreeSet<String> = wanted(site, facts)
         .iter()
         .flat_map(|kernel| images.iter().filter(move |image| image.kernel == *kernel).take(keep))
         .map(Image::name)

@@ -81,6 +81,16 @@ impl Scene {
         master::rebuild_with(&|| Ok(Mkinitcpio::double(&self.root, &program)), &lock, &self.root, kernels, force, &mut Silent)
     }
 
+    /// Prunes for a site one of whose nodes is pinned to each of `pinned`, with the kernels that are `installed`.
+    fn prune(&self, keep: usize, pinned: &[&str], installed: &[&str]) -> Pruned {
+        let mut site = crate::testing::example_site();
+        for (node, kernel) in site.nodes.iter_mut().zip(pinned) {
+            node.kernel = Some(Kernel::Version((*kernel).to_owned()));
+        }
+        let facts = Facts { kernels: installed.iter().map(ToString::to_string).collect(), ..Facts::default() };
+        prune(&self.lock(), &self.root, &site, &facts, keep).unwrap()
+    }
+
     fn images(&self) -> Vec<String> {
         list(&self.root).unwrap().iter().map(Image::name).collect()
     }
@@ -330,7 +340,7 @@ fn prune_keeps_the_newest_and_what_a_loader_names() {
     let images: Vec<Image> = (0..6).map(|n| scene.try_build(K, true, &format!("image {n}")).unwrap().image().clone()).collect();
     put(&scene.path("srv/tftp/pxelinux.cfg/01-52-54-00-00-00-01"), format!("LABEL x\n  KERNEL {}/vmlinuz\n", images[0].folder()));
     put(&scene.path("srv/tftp/grub/custom.cfg"), format!("linux (tftp,10.0.0.1)/{}/vmlinuz quiet\n", images[2].folder()));
-    let pruned = prune(&scene.lock(), &scene.root, 2, &BTreeSet::new()).unwrap();
+    let pruned = scene.prune(2, &[], &[]);
     assert_eq!(pruned.removed, [images[3].clone(), images[1].clone()]);
     let kept: Vec<_> = pruned.kept.iter().map(|(image, _)| image).collect();
     assert_eq!(kept, [&images[2], &images[0]]);
@@ -343,9 +353,9 @@ fn prune_keeps_one_image_of_every_kernel_that_is_wanted_and_never_removes_all() 
     let scene = Scene::new();
     let old = scene.build(OLD, GOOD);
     let new = scene.build(K, GOOD);
-    prune(&scene.lock(), &scene.root, 0, &[OLD.to_owned()].into()).unwrap();
+    scene.prune(0, &[OLD], &[]);
     assert_eq!(scene.images(), [new.name(), old.name()]);
-    prune(&scene.lock(), &scene.root, 0, &BTreeSet::new()).unwrap();
+    scene.prune(0, &[], &[]);
     assert_eq!(scene.images(), [new.name()]);
 }
 
@@ -357,8 +367,18 @@ fn prune_keeps_what_a_node_may_be_loading_of_every_kernel() {
         .enumerate()
         .map(|(n, kernel)| scene.try_build(kernel, true, &format!("image {n}")).unwrap().image().clone())
         .collect();
-    let pruned = prune(&scene.lock(), &scene.root, 2, &[OLD.to_owned(), K.to_owned()].into()).unwrap();
+    let pruned = scene.prune(2, &[OLD], &[OLD, K]);
     assert_eq!(pruned.removed, [images[3].clone(), images[0].clone()]);
+}
+
+#[test]
+fn the_image_of_a_kernel_that_is_gone_is_the_last_choice_and_the_first_to_go() {
+    let scene = Scene::new();
+    let gone = scene.build(K, GOOD);
+    let old: Vec<Image> = (0..2).map(|n| scene.try_build(OLD, true, &format!("image {n}")).unwrap().image().clone()).collect();
+    let facts = Facts { kernels: vec![OLD.to_owned()], ..Facts::default() };
+    assert_eq!(best_first(&scene.root, &facts).unwrap(), [old[1].clone(), old[0].clone(), gone.clone()]);
+    assert_eq!(scene.prune(2, &[], &[OLD]).removed, [gone]);
 }
 
 #[test]
@@ -370,7 +390,7 @@ fn what_is_not_ours_is_left_alone_and_told() {
     put(&scene.path("srv/tftp/images/6.1.1_1-0123456789ab/vmlinuz"), "an old scheme's");
     let strange = scene.path("srv/tftp").join(list(&scene.root).unwrap()[1].folder()).join("README");
     put(&strange, "mine");
-    let pruned = prune(&scene.lock(), &scene.root, 1, &BTreeSet::new()).unwrap();
+    let pruned = scene.prune(1, &[], &[]);
     assert_eq!(pruned.removed, []);
     assert!(pruned.kept[0].1.contains("README"), "{:?}", pruned.kept);
     assert_eq!(pruned.foreign.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["6.1.1_1-0123456789ab", "notes.txt"]);

@@ -1,6 +1,6 @@
 //! `voidclust hook`: for package scripts, which must never fail over a site that is not ready.
 
-use crate::place::{CRATE, Place, Ran};
+use crate::place::{CRATE, Place, Ran, skip};
 
 const HOOKS: [&[&str]; 3] =
     [&["hook", "post-install"], &["hook", "kernel-install", "6.12.94_1"], &["hook", "kernel-remove", "6.12.94_1"]];
@@ -47,6 +47,34 @@ fn without_proc_files_are_rendered_and_images_left_to_the_machine() {
     one_line(place.run(HOOKS[0]), "there is no /proc here, so no image was built; run on the machine: voidclust apply");
     assert!(place.at("etc/mkinitcpio.net.conf").exists() && !place.at("srv/tftp/pxelinux.cfg/default").exists());
     one_line(place.run(HOOKS[1]), "there is no /proc here");
+}
+
+#[test]
+fn a_kernel_that_goes_is_left_to_the_nodes_that_are_pinned_to_it() {
+    let place = Place::empty();
+    place.copy_tree(&std::path::Path::new(CRATE).join("tests/cases/images_are_named_newest_first/root"), "");
+    if !place.add_packaged_overlays() {
+        return skip("a_kernel_that_goes_is_left_to_the_nodes_that_are_pinned_to_it", "no packaged overlays here");
+    }
+    let config = place.read("etc/voidclust.conf");
+    place.write(
+        "etc/voidclust.conf",
+        format!("{config}\n[[node]]\nname = \"held\"\nmac = \"52:54:00:00:00:77\"\nkernel = \"6.12.94_1\"\n"),
+    );
+    place.run(&["apply"]);
+    let default = |file: &str| {
+        let text = place.read(&format!("srv/tftp/pxelinux.cfg/{file}"));
+        text.lines()
+            .find_map(|line| line.strip_prefix("DEFAULT "))
+            .map(|label| label.split('-').next().unwrap().to_owned())
+            .unwrap()
+    };
+    assert_eq!((default("default").as_str(), default("01-52-54-00-00-00-77").as_str()), ("6.12.94_1", "6.12.94_1"));
+
+    place.remove("boot/vmlinuz-6.12.94_1");
+    place.remove("usr/lib/modules/6.12.94_1");
+    one_line(place.run(HOOKS[2]), "a node is pinned to kernel 6.12.94_1: its image stays");
+    assert_eq!((default("default").as_str(), default("01-52-54-00-00-00-77").as_str()), ("6.12.9_1", "6.12.94_1"));
 }
 
 #[test]

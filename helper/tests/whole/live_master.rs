@@ -47,9 +47,19 @@ fn services_that_could_not_be_told_are_told_by_the_next_run() {
         grep -o 'sv restart dnsmasq. failed' out; double sv; inside 'voidclust apply' >/dev/null; told
         inside 'voidclust apply' >/dev/null; told";
     let want = "status 1\ntold:\nexportfs -ra\nmount -o remount /\nsv restart dnsmasq` failed\n\
-        told:\nexportfs -ra\nmount -o remount /\nsv restart dnsmasq\n\
+        told:\nmount -o remount /\nsv restart dnsmasq\n\
         told:\nmount -o remount /\n";
     assert_eq!(run(&place, script).ended(0).out, want);
+}
+
+#[test]
+fn a_run_that_names_no_service_forgets_none() {
+    let Some(place) = master("a_run_that_names_no_service_forgets_none") else { return };
+    let script = "add n9 09; double sv 'exit 1'; inside 'voidclust apply' >out 2>&1 || echo status $?; double sv
+        # No room for the work of lay-overlays.
+        double mkdir 'exit 1'; inside 'voidclust apply' >out 2>&1 || echo status $?; rm root/run/bin/mkdir root/run/told
+        inside 'voidclust apply' >/dev/null; told";
+    assert_eq!(run(&place, script).ended(0).out, "status 1\nstatus 1\ntold:\nmount -o remount /\nsv restart dnsmasq\n");
 }
 
 #[test]
@@ -85,12 +95,13 @@ fn an_edit_in_memory_is_refused_until_the_lower_file_is_edited_too() {
         sleep 0.02; echo '# in the lower tree' >>lower/etc/voidclust.conf; check
         chmod 600 root/etc/voidclust.conf; check
         rm root/etc/voidclust.d/a.conf; check
-        rm lower/etc/voidclust.d/a.conf; check"#;
+        rm lower/etc/voidclust.d/a.conf; check
+        sleep 0.02; printf '[boot]\nkeep = 3\n' >lower/etc/voidclust.d/a.conf; check"#;
     let ran = run(&place, script).ended(0);
     let want = "was changed in memory\n\
         keep it with: cp -a /etc/voidclust.conf /run/rootfs/lower/etc/voidclust.conf\n\
         ok\nok\nok\n\
         was removed in memory\n\
-        keep it with: rm -r /run/rootfs/lower/etc/voidclust.d/a.conf\nok\n";
+        keep it with: rm -r /run/rootfs/lower/etc/voidclust.d/a.conf\nok\nok\n";
     assert_eq!(ran.out, want);
 }
