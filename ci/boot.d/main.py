@@ -17,7 +17,7 @@ import stories
 import vm
 from cluster import MACHINES, Cluster
 from report import Report, story
-from run import Failure, end_all, run, say, tool, warn
+from run import Failure, end_all, run, say, say_on_stderr, tool, warn
 
 TOOLS = {
     vm.QEMU: "qemu-system-x86",
@@ -87,6 +87,8 @@ def main():
             warn(f"ci/boot: no story {name}; --list names them")
             return 2
     report = Report(quiet=options.json)
+    if options.json:
+        say_on_stderr()
     why = prepare(options)
     if why:
         report.skip("the cluster in QEMU", why)

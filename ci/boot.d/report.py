@@ -84,7 +84,7 @@ class Report:
                 "TFTP; from the kernel's start to the overlays laid, and to the services; all of it\n")
             say(self.table())
             say("\n" + "; ".join(f"{what}: {which}" for what, which in self.tools.items()))
-        print(f"boot: {passed} passed, {failed} failed, {skipped} skipped", flush=True)
+        say(f"boot: {passed} passed, {failed} failed, {skipped} skipped")
         return 1 if failed else 0
 
 

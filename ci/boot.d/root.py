@@ -224,6 +224,23 @@ def _stages_of(checkout, tree):
     shutil.copy2(checkout / "modules-load", tree / "usr/bin/modules-load")
 
 
+def _for_the_real_mkinitcpio(tree, target):
+    """What it finds on Void and not on Debian."""
+    # It does not find the loader of klibc's program by itself.
+    base = target / "install/base"
+    loader, = (tree / "usr/lib").glob("klibc-*.so")
+    text = base.read_text(encoding="utf-8")
+    text = text.replace("build() {\n", f"build() {{\n    add_file /usr/lib/{loader.name}\n", 1)
+    base.write_text(text, encoding="utf-8")
+    (tree / "usr/lib/libkmod.so.2").symlink_to("x86_64-linux-gnu/libkmod.so.2")
+    # The names of devices, which our images leave out.
+    for path in ("usr/lib/udev/hwdb.bin", "etc/udev/hwdb.bin"):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).touch()
+    # The default has hooks for the looks of a console, whose tools are not here.
+    (tree / "etc/mkinitcpio.conf").write_text("HOOKS=(base udev modconf block filesystems)\n", encoding="utf-8")
+
+
 def lay_mkinitcpio(tree, prefix=None):
     """The real mkinitcpio installed under `prefix`, or the double; returns which.
 
@@ -246,12 +263,7 @@ def lay_mkinitcpio(tree, prefix=None):
     for pair in pairs:
         shutil.copyfile(here / "initcpio" / pair, target / pair)
     if prefix:
-        # The real one does not find the loader of klibc's program by itself.
-        base = target / "install/base"
-        loader, = (tree / "usr/lib").glob("klibc-*.so")
-        text = base.read_text(encoding="utf-8")
-        base.write_text(text.replace("build() {\n", f"build() {{\n    add_file /usr/lib/{loader.name}\n", 1),
-                        encoding="utf-8")
+        _for_the_real_mkinitcpio(tree, target)
     shutil.copy2(tree / "usr/bin/busybox", target / "busybox")
     program = (tree / "usr/lib/klibc/bin/ipconfig").read_bytes()
     if program.count(b"/run") != 1:

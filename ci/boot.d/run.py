@@ -16,8 +16,17 @@ _children = {}
 _lock = threading.Lock()
 
 
+_told = sys.stdout
+
+
+def say_on_stderr():
+    """Leaves the standard output to what a program will read."""
+    global _told
+    _told = sys.stderr
+
+
 def say(text):
-    print(text, flush=True)
+    print(text, file=_told, flush=True)
 
 
 def warn(text):
