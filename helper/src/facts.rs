@@ -1,6 +1,7 @@
 //! What the machine and the root tell: gathered once, so that everything after it is a pure function.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -26,6 +27,8 @@ pub struct Facts {
     pub overlays: BTreeSet<String>,
     /// Whether the shared root is a ZFS data set, as far as one can see.
     pub zfs: bool,
+    /// The folders of the system that are file systems of their own on the running machine.
+    pub apart: Vec<&'static str>,
     /// How messages name the root.
     pub root: String,
 }
@@ -50,6 +53,7 @@ impl Facts {
             imaged,
             overlays,
             zfs: remembered.map_or_else(|| is_zfs(root, running), |remembered| Ok(remembered.zfs))?,
+            apart: if running { apart(root) } else { Vec::new() },
             root: root.display(""),
         })
     }
@@ -102,6 +106,21 @@ fn interfaces(class: &Path) -> Result<BTreeMap<String, Mac>> {
         }
     }
     Ok(found)
+}
+
+/// What is mounted in the lower tree, or over the overlay.
+fn apart(root: &Root) -> Vec<&'static str> {
+    let is_apart = |folder: &&str| [root.path(), Path::new("/")].iter().any(|root| is_mountpoint(&root.join(folder)));
+    ["etc", "usr", "var"].into_iter().filter(is_apart).collect()
+}
+
+/// Whether another file system begins here.
+#[must_use]
+pub fn is_mountpoint(path: &Path) -> bool {
+    match (path.metadata(), path.join("..").metadata()) {
+        (Ok(here), Ok(above)) => here.dev() != above.dev(),
+        _ => false,
+    }
 }
 
 /// On the running machine the mount table knows; elsewhere the hook of mkinitcpio-zfs is the best sign there is.

@@ -43,7 +43,7 @@ impl Target {
         if !root.is_slash() {
             return Ok(Self { root, running: false, on_overlay: false });
         }
-        if is_mountpoint(Path::new(paths::LOWER)) {
+        if facts::is_mountpoint(Path::new(paths::LOWER)) {
             return Ok(Self { root: Root::open(Path::new(paths::LOWER))?, running: true, on_overlay: true });
         }
         // A chroot sees `/` too, but not as the first process does; without /proc nothing is known to run here.
@@ -91,14 +91,6 @@ fn files_below(root: &Root, folder: &str, files: &mut Vec<String>) -> Result<()>
         }
     }
     Ok(())
-}
-
-fn is_mountpoint(path: &Path) -> bool {
-    let above = path.join("..");
-    match (path.metadata(), above.metadata()) {
-        (Ok(here), Ok(above)) => here.dev() != above.dev(),
-        _ => false,
-    }
 }
 
 fn same_folder(left: &Path, right: &Path) -> bool {
@@ -218,7 +210,11 @@ impl Wanted {
             // Only the machine itself can tell.
             unmade.insert(paths::REMEMBERED.to_owned());
         }
-        Ok(Trees { files, boot: self.boot_tree(root)?, unmade, notes: loaders.notes })
+        let mut notes = loaders.notes;
+        notes.extend(self.facts.apart.iter().map(|folder| {
+            format!("/{folder}: a file system of its own, which clients do not see; they have what is below its mount point")
+        }));
+        Ok(Trees { files, boot: self.boot_tree(root)?, unmade, notes })
     }
 
     /// The loaders' configurations for the images that are there now.

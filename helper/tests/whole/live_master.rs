@@ -72,6 +72,17 @@ fn a_broken_archive_of_the_site_keeps_no_service_from_being_told() {
 }
 
 #[test]
+fn a_part_of_the_system_that_clients_cannot_see_is_told() {
+    let Some(place) = master("a_part_of_the_system_that_clients_cannot_see_is_told") else { return };
+    let ran =
+        run(&place, "mkdir -p root/var; mount -t tmpfs none root/var; inside 'voidclust apply' | grep note: | grep -v /boot")
+            .ended(0);
+    let notes: Vec<&str> = ran.out.lines().filter(|line| line.contains("a file system of its own")).collect();
+    // The scene's own /usr is one, too.
+    assert_eq!(notes.iter().map(|note| note.split(':').nth(1).unwrap()).collect::<Vec<_>>(), [" /usr", " /var"], "{}", ran.out);
+}
+
+#[test]
 fn what_is_removed_from_memory_only_leaves_the_disk_alone() {
     let Some(place) = master("what_is_removed_from_memory_only_leaves_the_disk_alone") else { return };
     let script = "cd root; for hook in remove 'kernel-remove 6.12.9_1' 'kernel-install 6.12.9_1'; do
