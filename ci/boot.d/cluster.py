@@ -1,6 +1,7 @@
 """The cluster under test: its site, its tree, its disk, its machines."""
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -143,6 +144,7 @@ class Cluster:
                     raise Failure(f"{built}: no package {name}")
                 run(["tar", "-x", "-f", found[-1], "-C", self.tree, "--keep-directory-symlink",
                      "--exclude=./INSTALL", "--exclude=./REMOVE", "--exclude=./*.plist"], log=self.log)
+                self._make_dirs(found[-1])
             return
         self.tools["packages"] = "the templates' do_install"
         environment = dict(os.environ, VOIDCLUST_BIN=str(helper(self.log)))
@@ -153,6 +155,15 @@ class Cluster:
             run(["sh", "-c", 'tar -C "$1" -c . | tar -C "$2" -x --keep-directory-symlink',
                  "copy", staged, self.tree], log=self.log)
             shutil.rmtree(staged)
+
+    def _make_dirs(self, package):
+        """A package has no empty folders: xbps's trigger makes them, from a list in INSTALL."""
+        script = run(["tar", "-x", "-O", "-f", package, "./INSTALL"], check=False)[1]
+        for line in re.findall(r'^export make_dirs="([^"]*)"', script, re.M):
+            for path, mode, *_ in zip(*[iter(line.split())] * 4):
+                folder = self.tree / path.lstrip("/")
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(int(mode, 8))
 
     def _configure(self):
         site = self.tree / "etc/voidclust/overlays"
