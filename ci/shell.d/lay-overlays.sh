@@ -182,7 +182,7 @@ test_a_broken_archive_leaves_nothing_and_the_others_are_laid() {
 	contains "$(cat "$T/run/overlays.log")" "nothing of $T/overlays/$mac.10-broken.tar was used"
 	same "$(cat "$T/etc/hostname" "$T/etc/motd" | tr '\n' ' ')" "shared good "
 	gone "$T/etc/zeal"
-	gone "$T/run/work"
+	gone "$litter"
 }
 
 test_a_file_that_is_no_archive_is_reported() {
@@ -399,12 +399,13 @@ test_boot_names_no_services() {
 
 test_a_killed_run_leaves_no_litter_behind_the_next() {
 	file "$T/overlays/$mac/hostname" node
-	file "$T/run/work/all/hostname" stale
-	file "$T/run/work/one/evil" stale
+	litter="$T/run/work"
+	file "$litter/all/hostname" stale
+	file "$litter/one/evil" stale
 	ok boot
 	same "$(cat "$T/etc/hostname")" node
 	gone "$T/etc/evil"
-	gone "$T/run/work"
+	gone "$litter"
 }
 
 test_wrong_arguments_are_refused() {
