@@ -1,30 +1,30 @@
-//! Everything of voidclust but `main`: one module per stage, in the order of the data.
+//! Everything of voidclust but `main`: one room per part of the house, lower floors first. A room uses those above it in
+//! this list, never those below.
 //!
-//! [`config`] and [`facts`] make the [`site`]; [`overlay`], [`template`], [`compose`], [`initcpio`] and [`boot`] make the
-//! [`tree`]; [`plan`] compares it with the disk and the [`manifest`]; [`commit`] writes; [`image`] and [`services`] follow.
+//! [`config`] makes the [`site`] of [`types`]; [`disk`] compares and changes trees, [`machine`] is the running machine,
+//! [`image`] what clients boot, [`render`] makes the Tree of a site, [`stages`] is the workflow that [`commands`] call.
 
-pub mod archive;
-pub mod boot;
-pub mod changes;
 pub mod cli;
-pub mod commands;
-pub mod commit;
-pub mod compose;
-pub mod config;
-pub mod facts;
-pub mod image;
-pub mod initcpio;
-pub mod manifest;
-pub mod overlay;
 pub mod paths;
-pub mod plan;
-pub mod root;
-pub mod services;
-pub mod session;
+pub mod tools;
+
+pub mod types;
+
 pub mod site;
-pub mod template;
+
+pub mod config;
+
+pub mod disk;
+
+pub mod machine;
+
+pub mod image;
+
+pub mod render;
+
+pub mod stages;
+
+pub mod commands;
+
 #[cfg(test)]
 mod testing;
-pub mod tools;
-pub mod tree;
-pub mod types;

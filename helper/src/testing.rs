@@ -1,7 +1,7 @@
 //! The site of the original scheme, for unit tests.
 
 use crate::config::{Outcome, parse};
-use crate::facts::Facts;
+use crate::machine::facts::Facts;
 use crate::site::Site;
 
 /// The example's configuration.

@@ -12,9 +12,9 @@ use clap::CommandFactory;
 use voidclust::cli::Cli;
 use voidclust::commands::Status;
 use voidclust::config::{Outcome, parse};
-use voidclust::facts::Facts;
+use voidclust::machine::facts::Facts;
+use voidclust::render::template::{NodeView, PEERS_MAX, Templates, values};
 use voidclust::site::Site;
-use voidclust::template::{NodeView, PEERS_MAX, Templates, values};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

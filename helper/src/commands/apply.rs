@@ -7,14 +7,14 @@ use anyhow::{Result, bail};
 
 use super::diff::Preview;
 use super::{Status, counted};
-use crate::changes::{self, Action, Change};
 use crate::cli::Global;
-use crate::commit::{Lock, plan_for};
+use crate::disk::commit::{Lock, plan_for};
+use crate::disk::manifest::Ours;
+use crate::disk::plan::Plan;
 use crate::image::{self, Build, Lines, Progress, Spinner};
-use crate::manifest::Ours;
-use crate::plan::Plan;
-use crate::services;
-use crate::session::{self, Target, Trees, Wanted};
+use crate::machine::services;
+use crate::stages::changes::{self, Action, Change};
+use crate::stages::session::{self, Target, Trees, Wanted};
 use crate::tools::Tool;
 
 /// Above this many changes the files are counted, not listed, unless `--verbose` is given.

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Status, counted};
 use crate::cli::Global;
-use crate::compose::Composer;
-use crate::session::{self, Configured, Target};
+use crate::render::compose::Composer;
+use crate::stages::session::{self, Configured, Target};
 
 /// Checks, and prints what is wrong or a line that says how large the site is.
 ///

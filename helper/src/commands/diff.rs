@@ -4,12 +4,12 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Status, counted};
-use crate::changes::{self, Action, Change};
 use crate::cli::Global;
+use crate::disk::root::Root;
 use crate::image;
-use crate::root::Root;
-use crate::services;
-use crate::session::{self, Plans, Target, Trees, Wanted};
+use crate::machine::services;
+use crate::stages::changes::{self, Action, Change};
+use crate::stages::session::{self, Plans, Target, Trees, Wanted};
 
 /// Everything that apply would do, as people and programs read it.
 #[derive(Debug)]

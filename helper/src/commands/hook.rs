@@ -4,15 +4,15 @@
 use anyhow::Result;
 
 use super::{Status, apply, counted};
-use crate::changes::{self, Action};
 use crate::cli::{Global, Hook};
-use crate::commit::{Lock, plan_for};
+use crate::disk::commit::{Lock, plan_for};
+use crate::disk::manifest::Ours;
+use crate::disk::plan::Step;
+use crate::disk::tree::Tree;
 use crate::image;
-use crate::manifest::Ours;
 use crate::paths;
-use crate::plan::Step;
-use crate::session::{self, Configured, Target, Wanted};
-use crate::tree::Tree;
+use crate::stages::changes::{self, Action};
+use crate::stages::session::{self, Configured, Target, Wanted};
 
 /// Runs a hook.
 ///
@@ -132,7 +132,7 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version:
     // Without another image the nodes go on with this one: better an old kernel than none.
     if !others.is_empty() {
         let ours = Ours::load(&target.root)?;
-        let boot = crate::boot::tree(&wanted.site, &others)?;
+        let boot = crate::render::menus::tree(&wanted.site, &others)?;
         let plan = plan_for(&target.root, &boot, &ours, session::is_boot, false)?;
         lock.commit(&plan, &ours)?;
     }

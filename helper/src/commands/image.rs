@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use super::{Status, apply, counted};
 use crate::cli::{Global, Image};
 use crate::image::{self, Build};
-use crate::session::{self, Target};
+use crate::stages::session::{self, Target};
 
 /// Runs an image command.
 ///

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 
 use super::{Status, counted};
 use crate::cli::Global;
-use crate::services;
-use crate::session::Target;
+use crate::machine::services;
+use crate::stages::session::Target;
 
 /// Lays what changed over /etc, and says which services read it.
 ///

@@ -6,14 +6,14 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::Status;
-use crate::archive::Member;
 use crate::cli::Global;
-use crate::compose::{Composer, Layout, Machine, Reason};
-use crate::overlay::MASTER;
+use crate::disk::archive::Member;
+use crate::disk::tree::Item;
 use crate::paths;
-use crate::session::{self, Target};
+use crate::render::compose::{Composer, Layout, Machine, Reason};
+use crate::render::overlay::MASTER;
 use crate::site::Site;
-use crate::tree::Item;
+use crate::stages::session::{self, Target};
 
 /// Lists the layout of a node, or prints one file of it.
 ///
@@ -93,7 +93,7 @@ fn print_listing(layout: &Layout) {
 }
 
 fn as_json(layout: &Layout) -> serde_json::Value {
-    let entry = |(path, (member, from)): (&String, &(Member, crate::compose::From))| {
+    let entry = |(path, (member, from)): (&String, &(Member, crate::render::compose::From))| {
         let mut entry = json!({ "path": path, "origin": from.origin, "reason": from.reason, "source": from.source });
         match member {
             Member::Item(Item::File { mode, bytes }) => {

@@ -10,9 +10,9 @@ use toml::de::{DeTable, DeValue};
 
 pub use source::{Message, Problem, Sources};
 
-use crate::facts::Facts;
+use crate::disk::root::Root;
+use crate::machine::facts::Facts;
 use crate::paths;
-use crate::root::Root;
 use crate::site::Site;
 
 /// What the configuration amounts to.

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::raw::{self, DhcpMode, Entry, Firmware, HomePath, MasterMac, Raw, StorageMode};
 use super::source::Problem;
-use crate::facts::Facts;
+use crate::machine::facts::Facts;
 use crate::site::{Boot, Client, Dhcp, Home, Master, Network, Nfs, Node, Profile, Site, Storage};
 use crate::types::{AbsolutePath, AddressRange, FileSystemType, HostName, HostNet, Kernel, Mac, MountOptions, OverlayName};
 

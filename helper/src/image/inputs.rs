@@ -8,9 +8,9 @@
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
+use crate::disk::root::{Found, Root};
+use crate::disk::tree::{Item, Tree, hex};
 use crate::paths;
-use crate::root::{Found, Root};
-use crate::tree::{Item, Tree, hex};
 
 /// Folders (read whole) and files that may go into any image.
 pub(super) const COMMON: &[&str] = &[

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::disk::root::Root;
+use crate::disk::tree::{Item, Tree};
 use crate::paths;
-use crate::root::Root;
 use crate::site::Site;
 use crate::tools::{Tool, on_path};
-use crate::tree::{Item, Tree};
 
 /// PXELINUX and the folder of its libraries, always from one package: Void's syslinux, and Debian's two.
 const PXELINUX: &[(&str, &str)] =

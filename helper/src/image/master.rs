@@ -13,10 +13,10 @@ use super::mkinitcpio::Mkinitcpio;
 use super::progress::Progress;
 use super::store::{SCRATCH, Store, initramfs};
 use super::{inputs, kernel_path};
-use crate::commit::Lock;
+use crate::disk::commit::Lock;
+use crate::disk::root::{Found, Root};
+use crate::disk::tree::{Item, Tree};
 use crate::paths;
-use crate::root::{Found, Root};
-use crate::tree::{Item, Tree};
 
 const CONFIG: &str = "etc/mkinitcpio.conf";
 const DROPINS: &str = "etc/mkinitcpio.conf.d";

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::os::unix::fs::FileTypeExt;
 
 use super::progress::Progress;
-use crate::root::Root;
+use crate::disk::root::Root;
 use crate::tools::Tool;
 
 const PROGRAM: &str = "usr/bin/mkinitcpio";

@@ -10,12 +10,12 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::commit::Lock;
-use crate::facts::Facts;
+use crate::disk::commit::Lock;
+use crate::disk::root::Root;
+use crate::disk::tree::Tree;
+use crate::machine::facts::Facts;
 use crate::paths;
-use crate::root::Root;
 use crate::site::Site;
-use crate::tree::Tree;
 use crate::types::{Kernel, compare_versions};
 
 mod inputs;

@@ -9,10 +9,10 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use sha2::{Digest, Sha256};
 
 use super::{INITRAMFS, Image, KERNEL, Part};
-use crate::commit::Lock;
+use crate::disk::commit::Lock;
+use crate::disk::root::Root;
+use crate::disk::tree::hex;
 use crate::paths;
-use crate::root::Root;
-use crate::tree::hex;
 
 const MANIFEST: &str = "manifest";
 /// Where mkinitcpio lays out an image before it packs it.

@@ -444,7 +444,7 @@ fn stale_are_the_wanted_kernels_without_a_fresh_image() {
     assert!(find(&site, &Tree::default(), &facts).is_empty());
     // The configuration that is about to be written counts.
     let mut tree = Tree::default();
-    tree.insert(paths::CLIENT_INITCPIO, crate::tree::Item::file(*b"HOOKS=(base netroot overlayfs)\n"));
+    tree.insert(paths::CLIENT_INITCPIO, crate::disk::tree::Item::file(*b"HOOKS=(base netroot overlayfs)\n"));
     assert_eq!(find(&site, &tree, &facts), [K]);
     let mut pinned = site.clone();
     pinned.nodes[0].kernel = Some(Kernel::Version(OLD.to_owned()));
@@ -475,7 +475,7 @@ fn the_masters_image_is_made_again_when_something_younger_goes_into_it() {
     let names: Vec<_> = scene.root.list("boot").unwrap().unwrap();
     assert_eq!(names, ["initramfs-6.12.94_1.img", "vmlinuz-6.12.94_1", "vmlinuz-6.6.30_1"]);
     let mut tree = Tree::default();
-    tree.insert(paths::MASTER_INITCPIO, crate::tree::Item::file(*b"HOOKS+=(overlayfs)\n"));
+    tree.insert(paths::MASTER_INITCPIO, crate::disk::tree::Item::file(*b"HOOKS+=(overlayfs)\n"));
     assert_eq!(master_stale(&scene.root, &tree, &[K.to_owned()]).unwrap(), [K]);
 }
 

@@ -13,11 +13,11 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::manifest::{Manifest, Ours};
+use crate::disk::manifest::{Manifest, Ours};
+use crate::disk::plan::{Plan, Step};
+use crate::disk::root::{Root, split};
+use crate::disk::tree::{Item, Tree};
 use crate::paths;
-use crate::plan::{Plan, Step};
-use crate::root::{Root, split};
-use crate::tree::{Item, Tree};
 
 /// The right to change files: held while it lives, one at a time per root.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Drop for Lock<'_> {
 /// When something cannot be read.
 pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> bool, force: bool) -> Result<Plan> {
     let mut folders: BTreeMap<String, Option<OwnedFd>> = BTreeMap::new();
-    crate::plan::plan(tree, ours, owned, force, |path| {
+    crate::disk::plan::plan(tree, ours, owned, force, |path| {
         use std::os::fd::AsFd;
         let (parent, name) = split(path);
         if !folders.contains_key(parent) {
@@ -134,7 +134,7 @@ pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> b
         }
         match folders.get(parent) {
             Some(Some(folder)) => {
-                let found = crate::root::find_in(folder.as_fd(), name);
+                let found = crate::disk::root::find_in(folder.as_fd(), name);
                 found.with_context(|| format!("{}: cannot read", root.display(path)))
             }
             _ => Ok(None),
@@ -379,10 +379,10 @@ mod tests {
         tree.insert("etc/link", Item::Link("open".into()));
         commit(&root, &tree, false).unwrap();
         let mode = |path: &str| match root.find(path).unwrap() {
-            Some(crate::root::Found::File { mode, .. }) => mode,
+            Some(crate::disk::root::Found::File { mode, .. }) => mode,
             other => panic!("{other:?}"),
         };
         assert_eq!((mode("etc/open"), mode("etc/overlays/x.tar")), (0o644, 0o600));
-        assert_eq!(root.find("etc/link").unwrap(), Some(crate::root::Found::Link("open".into())));
+        assert_eq!(root.find("etc/link").unwrap(), Some(crate::disk::root::Found::Link("open".into())));
     }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use anyhow::{Context, Result};
 use tar::{Builder, EntryType, Header};
 
-use crate::tree::Item;
+use crate::disk::tree::Item;
 
 /// The modification time of every member: 1980-01-01, old enough to be nobody's, and no tar warns of it as it does of 0.
 const TIME: u64 = 315_532_800;

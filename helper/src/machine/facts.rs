@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::disk::root::Root;
 use crate::paths;
-use crate::root::Root;
 use crate::site::{Site, Storage};
 use crate::types::{Mac, compare_versions};
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use minijinja::value::Value;
 
-use crate::archive::{self, Member};
-use crate::overlay::{CLIENT, Content, MASTER, Origin, Overlays, Piece, WHITEOUT};
+use crate::disk::archive::{self, Member};
+use crate::disk::root::split;
+use crate::disk::tree::{Item, Tree};
 use crate::paths;
-use crate::root::split;
+use crate::render::overlay::{CLIENT, Content, MASTER, Origin, Overlays, Piece, WHITEOUT};
+use crate::render::template::{NodeView, Templates, values};
 use crate::site::{Home, Node, Site};
-use crate::template::{NodeView, Templates, values};
-use crate::tree::{Item, Tree};
 use crate::types::{OverlayName, Service};
 
 /// A machine to compose for.
@@ -323,7 +323,7 @@ fn has_below<T>(paths: &BTreeMap<String, T>, folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::overlay::Overlay;
+    use crate::render::overlay::Overlay;
     use crate::testing::example_site;
 
     fn overlay(name: &str, pieces: &[(&str, Content)]) -> Overlay {

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::archive::{self, Member};
+use crate::disk::archive::{self, Member};
+use crate::disk::plan::{Plan, Step};
+use crate::disk::root::{Found, Root};
+use crate::disk::tree::Item;
 use crate::paths;
-use crate::plan::{Plan, Step};
-use crate::root::{Found, Root};
 use crate::site::Site;
-use crate::tree::Item;
 
 /// What happens to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::json;
 
+use crate::disk::tree::{Item, Tree};
 use crate::image::Image;
 use crate::paths;
+use crate::render::template;
 use crate::site::{Node, Site};
-use crate::template;
-use crate::tree::{Item, Tree};
 use crate::types::{Kernel, Mac};
 
 /// One entry of a loader's menu.
@@ -69,8 +69,8 @@ fn entries(wish: &Kernel, images: &[Image]) -> Vec<Entry> {
 /// When a template of ours fails, which is a defect of ours.
 pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
     let mut environment = template::environment()?;
-    environment.add_template("pxelinux", include_str!("../templates/pxelinux.cfg.j2"))?;
-    environment.add_template("grub", include_str!("../templates/grub.cfg.j2"))?;
+    environment.add_template("pxelinux", include_str!("../../templates/pxelinux.cfg.j2"))?;
+    environment.add_template("grub", include_str!("../../templates/grub.cfg.j2"))?;
     let mut tree = Tree::default();
     let mut add = |path: String, template: &str, wish: &Kernel, line: &str, mac: Option<Mac>| -> anyhow::Result<()> {
         let text = environment.get_template(template)?.render(template::values(json!({

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use crate::disk::tree::{Item, Tree};
 use crate::paths;
+use crate::render::template;
 use crate::site::{Site, Storage};
-use crate::template;
-use crate::tree::{Item, Tree};
 
 /// Both configurations.
 ///
@@ -14,11 +14,11 @@ use crate::tree::{Item, Tree};
 pub fn tree(site: &Site) -> anyhow::Result<Tree> {
     let environment = template::environment()?;
     let master = environment.render_str(
-        include_str!("../templates/mkinitcpio.voidclust.conf.j2"),
+        include_str!("../../templates/mkinitcpio.voidclust.conf.j2"),
         template::values(json!({ "modules": site.master.modules, "zfs": site.master.storage == Storage::Zfs })),
     )?;
     let client = environment.render_str(
-        include_str!("../templates/mkinitcpio.net.conf.j2"),
+        include_str!("../../templates/mkinitcpio.net.conf.j2"),
         template::values(json!({ "modules": site.client.modules, "drivers": site.client.drivers })),
     )?;
     let mut tree = Tree::default();

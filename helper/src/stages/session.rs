@@ -6,21 +6,21 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::boot;
 use crate::cli::Global;
-use crate::commit::{Lock, plan_for};
-use crate::compose::Composer;
 use crate::config::{self, Message, Outcome};
-use crate::facts::{self, Facts};
+use crate::disk::commit::{Lock, plan_for};
+use crate::disk::manifest::Ours;
+use crate::disk::plan::Plan;
+use crate::disk::root::{Found, Root};
+use crate::disk::tree::{Item, Tree};
 use crate::image::{self, Image};
-use crate::initcpio;
-use crate::manifest::Ours;
-use crate::overlay::{self, Overlays};
+use crate::machine::facts::{self, Facts};
 use crate::paths;
-use crate::plan::Plan;
-use crate::root::{Found, Root};
+use crate::render::compose::Composer;
+use crate::render::initcpio;
+use crate::render::menus;
+use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
-use crate::tree::{Item, Tree};
 
 /// The tree that a run works on.
 #[derive(Debug)]
@@ -222,7 +222,7 @@ impl Wanted {
     /// # Errors
     /// When the images cannot be read.
     pub fn boot_tree(&self, root: &Root) -> Result<Tree> {
-        boot::tree(&self.site, &self.kept(root)?)
+        menus::tree(&self.site, &self.kept(root)?)
     }
 
     /// The images that menus name, the best first: the newest of each kernel that a node wants, and the best `keep`.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
+use crate::disk::root::{Found, Root, split};
 use crate::paths;
-use crate::root::{Found, Root, split};
 use crate::site::Site;
 use crate::types::OverlayName;
 

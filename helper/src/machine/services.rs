@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::changes::Change;
+use crate::disk::root::Root;
 use crate::paths;
-use crate::root::Root;
 use crate::site::Site;
+use crate::stages::changes::Change;
 use crate::tools::{self, Tool};
 
 /// The service that reads a file of /etc, by its path there. `lay-overlays` has the same table, for nodes without us.

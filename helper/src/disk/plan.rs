@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::{Manifest, Ours};
+use crate::disk::manifest::{Manifest, Ours};
+use crate::disk::root::Found;
+use crate::disk::tree::{Item, Tree, fingerprint_file};
 use crate::paths;
-use crate::root::Found;
-use crate::tree::{Item, Tree, fingerprint_file};
 
 /// What is to be done at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]

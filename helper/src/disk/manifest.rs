@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::disk::root::Root;
 use crate::paths;
-use crate::root::Root;
 
 /// The content of /var/lib/voidclust/manifest.toml.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Path to fingerprint ([`crate::tree::Item::fingerprint`]).
+    /// Path to fingerprint ([`crate::disk::tree::Item::fingerprint`]).
     pub files: BTreeMap<String, String>,
 }
 

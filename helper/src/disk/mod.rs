@@ -1,0 +1,8 @@
+//! Trees on a disk: what they ought to hold, what they hold, and the one way to change them.
+
+pub mod archive;
+pub mod commit;
+pub mod manifest;
+pub mod plan;
+pub mod root;
+pub mod tree;
