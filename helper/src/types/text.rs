@@ -1,0 +1,61 @@
+//! Names, paths and options: texts that can stand where they are put.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A file name that is safe everywhere: one component, no leading dot or dash.
+pub(super) fn is_file_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-@".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+checked_text!(
+    /// The name of an overlay or a profile: one folder name.
+    OverlayName,
+    is_file_name,
+    "is not a name; begin with a letter or digit, go on with letters, digits, `.`, `_`, `+`, `-`, `@`"
+);
+
+checked_text!(
+    /// Options of mount(8) or exports(5): comma-separated, no blanks.
+    MountOptions,
+    |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"=,._:/+-%@".contains(&b)),
+    "is not a list of mount options; write them as \"ro,nfsvers=4\" without blanks"
+);
+
+checked_text!(
+    /// An absolute path that stands as it is, unquoted, in a shell script, in fstab(5) and on a kernel command line, where
+    /// a comma ends it.
+    AbsolutePath,
+    |text| text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._+-@".contains(&b)),
+    "is not an absolute path; begin with `/`, go on with letters, digits, `.`, `_`, `+`, `-`, `@`, without `..` or a slash at the end"
+);
+
+checked_text!(
+    /// The type of a file system as mount(8) takes it.
+    FileSystemType,
+    |text| (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
+    "is not a file system type; write for example nfs4, ceph or lustre"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_absolute_and_stay_where_they_are() {
+        for text in ["/home", "/data/R-D_1.2+3@x", "/.a/-b/...", "/a..b"] {
+            assert!(text.parse::<AbsolutePath>().is_ok(), "{text}");
+        }
+        for text in ["", "home", "/", "//", "/a/../b", "/a/", "/a//b", "/./a", "/..", "/a/."] {
+            assert!(text.parse::<AbsolutePath>().is_err(), "{text}");
+        }
+        for c in "\0\t\n \"#$%&'()*,:;<=>?[\\]^`{|}~\u{7f}\u{e4}".chars() {
+            assert!(format!("/a{c}b").parse::<AbsolutePath>().is_err(), "{c:?}");
+        }
+    }
+}
