@@ -1,6 +1,6 @@
 //! The documents and the program agree: what one of them names, the other has.
 //!
-//! The keys of the configuration are compared in src/config/resolve.rs, where they can be seen.
+//! The keys of the configuration are compared in src/config/raw.rs, where they can be seen.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 

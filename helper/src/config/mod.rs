@@ -1,6 +1,12 @@
 //! From the text of /etc/voidclust.conf and its drop-ins to a checked [`Site`].
 
+mod known;
+mod master;
+mod network;
+mod nfs;
+mod nodes;
 mod raw;
+mod read;
 mod resolve;
 mod source;
 
@@ -74,7 +80,7 @@ pub fn parse(texts: &Texts, facts: &Facts) -> Outcome {
         if is_empty(&document) {
             return Outcome::NotConfigured;
         }
-        let raw = raw::read(document, &mut problems);
+        let raw = read::read(document, &mut problems);
         if let Some(site) = resolve::resolve(raw, facts, &mut problems) {
             return Outcome::Site(Box::new(site));
         }

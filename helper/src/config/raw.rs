@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::source::Problem;
 use crate::site::Drivers;
 use crate::types::{
     AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
@@ -194,134 +192,58 @@ impl<'de> Deserialize<'de> for Macs {
 /// The top-level keys, in the order of the documents.
 pub(super) const TABLES: [&str; 8] = ["cluster", "network", "master", "client", "nfs", "boot", "profile", "node"];
 
-/// Reads every table of the merged document; what is wrong goes to `problems` and is left out.
-pub(super) fn read(document: DeTable<'_>, problems: &mut Vec<Problem>) -> Raw {
-    let mut raw = Raw::default();
-    for (key, value) in document {
-        match key.get_ref().as_ref() {
-            "cluster" => raw.cluster = section(value, problems).0,
-            "network" => raw.network = section(value, problems).0,
-            "master" => raw.master = section(value, problems).0,
-            "client" => raw.client = section(value, problems).0,
-            "nfs" => raw.nfs = section(value, problems).0,
-            "boot" => raw.boot = section(value, problems).0,
-            "profile" => match value.into_inner() {
-                DeValue::Table(profiles) => raw.profiles = read_profiles(profiles, problems),
-                _ => problems.push(Problem::at(key.span(), "`profile` is not a table").remedy("write [profile.NAME]")),
-            },
-            "node" => match value.into_inner() {
-                DeValue::Array(nodes) => raw.nodes = nodes.into_iter().map(|node| entry(node, problems)).collect(),
-                _ => problems.push(Problem::at(key.span(), "`node` is not a list").remedy("write [[node]], with two brackets")),
-            },
-            name => {
-                let text = format!("unknown table or key `{name}`");
-                problems.push(Problem::at(key.span(), text).remedy(format!("use one of {}", TABLES.join(", "))));
+#[cfg(test)]
+mod tests {
+    use super::{Boot, Client, Cluster, Master, Network, Nfs, Node, Profile, TABLES};
+    use std::collections::BTreeSet;
+
+    /// Every table as it is written, with its keys.
+    fn tables() -> [(&'static str, &'static [&'static str]); TABLES.len()] {
+        let tables = [
+            ("[cluster]", Cluster::KEYS),
+            ("[network]", Network::KEYS),
+            ("[master]", Master::KEYS),
+            ("[client]", Client::KEYS),
+            ("[nfs]", Nfs::KEYS),
+            ("[boot]", Boot::KEYS),
+            ("[profile.NAME]", Profile::KEYS),
+            ("[[node]]", Node::KEYS),
+        ];
+        for ((header, _), table) in tables.iter().zip(TABLES) {
+            assert!(header.trim_matches(['[', ']']).split('.').next() == Some(table), "{header} is not {table}");
+        }
+        tables
+    }
+
+    #[test]
+    fn the_manual_page_has_every_key_in_its_table_and_no_other() {
+        let page = include_str!("../../../docs/voidclust.conf.5");
+        let keys = page.split("\n.Sh ").find(|section| section.starts_with("KEYS\n")).unwrap();
+        let mut sections: Vec<&str> = keys.split("\n.Ss ").skip(1).collect();
+        for (header, keys) in tables() {
+            let section = sections.remove(0);
+            assert!(section.starts_with(header), "{header} comes next, not {section}");
+            let named = section.lines().filter_map(|line| line.strip_prefix(".It Cm ")?.split(' ').next());
+            let keys: BTreeSet<&str> = keys.iter().copied().collect();
+            assert_eq!(named.collect::<BTreeSet<_>>(), keys, "{header}");
+        }
+        assert!(sections.is_empty(), "{sections:?}");
+    }
+
+    #[test]
+    fn the_shipped_file_shows_every_key_in_its_table_and_no_other() {
+        let shipped = include_str!("../../voidclust.conf");
+        let mut shown: Vec<(&str, BTreeSet<&str>)> = Vec::new();
+        for line in shipped.lines().map(|line| line.trim_start_matches('#')) {
+            match (line.starts_with('['), line.split_once(" = "), shown.last_mut()) {
+                (true, _, _) => shown.push((line, BTreeSet::new())),
+                (false, Some((key, _)), Some((_, keys))) if !key.contains(' ') => {
+                    keys.insert(key);
+                }
+                _ => {}
             }
         }
-    }
-    raw
-}
-
-fn read_profiles(profiles: DeTable<'_>, problems: &mut Vec<Problem>) -> Vec<(Spanned<OverlayName>, Profile)> {
-    let mut read = Vec::new();
-    for (key, value) in profiles {
-        let profile = section(value, problems).0;
-        match key.get_ref().parse() {
-            Ok(name) => read.push((Spanned::new(key.span(), name), profile)),
-            Err(wrong) => problems.push(Problem::at(key.span(), format!("profile {wrong}"))),
-        }
-    }
-    read
-}
-
-fn entry(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Entry {
-    let span = value.span();
-    let (node, whole) = section(value, problems);
-    Entry { span, node, whole }
-}
-
-/// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found.
-fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> (T, bool) {
-    if value.get_ref().as_table().is_none() {
-        // serde would take a list for the table's keys in the order of their declaration.
-        problems.push(Problem::at(value.span(), "this is not a table").remedy("write [NAME], and `key = value` below it"));
-        return (T::default(), false);
-    }
-    let mut whole = true;
-    loop {
-        match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(table) => return (table, whole),
-            Err(error) => {
-                whole = false;
-                let span = error.span().unwrap_or_else(|| value.span());
-                if sort_out::<T>(&mut value, &span, problems) {
-                    continue;
-                }
-                problems.push(Problem::at(span.clone(), plain(error.message())));
-                if !take_out(value.get_mut(), &span) {
-                    return (T::default(), false);
-                }
-            }
-        }
-    }
-}
-
-/// serde's message in the words of somebody who writes a configuration.
-fn plain(message: &str) -> String {
-    [
-        ("unknown field", "unknown key"),
-        ("expected a sequence", "expected a list"),
-        ("expected a boolean", "expected true or false"),
-        ("expected u16", "expected a whole number from 0 to 65535"),
-    ]
-    .into_iter()
-    .fold(message.to_owned(), |message, (theirs, ours)| message.replace(theirs, ours))
-}
-
-/// An error in a list has the place of the whole list: finds the elements that are wrong, by reading each alone, and takes
-/// them out. False when `span` is no list, or none of its elements is wrong by itself.
-fn sort_out<'text, T: DeserializeOwned>(
-    table: &mut Spanned<DeValue<'text>>,
-    span: &std::ops::Range<usize>,
-    problems: &mut Vec<Problem>,
-) -> bool {
-    let DeValue::Table(entries) = table.get_mut() else { return false };
-    let found = entries.iter().find(|(_, value)| value.span() == *span && value.get_ref().is_array());
-    let Some((key, DeValue::Array(elements))) = found.map(|(key, value)| (key.clone(), value.get_ref().clone())) else {
-        return false;
-    };
-    let with =
-        |elements: Vec<Spanned<DeValue<'text>>>| Spanned::new(span.clone(), DeValue::Array(elements.into_iter().collect()));
-    let (mut kept, before) = (Vec::new(), problems.len());
-    for element in elements {
-        let mut alone = entries.clone();
-        alone.insert(key.clone(), with(vec![element.clone()]));
-        let read = T::deserialize(ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(alone))));
-        match read.err().filter(|error| error.span().as_ref() == Some(span)) {
-            Some(error) => problems.push(Problem::at(element.span(), plain(error.message()))),
-            None => kept.push(element),
-        }
-    }
-    entries.insert(key, with(kept));
-    problems.len() > before
-}
-
-/// Removes the innermost entry that covers `span`; false when there is none.
-fn take_out(value: &mut DeValue<'_>, span: &std::ops::Range<usize>) -> bool {
-    let covers = |outer: std::ops::Range<usize>| outer.start <= span.start && span.end <= outer.end;
-    match value {
-        DeValue::Table(table) => {
-            let found = table.iter().find(|(key, value)| covers(key.span()) || covers(value.span()));
-            let Some(key) = found.map(|(key, _)| key.clone()) else { return false };
-            let inner = !covers(key.span()) && table.get_mut(&key).is_some_and(|value| take_out(value.get_mut(), span));
-            inner || table.remove(&key).is_some()
-        }
-        DeValue::Array(array) => {
-            let kept: Vec<_> = array.iter().filter(|element| !covers(element.span())).cloned().collect();
-            let taken = kept.len() < array.len();
-            *array = kept.into_iter().collect();
-            taken
-        }
-        _ => false,
+        let wanted = tables().map(|(header, keys)| (header.replace("NAME", "compute"), keys.iter().copied().collect()));
+        assert_eq!(shown.into_iter().map(|(header, keys)| (header.to_owned(), keys)).collect::<Vec<_>>(), wanted);
     }
 }
