@@ -13,6 +13,7 @@ use crate::image;
 use crate::paths;
 use crate::stages::changes::{self, Action};
 use crate::stages::session::{self, Configured, Target, Wanted};
+use crate::types::Problem;
 
 /// Runs a hook.
 ///
@@ -50,10 +51,9 @@ fn with_site(target: &Target, global: &Global, work: impl FnOnce(&Lock<'_>, &mut
             return work(&lock, &mut wanted);
         }
         Ok(Configured::Not(file)) => format!("edit {file}, then run: voidclust apply"),
-        Ok(Configured::Wrong(messages)) => {
-            let first =
-                messages.first().map(|m| format!("{}:{}:{}: {}", m.file, m.line, m.column, m.problem)).unwrap_or_default();
-            format!("{first} ({} in all); mend it, then run: voidclust apply", counted(messages.len(), "problem"))
+        Ok(Configured::Wrong(problems)) => {
+            let first = problems.first().map(Problem::headline).unwrap_or_default();
+            format!("{first} ({} in all); mend it, then run: voidclust apply", counted(problems.len(), "problem"))
         }
         Err(error) => format!("{error:#}; then run: voidclust apply"),
     };

@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::raw::{Entry, Raw};
 use super::resolve::Check;
-use super::source::Problem;
+use super::source::Mistake;
 use crate::types::{Kernel, OverlayName};
 
 impl Check<'_> {
@@ -16,7 +16,7 @@ impl Check<'_> {
                 let text = format!("there is no profile `{}`", profile.get_ref());
                 let known = if profiles.is_empty() { "none yet".to_owned() } else { profiles.join(", ") };
                 self.add(
-                    Problem::at(profile.span(), text)
+                    Mistake::at(profile.span(), text)
                         .remedy(format!("add [profile.{}], or use one of: {known}", profile.get_ref())),
                 );
             }
@@ -36,7 +36,7 @@ impl Check<'_> {
         for overlay in overlays.iter().filter(|overlay| !self.facts.overlays.contains(overlay.get_ref().as_str())) {
             let text = format!("there is no overlay `{}`", overlay.get_ref());
             let remedy = format!("make the folder /{}/{} (it mirrors /etc)", crate::paths::SITE_OVERLAYS, overlay.get_ref());
-            self.problems.push(Problem::at(overlay.span(), text).remedy(remedy));
+            self.mistakes.push(Mistake::at(overlay.span(), text).remedy(remedy));
         }
     }
 
@@ -49,7 +49,7 @@ impl Check<'_> {
             let text = format!("kernel `{version}` is not installed");
             let known = if self.facts.kernels.is_empty() { "none".to_owned() } else { self.facts.kernels.join(", ") };
             let remedy = format!("install it, or use \"newest\"; installed under {}: {known}", self.facts.root);
-            self.add(Problem::at(written.span(), text).remedy(remedy));
+            self.add(Mistake::at(written.span(), text).remedy(remedy));
         }
     }
 }

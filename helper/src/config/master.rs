@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::raw::{self, MasterMac, StorageMode};
 use super::resolve::Check;
-use super::source::Problem;
+use super::source::Mistake;
 use crate::site::{Master, Storage};
 use crate::types::{InterfaceName, Mac};
 
@@ -37,16 +37,16 @@ impl Check<'_> {
     /// The MAC of the running machine's own card.
     fn own_mac(&mut self, span: Option<&std::ops::Range<usize>>, interface: Option<&Spanned<InterfaceName>>) -> Option<Mac> {
         let at = |text: String| match span {
-            Some(span) => Problem::at(span.clone(), text),
-            None => Problem::missing(text),
+            Some(span) => Mistake::at(span.clone(), text),
+            None => Mistake::missing(text),
         };
         let Some(interfaces) = &self.facts.interfaces else {
             if self.facts.remembered_mac.is_some() {
                 return self.facts.remembered_mac;
             }
             let text = format!("the master's MAC cannot be read: {} is not the running machine's root", self.facts.root);
-            let problem = at(text).remedy("set `mac` under [master]");
-            self.add(problem);
+            let mistake = at(text).remedy("set `mac` under [master]");
+            self.add(mistake);
             return None;
         };
         let names = || interfaces.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -56,15 +56,15 @@ impl Check<'_> {
             }
             let text = format!("this machine has no network card `{}`", name.get_ref());
             let remedy = format!("use one of: {}; or set `mac` under [master]", names());
-            self.add(Problem::at(name.span(), text).remedy(remedy));
+            self.add(Mistake::at(name.span(), text).remedy(remedy));
             return None;
         }
         if let (1, Some(mac)) = (interfaces.len(), interfaces.values().next()) {
             return Some(*mac);
         }
         let text = format!("this machine has {} network cards, so its MAC cannot be read", interfaces.len());
-        let problem = at(text).remedy(format!("set `interface` under [network] to one of: {}; or `mac` under [master]", names()));
-        self.add(problem);
+        let mistake = at(text).remedy(format!("set `interface` under [network] to one of: {}; or `mac` under [master]", names()));
+        self.add(mistake);
         None
     }
 }

@@ -14,12 +14,13 @@ use anyhow::Result;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use source::{Message, Problem, Sources};
+pub use source::{Mistake, Sources};
 
 use crate::disk::root::Root;
 use crate::machine::facts::Facts;
 use crate::paths;
 use crate::site::Site;
+use crate::types::Problem;
 
 /// What the configuration amounts to.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub enum Outcome {
     /// It is right.
     Site(Box<Site>),
     /// It is not: every problem, in the order of the files.
-    Wrong(Vec<Message>),
+    Wrong(Vec<Problem>),
 }
 
 /// The configuration's texts, in the order in which they are read: name for messages, and text.
@@ -64,30 +65,30 @@ pub fn load(root: &Root, config: Option<&std::path::Path>) -> Result<Texts> {
 #[must_use]
 pub fn parse(texts: &Texts, facts: &Facts) -> Outcome {
     let mut sources = Sources::default();
-    let mut problems = Vec::new();
+    let mut mistakes = Vec::new();
     let mut document = DeTable::new();
     for (name, text) in texts {
         let base = sources.add(name.clone(), text.clone());
         let (table, errors) = DeTable::parse_recoverable(text);
-        problems.extend(errors.iter().map(|error| {
+        mistakes.extend(errors.iter().map(|error| {
             let span = error.span().unwrap_or(0..0);
-            Problem::at(span.start + base..span.end + base, error.message()).remedy("see https://toml.io for the notation")
+            Mistake::at(span.start + base..span.end + base, error.message()).remedy("see https://toml.io for the notation")
         }));
         merge(&mut document, moved(table.into_inner(), base), true);
     }
     // A file that cannot be read whole would only yield more complaints about what it seems to lack.
-    if problems.is_empty() {
+    if mistakes.is_empty() {
         if is_empty(&document) {
             return Outcome::NotConfigured;
         }
-        let raw = read::read(document, &mut problems);
-        if let Some(site) = resolve::resolve(raw, facts, &mut problems) {
+        let raw = read::read(document, &mut mistakes);
+        if let Some(site) = resolve::resolve(raw, facts, &mut mistakes) {
             return Outcome::Site(Box::new(site));
         }
     }
-    problems.sort_by_key(|problem| problem.span.as_ref().map(|span| (span.start, span.end)));
-    problems.dedup();
-    Outcome::Wrong(problems.iter().map(|problem| sources.explain(problem)).collect())
+    mistakes.sort_by_key(|mistake| mistake.span.as_ref().map(|span| (span.start, span.end)));
+    mistakes.dedup();
+    Outcome::Wrong(mistakes.iter().map(|mistake| sources.explain(mistake)).collect())
 }
 
 /// Whether no key is set: headers of tables may stand there.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::raw::{self, DhcpMode, Entry};
 use super::resolve::Check;
-use super::source::Problem;
+use super::source::Mistake;
 use crate::site::{Dhcp, Network};
 use crate::types::HostNet;
 
@@ -14,12 +14,12 @@ impl Check<'_> {
         let mode = raw.dhcp.as_ref().map_or(DhcpMode::Proxy, |mode| *mode.get_ref());
         if let Some(range) = raw.range.as_ref().filter(|_| mode != DhcpMode::Server) {
             let text = "`range` is given, but the master gives out no addresses";
-            self.add(Problem::at(range.span(), text).remedy("set dhcp = \"server\", or remove `range`"));
+            self.add(Mistake::at(range.span(), text).remedy("set dhcp = \"server\", or remove `range`"));
         }
         let Some(address) = raw.address.as_ref().map(|address| *address.get_ref()) else {
             if clean {
                 let text = "the master's address is missing";
-                self.add(Problem::missing(text).remedy("set it under [network], for example address = \"172.23.199.225/24\""));
+                self.add(Mistake::missing(text).remedy("set it under [network], for example address = \"172.23.199.225/24\""));
             }
             return None;
         };
@@ -35,7 +35,7 @@ impl Check<'_> {
             for (what, taken) in taken.into_iter().filter_map(|(what, taken)| Some((what, taken?))) {
                 if range.contains(taken) {
                     let text = format!("the range holds {what}, {taken}");
-                    self.add(Problem::at(written.span(), text).remedy("choose a range without it"));
+                    self.add(Mistake::at(written.span(), text).remedy("choose a range without it"));
                 }
             }
         }
@@ -43,7 +43,7 @@ impl Check<'_> {
             for Entry { node, .. } in nodes.iter().filter(|entry| entry.whole && entry.node.address.is_none()) {
                 if let Some(name) = &node.name {
                     let text = format!("node `{}` has no address, and the master has no range to take one from", name.get_ref());
-                    self.add(Problem::at(name.span(), text).remedy("give it an `address`, or set `range` under [network]"));
+                    self.add(Mistake::at(name.span(), text).remedy("give it an `address`, or set `range` under [network]"));
                 }
             }
         }
@@ -63,7 +63,7 @@ impl Check<'_> {
     pub(super) fn usable(&mut self, net: HostNet, address: Ipv4Addr, span: &std::ops::Range<usize>, what: &str) {
         if let Err(why) = net.usable(address) {
             let text = format!("{what}, {address}, is {why}");
-            self.add(Problem::at(span.clone(), text).remedy(format!(
+            self.add(Mistake::at(span.clone(), text).remedy(format!(
                 "choose one between {} and {}",
                 net.network(),
                 net.broadcast()

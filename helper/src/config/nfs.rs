@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::raw::{self, HomePath};
 use super::resolve::{Check, value};
-use super::source::Problem;
+use super::source::Mistake;
 use crate::site::{Home, Nfs};
 use crate::types::{AbsolutePath, FileSystemType, MountOptions};
 
@@ -13,21 +13,21 @@ impl Check<'_> {
         if raw.home_server.is_none() {
             if let Some(fstype) = &raw.home_type {
                 let text = "`home_type` is given, but the home comes from the master";
-                self.add(Problem::at(fstype.span(), text).remedy("name the server with `home_server`, or remove `home_type`"));
+                self.add(Mistake::at(fstype.span(), text).remedy("name the server with `home_server`, or remove `home_type`"));
             }
         } else {
             if let Some(squash) = &raw.root_squash_home {
                 let text = "`root_squash_home` has no effect: the home comes from another server";
-                self.add(Problem::at(squash.span(), text).remedy("remove it, and set it on that server"));
+                self.add(Mistake::at(squash.span(), text).remedy("remove it, and set it on that server"));
             }
             if let Some(home) = raw.home.as_ref().filter(|home| *home.get_ref() == HomePath::None) {
                 self.add(
-                    Problem::at(home.span(), "`home` is \"none\", but `home_server` names one").remedy("remove one of them"),
+                    Mistake::at(home.span(), "`home` is \"none\", but `home_server` names one").remedy("remove one of them"),
                 );
             }
         }
         if let Some(threads) = raw.threads.as_ref().filter(|threads| !(1..=1024).contains(threads.get_ref())) {
-            self.add(Problem::at(threads.span(), "`threads` must be between 1 and 1024").remedy("8 serves a few dozen nodes"));
+            self.add(Mistake::at(threads.span(), "`threads` must be between 1 and 1024").remedy("8 serves a few dozen nodes"));
         }
         let default_home: AbsolutePath = "/home".parse().ok()?;
         let path = match value(raw.home) {

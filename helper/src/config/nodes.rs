@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::raw::{Entry, Raw};
 use super::resolve::Check;
-use super::source::Problem;
+use super::source::Mistake;
 use crate::site::{Dhcp, Master, Network};
 use crate::types::{AddressRange, HostName, HostNet, Mac};
 
@@ -36,27 +36,27 @@ impl Check<'_> {
                 if let Some((other, called)) = names.insert(fqdn, ("another node", name.get_ref().clone())) {
                     let same = if called == *name.get_ref() { "" } else { ", which is the same in this domain" };
                     let text = format!("{other} is called `{called}` already{same}");
-                    self.add(Problem::at(name.span(), text).remedy("give each machine a name of its own"));
+                    self.add(Mistake::at(name.span(), text).remedy("give each machine a name of its own"));
                 }
             } else if *whole {
-                self.add(Problem::at(span.clone(), "this node has no name").remedy("add name = \"…\""));
+                self.add(Mistake::at(span.clone(), "this node has no name").remedy("add name = \"…\""));
             }
             match &node.mac {
                 Some(written) if written.get_ref().0.is_empty() => {
                     self.add(
-                        Problem::at(written.span(), format!("{called} has an empty list of MACs")).remedy("name at least one"),
+                        Mistake::at(written.span(), format!("{called} has an empty list of MACs")).remedy("name at least one"),
                     );
                 }
                 Some(written) => {
                     for mac in &written.get_ref().0 {
                         if let Some(other) = macs.insert(*mac, called.clone()) {
                             let text = format!("{mac} belongs to {other} already");
-                            self.add(Problem::at(written.span(), text).remedy("each network card is of one machine"));
+                            self.add(Mistake::at(written.span(), text).remedy("each network card is of one machine"));
                         }
                     }
                 }
                 None if *whole => {
-                    self.add(Problem::at(span.clone(), format!("{called} has no MAC")).remedy("add mac = \"52:54:00:12:34:56\""));
+                    self.add(Mistake::at(span.clone(), format!("{called} has no MAC")).remedy("add mac = \"52:54:00:12:34:56\""));
                 }
                 None => {}
             }
@@ -64,7 +64,7 @@ impl Check<'_> {
                 self.node_address(address.get_ref().0, &address.span(), network.address, pool);
                 if let Some(other) = addresses.insert(address.get_ref().0, called.clone()) {
                     let text = format!("{} is the address of {other} already", address.get_ref());
-                    self.add(Problem::at(address.span(), text).remedy("give each machine an address of its own"));
+                    self.add(Mistake::at(address.span(), text).remedy("give each machine an address of its own"));
                 }
             }
         }
@@ -74,7 +74,7 @@ impl Check<'_> {
     fn name_fits(&mut self, fqdn: &str, span: std::ops::Range<usize>) {
         if fqdn.len() > HostName::MAX {
             let text = format!("`{fqdn}` has {} characters, a host name at most {}", fqdn.len(), HostName::MAX);
-            self.add(Problem::at(span, text).remedy("shorten the name, or `domain` under [cluster]"));
+            self.add(Mistake::at(span, text).remedy("shorten the name, or `domain` under [cluster]"));
         }
     }
 
@@ -82,7 +82,7 @@ impl Check<'_> {
         self.usable(net, address, span, "the node's address");
         if pool.is_some_and(|pool| pool.contains(address)) {
             let text = format!("{address} lies inside `range`, which is for machines without an address of their own");
-            self.add(Problem::at(span.clone(), text).remedy("choose an address outside the range, or a smaller range"));
+            self.add(Mistake::at(span.clone(), text).remedy("choose an address outside the range, or a smaller range"));
         }
     }
 }

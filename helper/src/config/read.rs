@@ -5,60 +5,60 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::raw::{Entry, Profile, Raw, TABLES};
-use super::source::Problem;
+use super::source::Mistake;
 use crate::types::OverlayName;
 
-/// Reads every table of the merged document; what is wrong goes to `problems` and is left out.
-pub(super) fn read(document: DeTable<'_>, problems: &mut Vec<Problem>) -> Raw {
+/// Reads every table of the merged document; what is wrong goes to `mistakes` and is left out.
+pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
     let mut raw = Raw::default();
     for (key, value) in document {
         match key.get_ref().as_ref() {
-            "cluster" => raw.cluster = section(value, problems).0,
-            "network" => raw.network = section(value, problems).0,
-            "master" => raw.master = section(value, problems).0,
-            "client" => raw.client = section(value, problems).0,
-            "nfs" => raw.nfs = section(value, problems).0,
-            "boot" => raw.boot = section(value, problems).0,
+            "cluster" => raw.cluster = section(value, mistakes).0,
+            "network" => raw.network = section(value, mistakes).0,
+            "master" => raw.master = section(value, mistakes).0,
+            "client" => raw.client = section(value, mistakes).0,
+            "nfs" => raw.nfs = section(value, mistakes).0,
+            "boot" => raw.boot = section(value, mistakes).0,
             "profile" => match value.into_inner() {
-                DeValue::Table(profiles) => raw.profiles = read_profiles(profiles, problems),
-                _ => problems.push(Problem::at(key.span(), "`profile` is not a table").remedy("write [profile.NAME]")),
+                DeValue::Table(profiles) => raw.profiles = read_profiles(profiles, mistakes),
+                _ => mistakes.push(Mistake::at(key.span(), "`profile` is not a table").remedy("write [profile.NAME]")),
             },
             "node" => match value.into_inner() {
-                DeValue::Array(nodes) => raw.nodes = nodes.into_iter().map(|node| entry(node, problems)).collect(),
-                _ => problems.push(Problem::at(key.span(), "`node` is not a list").remedy("write [[node]], with two brackets")),
+                DeValue::Array(nodes) => raw.nodes = nodes.into_iter().map(|node| entry(node, mistakes)).collect(),
+                _ => mistakes.push(Mistake::at(key.span(), "`node` is not a list").remedy("write [[node]], with two brackets")),
             },
             name => {
                 let text = format!("unknown table or key `{name}`");
-                problems.push(Problem::at(key.span(), text).remedy(format!("use one of {}", TABLES.join(", "))));
+                mistakes.push(Mistake::at(key.span(), text).remedy(format!("use one of {}", TABLES.join(", "))));
             }
         }
     }
     raw
 }
 
-fn read_profiles(profiles: DeTable<'_>, problems: &mut Vec<Problem>) -> Vec<(Spanned<OverlayName>, Profile)> {
+fn read_profiles(profiles: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Vec<(Spanned<OverlayName>, Profile)> {
     let mut read = Vec::new();
     for (key, value) in profiles {
-        let profile = section(value, problems).0;
+        let profile = section(value, mistakes).0;
         match key.get_ref().parse() {
             Ok(name) => read.push((Spanned::new(key.span(), name), profile)),
-            Err(wrong) => problems.push(Problem::at(key.span(), format!("profile {wrong}"))),
+            Err(wrong) => mistakes.push(Mistake::at(key.span(), format!("profile {wrong}"))),
         }
     }
     read
 }
 
-fn entry(value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> Entry {
+fn entry(value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> Entry {
     let span = value.span();
-    let (node, whole) = section(value, problems);
+    let (node, whole) = section(value, mistakes);
     Entry { span, node, whole }
 }
 
 /// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found.
-fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, problems: &mut Vec<Problem>) -> (T, bool) {
+fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> (T, bool) {
     if value.get_ref().as_table().is_none() {
         // serde would take a list for the table's keys in the order of their declaration.
-        problems.push(Problem::at(value.span(), "this is not a table").remedy("write [NAME], and `key = value` below it"));
+        mistakes.push(Mistake::at(value.span(), "this is not a table").remedy("write [NAME], and `key = value` below it"));
         return (T::default(), false);
     }
     let mut whole = true;
@@ -68,10 +68,10 @@ fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, probl
             Err(error) => {
                 whole = false;
                 let span = error.span().unwrap_or_else(|| value.span());
-                if sort_out::<T>(&mut value, &span, problems) {
+                if sort_out::<T>(&mut value, &span, mistakes) {
                     continue;
                 }
-                problems.push(Problem::at(span.clone(), plain(error.message())));
+                mistakes.push(Mistake::at(span.clone(), plain(error.message())));
                 if !take_out(value.get_mut(), &span) {
                     return (T::default(), false);
                 }
@@ -97,7 +97,7 @@ fn plain(message: &str) -> String {
 fn sort_out<'text, T: DeserializeOwned>(
     table: &mut Spanned<DeValue<'text>>,
     span: &std::ops::Range<usize>,
-    problems: &mut Vec<Problem>,
+    mistakes: &mut Vec<Mistake>,
 ) -> bool {
     let DeValue::Table(entries) = table.get_mut() else { return false };
     let found = entries.iter().find(|(_, value)| value.span() == *span && value.get_ref().is_array());
@@ -106,18 +106,18 @@ fn sort_out<'text, T: DeserializeOwned>(
     };
     let with =
         |elements: Vec<Spanned<DeValue<'text>>>| Spanned::new(span.clone(), DeValue::Array(elements.into_iter().collect()));
-    let (mut kept, before) = (Vec::new(), problems.len());
+    let (mut kept, before) = (Vec::new(), mistakes.len());
     for element in elements {
         let mut alone = entries.clone();
         alone.insert(key.clone(), with(vec![element.clone()]));
         let read = T::deserialize(ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(alone))));
         match read.err().filter(|error| error.span().as_ref() == Some(span)) {
-            Some(error) => problems.push(Problem::at(element.span(), plain(error.message()))),
+            Some(error) => mistakes.push(Mistake::at(element.span(), plain(error.message()))),
             None => kept.push(element),
         }
     }
     entries.insert(key, with(kept));
-    problems.len() > before
+    mistakes.len() > before
 }
 
 /// Removes the innermost entry that covers `span`; false when there is none.

@@ -4,14 +4,14 @@
 use toml::Spanned;
 
 use super::raw::{self, Firmware, Raw};
-use super::source::Problem;
+use super::source::Mistake;
 use crate::machine::facts::Facts;
 use crate::site::{Boot, Client, Node, Profile, Site};
 
-/// Checks `raw` and fills in the defaults; `None` when `problems` is not empty afterwards.
-pub(super) fn resolve(raw: Raw, facts: &Facts, problems: &mut Vec<Problem>) -> Option<Site> {
-    let clean = problems.is_empty();
-    let mut check = Check { facts, problems };
+/// Checks `raw` and fills in the defaults; `None` when `mistakes` is not empty afterwards.
+pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> Option<Site> {
+    let clean = mistakes.is_empty();
+    let mut check = Check { facts, mistakes };
     let network = check.network(&raw.network, &raw.nodes, clean);
     let master = check.master(&raw.master, raw.network.interface.as_ref(), clean);
     check.names_known(&raw);
@@ -20,7 +20,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, problems: &mut Vec<Problem>) -> O
     }
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);
-    if !problems.is_empty() {
+    if !mistakes.is_empty() {
         return None;
     }
     Some(Site {
@@ -75,21 +75,21 @@ fn resolved_node(raw: raw::Node) -> Option<Node> {
 /// What the checks need, and where they complain.
 pub(super) struct Check<'a> {
     pub(super) facts: &'a Facts,
-    pub(super) problems: &'a mut Vec<Problem>,
+    pub(super) mistakes: &'a mut Vec<Mistake>,
 }
 
 impl Check<'_> {
-    pub(super) fn add(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    pub(super) fn add(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
     }
 
     fn boot(&mut self, raw: raw::Boot) -> Option<Boot> {
         if let Some(keep) = raw.keep.as_ref().filter(|keep| *keep.get_ref() == 0) {
-            self.add(Problem::at(keep.span(), "`keep` must be at least 1").remedy("2 leaves one image to fall back to"));
+            self.add(Mistake::at(keep.span(), "`keep` must be at least 1").remedy("2 leaves one image to fall back to"));
         }
         if let Some(firmware) = raw.firmware.as_ref().filter(|firmware| firmware.get_ref().is_empty()) {
             self.add(
-                Problem::at(firmware.span(), "`firmware` is empty, so no machine could boot")
+                Mistake::at(firmware.span(), "`firmware` is empty, so no machine could boot")
                     .remedy("name \"bios\", \"uefi\" or both"),
             );
         }

@@ -1,7 +1,8 @@
-//! Where a value was written, and the messages that say so.
+//! Where a value was written, and the problems that say so.
 
-use std::fmt;
 use std::ops::Range;
+
+use crate::types::Problem;
 
 /// The configuration files one after the other, as one text: a span tells which file, line and column it is from.
 #[derive(Debug, Clone, Default)]
@@ -40,20 +41,13 @@ impl Sources {
         self.files.first().map_or("", |source| &source.name)
     }
 
-    /// Resolves a problem to a message with file, line, column and caret.
+    /// Works out file, line, column and caret.
     #[must_use]
-    pub fn explain(&self, problem: &Problem) -> Message {
-        let span = problem.span.clone().unwrap_or(0..0);
-        let (Some(Source { name, text, base, lines }), Some(_)) = (self.file_at(span.start), &problem.span) else {
-            let file = self.first_name().to_owned();
-            return Message {
-                file,
-                line: 0,
-                column: 0,
-                problem: problem.text.clone(),
-                excerpt: String::new(),
-                remedy: problem.remedy.clone(),
-            };
+    pub fn explain(&self, mistake: &Mistake) -> Problem {
+        let span = mistake.span.clone().unwrap_or(0..0);
+        let (Some(Source { name, text, base, lines }), Some(_)) = (self.file_at(span.start), &mistake.span) else {
+            let problem = Problem::new(self.first_name(), &mistake.what);
+            return Problem { remedy: mistake.remedy.clone(), ..problem };
         };
         let clamp = |offset: usize| {
             let mut offset = offset.saturating_sub(*base).min(text.len());
@@ -67,13 +61,13 @@ impl Sources {
         let line_start = line.checked_sub(1).and_then(|line| lines.get(line)).copied().unwrap_or(0);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let width = text[start..end.clamp(start, line_end.max(start))].chars().count().max(1);
-        Message {
+        Problem {
             file: name.clone(),
             line,
             column: text[line_start..start].chars().count() + 1,
-            problem: problem.text.clone(),
+            what: mistake.what.clone(),
             excerpt: caret(&text[line_start..line_end], text[line_start..start].chars().count(), width),
-            remedy: problem.remedy.clone(),
+            remedy: mistake.remedy.clone(),
         }
     }
 }
@@ -84,28 +78,28 @@ fn caret(line: &str, before: usize, width: usize) -> String {
     format!("  | {}\n  | {pad}{}", line.trim_end(), "^".repeat(width))
 }
 
-/// One thing that is wrong with the configuration.
+/// One thing that is wrong with the configuration: a [`Problem`] whose place is not worked out yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Mistake {
     /// Where, in [`Sources`]; `None` when nothing in the files is to blame, but something is missing.
     pub span: Option<Range<usize>>,
     /// What is wrong.
-    pub text: String,
-    /// What would be right, when the text does not say so already.
+    pub what: String,
+    /// What would be right.
     pub remedy: Option<String>,
 }
 
-impl Problem {
-    /// A problem at a place.
+impl Mistake {
+    /// Something wrong at a place.
     #[must_use]
-    pub fn at(span: Range<usize>, text: impl Into<String>) -> Self {
-        Self { span: Some(span), text: text.into(), remedy: None }
+    pub fn at(span: Range<usize>, what: impl Into<String>) -> Self {
+        Self { span: Some(span), what: what.into(), remedy: None }
     }
 
     /// Something that is missing altogether.
     #[must_use]
-    pub fn missing(text: impl Into<String>) -> Self {
-        Self { span: None, text: text.into(), remedy: None }
+    pub fn missing(what: impl Into<String>) -> Self {
+        Self { span: None, what: what.into(), remedy: None }
     }
 
     /// Says what would be right.
@@ -113,35 +107,6 @@ impl Problem {
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
-    }
-}
-
-/// A problem with its place worked out; printed as `FILE:LINE:COLUMN: what is wrong`, the line, a caret, the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Message {
-    /// The file's name.
-    pub file: String,
-    /// The line, from 1; 0 when the problem has no place.
-    pub line: usize,
-    /// The column in characters, from 1; 0 when the problem has no place.
-    pub column: usize,
-    /// What is wrong.
-    pub problem: String,
-    /// The line and a caret.
-    #[serde(skip)]
-    pub excerpt: String,
-    /// What would be right.
-    pub remedy: Option<String>,
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line == 0 {
-            write!(f, "{}: {}", self.file, self.problem)?;
-        } else {
-            write!(f, "{}:{}:{}: {}\n{}", self.file, self.line, self.column, self.problem, self.excerpt)?;
-        }
-        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, "\n  = {remedy}"))
     }
 }
 
@@ -154,8 +119,8 @@ mod tests {
         let mut sources = Sources::default();
         sources.add("a.conf".into(), "x = 1\n".into());
         let base = sources.add("b.conf".into(), "\n\tname = \"ä\"\n".into());
-        let message = sources.explain(&Problem::at(base + 9..base + 13, "odd").remedy("even"));
-        assert_eq!(message.to_string(), "b.conf:2:9: odd\n  | \tname = \"ä\"\n  | \t       ^^^\n  = even");
+        let problem = sources.explain(&Mistake::at(base + 9..base + 13, "odd").remedy("even"));
+        assert_eq!(problem.to_string(), "b.conf:2:9: odd\n  | \tname = \"ä\"\n  | \t       ^^^\n  = even");
     }
 
     #[test]
@@ -164,9 +129,9 @@ mod tests {
         sources.add("a".into(), "ä\n".into());
         for start in 0..9 {
             for end in 0..9 {
-                let _ = sources.explain(&Problem::at(start..end, "")).to_string();
+                let _ = sources.explain(&Mistake::at(start..end, "")).to_string();
             }
         }
-        let _ = Sources::default().explain(&Problem::missing("x")).to_string();
+        let _ = Sources::default().explain(&Mistake::missing("x")).to_string();
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::Global;
-use crate::config::{self, Message, Outcome};
+use crate::config::{self, Outcome};
 use crate::disk::commit::{Lock, plan_for};
 use crate::disk::manifest::Ours;
 use crate::disk::plan::Plan;
@@ -21,6 +21,7 @@ use crate::render::initcpio;
 use crate::render::menus;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
+use crate::types::Problem;
 
 /// The tree that a run works on.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ pub enum Configured {
     /// No key is set; the names of the files that were read.
     Not(String),
     /// Every problem.
-    Wrong(Vec<Message>),
+    Wrong(Vec<Problem>),
     /// It is right.
     Yes(Box<Wanted>),
 }
@@ -132,7 +133,7 @@ pub fn read(target: &Target, config: Option<&Path>) -> Result<Configured> {
     let facts = Facts::gather(&target.root, target.running)?;
     Ok(match config::parse(&texts, &facts) {
         Outcome::NotConfigured => Configured::Not(texts.first().map(|(name, _)| name.clone()).unwrap_or_default()),
-        Outcome::Wrong(messages) => Configured::Wrong(messages),
+        Outcome::Wrong(problems) => Configured::Wrong(problems),
         Outcome::Site(site) => {
             let overlays = overlay::load(&target.root, &site)?;
             Configured::Yes(Box::new(Wanted { site: *site, facts, overlays }))
@@ -148,9 +149,9 @@ pub fn read_site(target: &Target, config: Option<&Path>) -> Result<Wanted> {
     match read(target, config)? {
         Configured::Yes(wanted) => Ok(*wanted),
         Configured::Not(file) => bail!("{file}: not configured yet; set at least `address` under [network] and one [[node]]"),
-        Configured::Wrong(messages) => {
-            let count = messages.len();
-            let text: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        Configured::Wrong(problems) => {
+            let count = problems.len();
+            let text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
             bail!("{text}{count} problem{} in the configuration; nothing was changed", if count == 1 { "" } else { "s" })
         }
     }

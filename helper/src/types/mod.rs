@@ -56,6 +56,7 @@ mod host;
 mod kernel;
 mod mac;
 mod net;
+mod problem;
 mod service;
 mod text;
 
@@ -63,6 +64,7 @@ pub use host::HostName;
 pub use kernel::{CommandLine, Kernel, ModuleName, compare_versions};
 pub use mac::Mac;
 pub use net::{Address, AddressRange, HostNet, InterfaceName, RemoteDevice, RootServer};
+pub use problem::Problem;
 pub use service::Service;
 use text::is_file_name;
 pub use text::{AbsolutePath, FileSystemType, MountOptions, OverlayName};

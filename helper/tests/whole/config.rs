@@ -291,10 +291,10 @@ fn what_is_missing_altogether_is_named() {
     let place = Place::small();
     place.write("etc/voidclust.conf", "[master]\nmac = \"52:54:00:00:00:01\"\n");
     let ran = place.run(&["check"]).ended(1);
-    assert!(ran.err.starts_with("ROOT/etc/voidclust.conf: the master's address is missing\n  = set it under"), "{}", ran.err);
+    assert!(ran.err.starts_with("ROOT/etc/voidclust.conf: the master's address is missing; set it under"), "{}", ran.err);
     place.write("etc/voidclust.conf", "[network]\naddress = \"10.0.0.1/8\"\n");
     let ran = place.run(&["check"]).ended(1);
-    assert!(ran.err.contains("the master's MAC cannot be read") && ran.err.contains("= set `mac` under [master]"), "{}", ran.err);
+    assert!(ran.err.contains("the master's MAC cannot be read") && ran.err.contains("; set `mac` under [master]"), "{}", ran.err);
 }
 
 /// The mistake is where the second of two equals is written.
