@@ -4,51 +4,21 @@
 //! run finishes the work (pending.toml names what we were about to write, so that it is known as ours) and sweeps what
 //! was written aside. One sync per file system, not per file: ten thousand nodes would be ten thousand journal commits.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags};
 
+use crate::disk::aside::{Aside, temporary};
+pub use crate::disk::lock::Lock;
 use crate::disk::manifest::{Manifest, Ours};
 use crate::disk::plan::{Plan, Step};
 use crate::disk::root::{Root, split};
 use crate::disk::tree::{Item, Tree};
 use crate::paths;
 
-/// The right to change files: held while it lives, one at a time per root.
-#[derive(Debug)]
-pub struct Lock<'root> {
-    root: &'root Root,
-    file: File,
-}
-
-impl<'root> Lock<'root> {
-    /// Takes the lock, waiting for nobody.
-    ///
-    /// # Errors
-    /// When another run holds it, or the lock file cannot be made.
-    pub fn take(root: &'root Root) -> Result<Self> {
-        let (folder, name) = split(paths::LOCK);
-        let folder = root.folder(folder)?;
-        // The file is never replaced or removed: two runs could then lock two files of one name.
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o600));
-        let file = File::from(file.with_context(|| format!("{}: cannot open the lock", root.display(paths::LOCK)))?);
-        match file.try_lock() {
-            Ok(()) => Ok(Self { root, file }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                bail!("{}: another voidclust is at work on this root; wait for it to end", root.display(paths::LOCK))
-            }
-            Err(std::fs::TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("{}: cannot lock", root.display(paths::LOCK)))
-            }
-        }
-    }
-
+impl Lock<'_> {
     /// Carries the Plan out.
     ///
     /// # Errors
@@ -60,7 +30,7 @@ impl<'root> Lock<'root> {
             let more = if more > 0 { format!(" (and {more} more such paths)") } else { String::new() };
             bail!("{}: {what} stands here{more}; move it away, or let --force replace files", self.root.display(path));
         }
-        let mut aside = Aside { root: self.root, folders: BTreeMap::new(), written: Vec::new() };
+        let mut aside = Aside::new(self.root);
         aside.sweep(plan)?;
         if plan.changes().next().is_some() {
             let items = plan.changes().filter_map(|(path, step)| match step {
@@ -90,7 +60,7 @@ impl<'root> Lock<'root> {
     /// # Errors
     /// When the disk refuses.
     pub fn forget_state(self) -> Result<()> {
-        let mut aside = Aside { root: self.root, folders: BTreeMap::new(), written: Vec::new() };
+        let mut aside = Aside::new(self.root);
         for path in [paths::PENDING, paths::MANIFEST, paths::LOCK] {
             aside.remove(path)?;
         }
@@ -100,7 +70,7 @@ impl<'root> Lock<'root> {
     /// Writes a file of our own state, on the disk before it takes its name.
     fn save(&self, path: &str, manifest: &Manifest) -> Result<()> {
         let item = Item::File { bytes: manifest.text().into_bytes().into(), mode: 0o600 };
-        let mut aside = Aside { root: self.root, folders: BTreeMap::new(), written: Vec::new() };
+        let mut aside = Aside::new(self.root);
         aside.write(&[(path, &item)])?;
         let (parent, name) = split(path);
         let folder = aside.folder(parent)?;
@@ -110,13 +80,6 @@ impl<'root> Lock<'root> {
         rustix::fs::fsync(file.with_context(context)?).with_context(context)?;
         aside.rename()?;
         rustix::fs::fsync(aside.folder(parent)?).with_context(context)
-    }
-}
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        // Closing the file is not enough: a program that is being started may hold a copy of the descriptor for a moment.
-        let _ = self.file.unlock();
     }
 }
 
@@ -142,141 +105,10 @@ pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> b
     })
 }
 
-/// Files written under temporary names, in the folders where they will stand.
-struct Aside<'root> {
-    root: &'root Root,
-    folders: BTreeMap<String, OwnedFd>,
-    /// Folder and name of each.
-    written: Vec<(String, String)>,
-}
-
-fn temporary(name: &str) -> String {
-    format!("{}{name}", paths::TEMP_PREFIX)
-}
-
-impl Aside<'_> {
-    fn folder(&mut self, relative: &str) -> Result<&OwnedFd> {
-        if !self.folders.contains_key(relative) {
-            let folder = self.root.folder(relative)?;
-            self.folders.insert(relative.to_owned(), folder);
-        }
-        self.folders.get(relative).with_context(|| format!("{}: not open", self.root.display(relative)))
-    }
-
-    /// Removes what a killed run wrote aside, in every folder that the Plan touches or knows.
-    fn sweep(&mut self, plan: &Plan) -> Result<()> {
-        let known = plan.steps.keys().map(|path| split(path).0).chain([paths::STATE]);
-        for folder in known.collect::<BTreeSet<_>>() {
-            if self.root.existing_folder(folder)?.is_none() {
-                continue;
-            }
-            for name in self.root.list(folder)?.unwrap_or_default() {
-                if name.starts_with(paths::TEMP_PREFIX) {
-                    self.remove(&format!("{folder}/{name}"))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes files under their temporary names. Each is listed before it is there, so that a failure sweeps all.
-    fn write(&mut self, items: &[(&str, &Item)]) -> Result<()> {
-        for (path, _) in items {
-            let (parent, name) = split(path);
-            self.folder(parent)?;
-            self.written.push((parent.to_owned(), name.to_owned()));
-        }
-        let (root, folders) = (self.root, &self.folders);
-        in_parallel(items, |(path, item)| {
-            let (parent, name) = split(path);
-            let context = || format!("{}: cannot write", root.display(path));
-            let folder = folders.get(parent).with_context(context)?;
-            write_one(folder, &temporary(name), item).with_context(context)
-        })
-    }
-
-    /// Syncs each file system that holds one of our folders, once.
-    fn sync(&self) -> Result<()> {
-        let mut synced = BTreeSet::new();
-        for (path, folder) in &self.folders {
-            let context = || format!("{}: cannot sync", self.root.display(path));
-            if synced.insert(rustix::fs::fstat(folder).with_context(context)?.st_dev) {
-                rustix::fs::syncfs(folder).with_context(context)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives every file its name.
-    fn rename(&mut self) -> Result<()> {
-        let (root, folders) = (self.root, &self.folders);
-        in_parallel(&self.written, |(parent, name)| {
-            let context = || format!("{}/{name}: cannot replace; run again to finish", root.display(parent));
-            let folder = folders.get(parent).with_context(context)?;
-            rustix::fs::renameat(folder, temporary(name), folder, name.as_str()).with_context(context)
-        })?;
-        self.written.clear();
-        Ok(())
-    }
-
-    fn remove(&mut self, path: &str) -> Result<()> {
-        let (parent, name) = split(path);
-        let root = self.root;
-        match rustix::fs::unlinkat(self.folder(parent)?, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error).with_context(|| format!("{}: cannot remove", root.display(path))),
-        }
-    }
-}
-
-fn write_one(folder: &OwnedFd, temporary: &str, item: &Item) -> std::io::Result<()> {
-    match item {
-        Item::Link(target) => {
-            match rustix::fs::unlinkat(folder, temporary, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(error.into()),
-            }
-            rustix::fs::symlinkat(target.as_str(), folder, temporary)?;
-        }
-        Item::File { bytes, mode } => {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            // Born unreadable: an overlay's secrets are never open, not even for a moment.
-            let mut file = File::from(rustix::fs::openat(folder, temporary, flags, Mode::from_raw_mode(0o600))?);
-            file.write_all(bytes)?;
-            rustix::fs::fchmod(&file, Mode::from_raw_mode(*mode))?;
-        }
-    }
-    Ok(())
-}
-
-/// Does `work` for every item, on all processors when there are many; the first error is returned.
-fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    /// Fewer are done sooner than a thread is started.
-    const MANY: usize = 256;
-    let workers = if items.len() < MANY { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
-    let share = items.len().div_ceil(workers).max(1);
-    std::thread::scope(|scope| {
-        let work = &work;
-        let workers: Vec<_> = items.chunks(share).map(|part| scope.spawn(move || part.iter().try_for_each(work))).collect();
-        let lost = |_| Err(anyhow::anyhow!("a thread that wrote files ended early"));
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(lost)).fold(Ok(()), Result::and)
-    })
-}
-
-impl Drop for Aside<'_> {
-    fn drop(&mut self) {
-        for (parent, name) in &self.written {
-            if let Some(folder) = self.folders.get(parent) {
-                // Best effort: what cannot be removed now is swept by the next run.
-                let _ = rustix::fs::unlinkat(folder, temporary(name), AtFlags::empty());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     fn commit(root: &Root, tree: &Tree, force: bool) -> Result<usize> {
         let lock = Lock::take(root)?;
@@ -351,13 +183,6 @@ mod tests {
         commit(&root, &Tree::default(), false).unwrap();
         Lock::take(&root).unwrap().forget_state().unwrap();
         assert!(listing(&root, "etc").is_empty() && listing(&root, paths::STATE).is_empty());
-    }
-
-    #[test]
-    fn one_run_at_a_time() {
-        let (_dir, root) = setup();
-        let _first = Lock::take(&root).unwrap();
-        assert!(Lock::take(&root).unwrap_err().to_string().contains("another voidclust"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Trees on a disk: what they ought to hold, what they hold, and the one way to change them.
 
 pub mod archive;
+mod aside;
 pub mod commit;
+pub mod lock;
 pub mod manifest;
 pub mod plan;
 pub mod root;

@@ -13,7 +13,7 @@ use super::mkinitcpio::Mkinitcpio;
 use super::progress::Progress;
 use super::store::{SCRATCH, Store, initramfs};
 use super::{inputs, kernel_path};
-use crate::disk::commit::Lock;
+use crate::disk::lock::Lock;
 use crate::disk::root::{Found, Root};
 use crate::disk::tree::{Item, Tree};
 use crate::paths;

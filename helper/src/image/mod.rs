@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::commit::Lock;
+use crate::disk::lock::Lock;
 use crate::disk::root::Root;
 use crate::disk::tree::Tree;
 use crate::machine::facts::Facts;

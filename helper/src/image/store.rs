@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use sha2::{Digest, Sha256};
 
 use super::{INITRAMFS, Image, KERNEL, Part};
-use crate::disk::commit::Lock;
+use crate::disk::lock::Lock;
 use crate::disk::root::Root;
 use crate::disk::tree::hex;
 use crate::paths;

@@ -1,0 +1,60 @@
+//! One run at a time: the right to change files under a root.
+
+use std::fs::File;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{Mode, OFlags};
+
+use crate::disk::root::{Root, split};
+use crate::paths;
+
+/// The right to change files: held while it lives, one at a time per root.
+#[derive(Debug)]
+pub struct Lock<'root> {
+    pub(super) root: &'root Root,
+    file: File,
+}
+
+impl<'root> Lock<'root> {
+    /// Takes the lock, waiting for nobody.
+    ///
+    /// # Errors
+    /// When another run holds it, or the lock file cannot be made.
+    pub fn take(root: &'root Root) -> Result<Self> {
+        let (folder, name) = split(paths::LOCK);
+        let folder = root.folder(folder)?;
+        // The file is never replaced or removed: two runs could then lock two files of one name.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o600));
+        let file = File::from(file.with_context(|| format!("{}: cannot open the lock", root.display(paths::LOCK)))?);
+        match file.try_lock() {
+            Ok(()) => Ok(Self { root, file }),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                bail!("{}: another voidclust is at work on this root; wait for it to end", root.display(paths::LOCK))
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{}: cannot lock", root.display(paths::LOCK)))
+            }
+        }
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that is being started may hold a copy of the descriptor for a moment.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let _first = Lock::take(&root).unwrap();
+        assert!(Lock::take(&root).unwrap_err().to_string().contains("another voidclust"));
+    }
+}
