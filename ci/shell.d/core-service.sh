@@ -45,8 +45,14 @@ test_a_plain_root_is_left_alone() {
 
 test_what_was_left_out_is_said_and_the_boot_goes_on() {
 	broken=1
-	contains "$(stage1; echo on)" "WARNING: not all of it was laid"
-	contains "$(stage1; echo on)" on
+	contains "$(
+		stage1
+		echo on
+	)" "WARNING: not all of it was laid"
+	contains "$(
+		stage1
+		echo on
+	)" on
 }
 
 test_rc_conf_of_an_overlay_is_read_again() {

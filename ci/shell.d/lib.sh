@@ -5,8 +5,14 @@
 initcpio=srcpkgs/cluster-client-initcpio/files
 overlays=srcpkgs/cluster-overlays/files
 
-fail() { echo "$*"; exit 1; }
-skip() { echo "$*"; exit 77; }
+fail() {
+	echo "$*"
+	exit 1
+}
+skip() {
+	echo "$*"
+	exit 77
+}
 
 # ash has no pipefail, the tests no pipes that matter.
 ok() { "$@" || fail "status $? of: $*"; }
@@ -15,13 +21,13 @@ same() { [ "$1" = "$2" ] || fail "want: $2
  got: $1"; }
 contains() {
 	case "$1" in
-		*"$2"*) ;;
-		*) fail "no '$2' in: $1" ;;
+	*"$2"*) ;;
+	*) fail "no '$2' in: $1" ;;
 	esac
 }
 lacks() {
 	case "$1" in
-		*"$2"*) fail "'$2' is in: $1" ;;
+	*"$2"*) fail "'$2' is in: $1" ;;
 	esac
 }
 gone() { ! is_there "$1" || fail "$1 is there"; }
@@ -36,7 +42,10 @@ getarg() {
 	value="$(sed -n "s/^$1=//p" "$T/cmdline" | tail -n 1)"
 	echo "${value:-$2}"
 }
-launch_interactive_shell() { echo "SHELL"; exit 3; }
+launch_interactive_shell() {
+	echo "SHELL"
+	exit 3
+}
 
 # Physical cards of a machine: NAME INDEX MAC CARRIER, CARRIER empty when it is down.
 card() {

@@ -20,10 +20,16 @@ load() {
 		echo $(($(cat "$T/clock") + $1)) >"$T/clock"
 	}
 	# Bounding is tested by itself.
-	netroot_bounded() { shift; "$@"; }
+	netroot_bounded() {
+		shift
+		"$@"
+	}
 	netroot_has_address() { :; }
 	mountpoint() { return 1; }
-	reboot() { echo "REBOOT $*"; exit 4; }
+	reboot() {
+		echo "REBOOT $*"
+		exit 4
+	}
 	nfs_mount_handler() {
 		echo "$nfs_option" >>"$T/tries"
 		[ "$(grep -c . "$T/tries")" -gt "${fails:-0}" ] || return 32
@@ -134,7 +140,10 @@ test_the_network_is_tried_again_with_each_mount() {
 	netroot_mount_and_check() { :; }
 	netroot_net() {
 		echo net >>"$T/net"
-		[ "$(grep -c . "$T/net")" -lt 4 ] || { nfs_server=10.0.0.1; netroot_has_address() { :; }; }
+		[ "$(grep -c . "$T/net")" -lt 4 ] || {
+			nfs_server=10.0.0.1
+			netroot_has_address() { :; }
+		}
 	}
 	ok netroot_mount_handler "$T/root" >"$T/out"
 	same "$(grep -c . "$T/net")" 4
@@ -189,8 +198,8 @@ test_a_command_that_hangs_is_cut_off_with_all_it_started() {
 	contains "$(cat "$T/out")" "cut off after 1 s: hang"
 	# An orphan that nobody has waited for yet is over, too.
 	case "$(sed 's/.*) //' "/proc/$(cat "$T/pid")/stat" 2>/dev/null)" in
-		'' | Z*) ;;
-		*) fail "what it started goes on" ;;
+	'' | Z*) ;;
+	*) fail "what it started goes on" ;;
 	esac
 	gone "$T/after"
 }

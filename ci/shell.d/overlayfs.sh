@@ -60,7 +60,10 @@ test_mounted_size_and_mode_come_from_the_command_line() {
 test_mounted_bad_size_does_not_keep_the_machine_from_booting() {
 	load && plain_root
 	echo overlay.size=lots,exec >"$T/cmdline"
-	contains "$(run_latehook 2>&1; cat "$T/new_root/etc/hostname")" shared
+	contains "$(
+		run_latehook 2>&1
+		cat "$T/new_root/etc/hostname"
+	)" shared
 	lacks "$(overlayfs_size 2>/dev/null)" lots
 }
 
@@ -110,7 +113,7 @@ test_each_step_that_fails_is_named() {
 	load
 	mount() { refuse "$@"; }
 	umount() { :; }
-	refuse() { case "$*" in *"$step"*) return 1 ;; esac; }
+	refuse() { case "$*" in *"$step"*) return 1 ;; esac }
 	step=tmpfs
 	contains "$(overlayfs_lay "$T/new_root")" "could not mount the tmpfs"
 	step=--move

@@ -27,13 +27,19 @@ test_each_script_runs_at_its_stage() {
 
 test_a_stage_without_a_script_is_quiet() {
 	load
-	same "$(run_hook; run_latehook)" ""
+	same "$(
+		run_hook
+		run_latehook
+	)" ""
 }
 
 test_a_failing_script_is_reported_and_the_boot_goes_on() {
 	load
 	script hook 'exit 7'
-	same "$(run_hook; echo on)" "ERROR: rclocal_hook ended with status 7; going on
+	same "$(
+		run_hook
+		echo on
+	)" "ERROR: rclocal_hook ended with status 7; going on
 on"
 }
 
