@@ -5,7 +5,7 @@ import hashlib
 from cluster import MACHINES, MASTER
 
 
-def check_master(report, cluster, facts):
+def check_master(report, facts):
     mounts = facts["mounts"]
     root, lower = mounts["/"], mounts.get("/run/rootfs/lower", {})
     report.equal("master: / is an overlay", root["type"], "overlay")
@@ -69,7 +69,7 @@ def run(report, cluster, names):
     cluster.start_master()
     facts = {"master": cluster.master.facts()}
     report.boot(cluster.master, facts["master"])
-    check_master(report, cluster, facts["master"])
+    check_master(report, facts["master"])
     facts.update(boot_and_check(report, cluster, *names))
 
     identifiers = [facts[name]["identifier"] for name in names]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import root
 from net import SiteDhcp, Switch
+from root import REPOSITORY
 from run import Failure, run, say, tool
 from vm import Node
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 NETWORK = "172.23.199.0/24"
 MASTER = "172.23.199.225"
 PACKAGES = ("voidclust", "cluster-overlays", "cluster-client-initcpio", "cluster-master")
@@ -160,7 +160,7 @@ class Cluster:
         """A package has no empty folders: xbps's trigger makes them, from a list in INSTALL."""
         script = run(["tar", "-x", "-O", "-f", package, "./INSTALL"], check=False)[1]
         for line in re.findall(r'^export make_dirs="([^"]*)"', script, re.M):
-            for path, mode, *_ in zip(*[iter(line.split())] * 4):
+            for path, mode, *_ in zip(*[iter(line.split())] * 4, strict=True):
                 folder = self.tree / path.lstrip("/")
                 folder.mkdir(parents=True, exist_ok=True)
                 folder.chmod(int(mode, 8))

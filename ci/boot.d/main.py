@@ -17,19 +17,9 @@ import stories
 import vm
 from cluster import MACHINES, Cluster
 from report import Report, story
-from run import Failure, end_all, run, say, say_on_stderr, tool, warn
+from run import Failure, end_all, run, say, tool, warn
 
-TOOLS = {
-    vm.QEMU: "qemu-system-x86",
-    "debootstrap": "debootstrap",
-    "mke2fs": "e2fsprogs",
-    "unshare": "util-linux",
-    "dpkg-deb": "dpkg",
-}
-FILES = {
-    "/usr/lib/ipxe/qemu/pxe-virtio.rom": "ipxe-qemu",
-    "/usr/lib/ipxe/qemu/pxe-e1000.rom": "ipxe-qemu",
-}
+DEPS = root.REPOSITORY / "ci/deps"
 
 
 def arguments():
@@ -43,7 +33,7 @@ def arguments():
     parser.add_argument("--keep", action="store_true", help="leave the cluster running until Enter or a signal")
     parser.add_argument("--json", action="store_true", help="results as JSON, on the standard output")
     parser.add_argument("--packages", metavar="DIR", help="take our files from built packages (*.xbps) in there")
-    parser.add_argument("--install-deps", action="store_true", help="install what is missing with apt")
+    parser.add_argument("--install-deps", action="store_true", help="have ci/deps install what is missing")
     options = parser.parse_args()
     if not 1 <= options.nodes <= 4:
         parser.error("--nodes takes 1 to 4")
@@ -51,11 +41,12 @@ def arguments():
 
 
 def missing(options):
-    packages = {package for name, package in TOOLS.items() if not tool(name)}
-    packages |= {package for path, package in FILES.items() if not os.path.exists(path)}
-    if not vm.ovmf() and (options.all or options.firmware == "uefi" or "uefi" in options.story):
-        packages.add("ovmf")
-    return sorted(packages)
+    """What is not on this machine, and the purposes for which `ci/deps` installs it."""
+    purposes = ["boot"]
+    if options.all or options.firmware == "uefi" or "uefi" in options.story:
+        purposes.append("uefi")
+    lists = {purpose: run([DEPS, "--missing", purpose])[1].split() for purpose in purposes}
+    return {purpose: tools for purpose, tools in lists.items() if tools}
 
 
 def prepare(options):
@@ -65,14 +56,17 @@ def prepare(options):
     if os.geteuid() != 0:
         return "it needs root, to make the root tree (chroot, device nodes)"
     wanted = missing(options)
-    if wanted and tool("apt-get") and (options.install_deps or os.environ.get("CI") == "true"):
-        say(f"installing with apt: {' '.join(wanted)}")
-        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        run(["apt-get", "update", "-q"], env=environment)
-        run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *wanted], env=environment, timeout=1200)
+    if wanted and (options.install_deps or os.environ.get("CI") == "true"):
+        for purpose, tools in wanted.items():
+            say(f"installing {' '.join(tools)}")
+            run([DEPS, purpose], timeout=1200, check=False)
         wanted = missing(options)
+    # Among all stories, that of UEFI skips itself.
+    if options.firmware != "uefi":
+        wanted.pop("uefi", None)
     if wanted:
-        return f"missing: {' '.join(wanted)} (ci/boot --install-deps installs them)"
+        names = " ".join(name for tools in wanted.values() for name in tools)
+        return f"missing: {names} (ci/boot --install-deps installs what it can)"
     return None
 
 
@@ -86,13 +80,14 @@ def main():
         if name not in stories.found():
             warn(f"ci/boot: no story {name}; --list names them")
             return 2
-    report = Report(quiet=options.json)
+    report = Report(json_to=sys.stdout if options.json else None)
     if options.json:
-        say_on_stderr()
+        # The standard output is for a program, then; what is said on the way goes beside it.
+        sys.stdout = sys.stderr
     why = prepare(options)
     if why:
         report.skip("the cluster in QEMU", why)
-        return report.finish(options.json)
+        return report.finish()
 
     def stop(number, _frame):
         raise SystemExit(128 + number)
@@ -107,7 +102,7 @@ def main():
         status = boot(report, cluster, options)
     except Failure as failure:
         report.fail("the cluster in QEMU", str(failure))
-        status = report.finish(options.json)
+        status = report.finish()
     finally:
         consoles(cluster, work, show=report.count("FAIL") > 0 or sys.exc_info()[0] is not None)
         cluster.close()
@@ -133,7 +128,7 @@ def boot(report, cluster, options):
 
     names = ["n3"] if options.firmware == "uefi" else ["n1", "n2", "n6", "n4"][: options.nodes]
     if not story(report, "one master and its clients", basic.run, cluster, names):
-        return report.finish(options.json)
+        return report.finish()
     for name, module in chosen.items():
         begun = time.time()
         cluster.clients_off()
@@ -142,7 +137,7 @@ def boot(report, cluster, options):
             say(f"      {name}: {time.time() - begun:.0f} s")
     if options.keep:
         keep(report, cluster)
-    return report.finish(options.json)
+    return report.finish()
 
 
 def keep(report, cluster):

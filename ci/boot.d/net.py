@@ -125,7 +125,7 @@ class Switch(threading.Thread):
                             self._serve(key.data, mask)
                         else:
                             key.data()
-        except Exception as error:  # noqa: BLE001 - the main thread reports it
+        except Exception as error:  # the main thread reports it
             self.error = error
             raise
 

@@ -8,16 +8,16 @@ from run import Failure, say
 
 
 class Report:
-    def __init__(self, quiet=False):
+    def __init__(self, json_to=None):
         self.cases = []
         self.boots = []
         self.tools = {}
-        self.quiet = quiet
+        self.json_to = json_to  # a stream; then nothing is told case by case
         self.begun = time.time()
 
     def _add(self, result, name, detail=""):
         self.cases.append({"case": name, "result": result, "detail": detail})
-        if not self.quiet:
+        if not self.json_to:
             text = f"{result:4}  {name}"
             say(f"{text}: {detail}" if detail else text)
 
@@ -70,15 +70,16 @@ class Report:
                 f"{row['nfs_bytes'] / 2**20:.1f} MiB" if row["node"] != "master" else "-",
             ))
         widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
-        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
+        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         lines.insert(1, "  ".join("-" * width for width in widths))
         return "\n".join(lines)
 
-    def finish(self, as_json=False):
+    def finish(self):
         passed, failed, skipped = self.count("ok"), self.count("FAIL"), self.count("skip")
-        if as_json:
-            print(json.dumps({"cases": self.cases, "boots": self.boots, "tools": self.tools,
-                              "seconds": round(time.time() - self.begun)}, indent=1))
+        if self.json_to:
+            json.dump({"cases": self.cases, "boots": self.boots, "tools": self.tools,
+                       "seconds": round(time.time() - self.begun)}, self.json_to, indent=1)
+            self.json_to.write("\n")
         elif self.boots:
             say("\nseconds of: firmware and loader until they ask for the kernel; kernel and initramfs by\n"
                 "TFTP; from the kernel's start to the overlays laid, and to the services; all of it\n")

@@ -15,7 +15,9 @@ from pathlib import Path
 from run import Failure, run, say, tool
 
 SUITE = "trixie"
-FILES = Path(__file__).resolve().parent / "tree"
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+FILES = HERE / "tree"
 
 # busybox, not busybox-static: the static one runs its own mount and modprobe before those
 # of the image, and its mount does not know NFSv4.
@@ -247,7 +249,6 @@ def lay_mkinitcpio(tree, prefix=None):
     klibc's ipconfig stands in for the one of mkinitcpio-nfs-utils. It is the same program
     but for the place of its answer, which the `net` hook reads from /tmp.
     """
-    here = Path(__file__).resolve().parent
     target = tree / "usr/lib/initcpio"
     target.mkdir(exist_ok=True)
     if prefix:
@@ -257,11 +258,11 @@ def lay_mkinitcpio(tree, prefix=None):
         run(["cp", "-a", "--no-preserve=ownership", f"{prefix}/.", tree])
         pairs = ("hooks/net", "install/net")
     else:
-        run(["cp", "-a", "--no-preserve=ownership", f"{here}/initcpio/.", target])
-        shutil.copy2(here / "mkinitcpio", tree / "usr/bin/mkinitcpio")
+        run(["cp", "-a", "--no-preserve=ownership", f"{HERE}/initcpio/.", target])
+        shutil.copy2(HERE / "mkinitcpio", tree / "usr/bin/mkinitcpio")
         pairs = ()
     for pair in pairs:
-        shutil.copyfile(here / "initcpio" / pair, target / pair)
+        shutil.copyfile(HERE / "initcpio" / pair, target / pair)
     if prefix:
         _for_the_real_mkinitcpio(tree, target)
     shutil.copy2(tree / "usr/bin/busybox", target / "busybox")

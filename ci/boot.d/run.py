@@ -1,5 +1,6 @@
 """Run commands and write files: every command is bounded, every failure says which."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -16,17 +17,8 @@ _children = {}
 _lock = threading.Lock()
 
 
-_told = sys.stdout
-
-
-def say_on_stderr():
-    """Leaves the standard output to what a program will read."""
-    global _told
-    _told = sys.stderr
-
-
 def say(text):
-    print(text, file=_told, flush=True)
+    print(text, flush=True)
 
 
 def warn(text):
@@ -45,10 +37,8 @@ def end(child, grace=5):
     """End one child's group, first gently; always leaves it reaped."""
     for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, 10)):
         if child.poll() is None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, number)
-            except ProcessLookupError:
-                pass
             try:
                 child.wait(wait)
             except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
 """One machine: a QEMU process, its console, and the line on which it takes commands."""
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -108,7 +109,7 @@ class Node:
         inherited.append(theirs)
         self._qmp = ours
         argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
-        for index, (mac, port) in enumerate(zip(self.macs, self.ports)):
+        for index, (mac, port) in enumerate(zip(self.macs, self.ports, strict=True)):
             cable = self.switch.plug(port)
             inherited.append(cable)
             boots = self.direct is None and index == self.boot_card
@@ -136,9 +137,9 @@ class Node:
         self.power_on = time.time()
         with open(self.console_path, "a", encoding="utf-8") as log:
             log.write(f"--- {self.name} switched on\n")
-        self.qemu = spawn(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=open(self.folder / f"{self.name}.qemu", "ab"),
-                          pass_fds=[end_.fileno() for end_ in inherited])
+        with open(self.folder / f"{self.name}.qemu", "ab") as said:
+            self.qemu = spawn(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+                              pass_fds=[end_.fileno() for end_ in inherited])
         for end_ in inherited:
             end_.close()
         for name in ("console", "agent"):
@@ -152,10 +153,8 @@ class Node:
         self.qemu = None
         for stream in self._streams.values():
             if stream.fileno() >= 0:
-                try:
+                with contextlib.suppress(KeyError):
                     self.switch.unwatch(stream)
-                except KeyError:
-                    pass
                 stream.close()
         self._streams = {}
         self._qmp.close()
