@@ -105,7 +105,7 @@ def _memory_is_forgotten(report, cluster, name, before):
     found = master.sh("ls /run/rootfs/lower/forgotten /run/rootfs/lower/etc/forgotten; true").strip()
     report.check(f"{name}: what it writes does not reach the master's disk",
                  found.count("No such file") == 2, found)
-    reboot(node)
+    node.reboot()
     after = settle(node)
     report.check(f"{name}: rebooted", before["boot_id"] != after["boot_id"])
     status, _ = node.sh("test -e /forgotten || test -e /etc/forgotten", check=False)
@@ -114,10 +114,3 @@ def _memory_is_forgotten(report, cluster, name, before):
                  after["identifier"], before["identifier"])
     report.equal(f"{name}: the file in /home outlives the reboot", node.sh("cat /home/user/note").strip(),
                  f"from {name}")
-
-
-def reboot(node, seconds=600):
-    """Ask the running system to reboot, and wait until it answers again."""
-    node.rebooting()
-    node.tell("reboot")
-    node.wait_ready(seconds)

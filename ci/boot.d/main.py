@@ -74,7 +74,7 @@ def main():
     options = arguments()
     if options.list:
         for name, module in stories.found().items():
-            print(f"{name:20} {module.__doc__.splitlines()[0]}")
+            print(f"{name:24} {module.__doc__.splitlines()[0]}")
         return 0
     for name in options.story:
         if name not in stories.found():

@@ -58,7 +58,7 @@ class Node:
     """A machine that can be switched on, reset, asked, and switched off."""
 
     def __init__(self, name, folder, switch, macs, *, card="virtio-net-pci", firmware="bios",
-                 accel="tcg,thread=multi", memory=1024, boot_card=0, direct=None, disk=None):
+                 accel="tcg,thread=multi", memory=1024, boot_card=0, direct=None, disks=()):
         self.name = name
         self.switch = switch
         self.macs = macs if isinstance(macs, (list, tuple)) else [macs]
@@ -70,7 +70,7 @@ class Node:
         self.memory = memory
         self.boot_card = boot_card
         self.direct = direct  # (kernel, initramfs, command line): no network boot
-        self.disk = disk
+        self.disks = list(disks)
         self.retry = False  # a firmware that tries again when nothing could be booted
         self.folder = Path(folder)
         self.console_path = self.folder / f"{name}.console"
@@ -128,9 +128,9 @@ class Node:
         if self.direct:
             kernel, initramfs, cmdline = self.direct
             argv += ["-kernel", str(kernel), "-initrd", str(initramfs), "-append", cmdline]
-        if self.disk:
-            argv += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.disk}",
-                     "-device", "virtio-blk-pci,drive=disk"]
+        for index, disk in enumerate(self.disks):
+            argv += ["-drive", f"if=none,id=disk{index},format=raw,cache=unsafe,file={disk}",
+                     "-device", f"virtio-blk-pci,drive=disk{index}"]
         self.lines = []
         self._tail = {"console": b"", "agent": b""}
         self.ready = None
@@ -171,13 +171,15 @@ class Node:
         with open(self.console_path, "a", encoding="utf-8") as log:
             log.write(f"--- {self.name} reset\n")
 
-    def rebooting(self):
-        """Note that the running system was asked to reboot by itself."""
+    def reboot(self, seconds=600):
+        """Ask the running system to reboot, and wait until it answers again."""
         for mac in self.macs:
             self.switch.of(mac).reset()
         self.lines = []
         self.ready = None
         self.power_on = time.time()
+        self.tell("reboot")
+        self.wait_ready(seconds)
 
     # What comes in; called by the switch's thread
 

@@ -1,11 +1,12 @@
 """A broken overlay archive is said and left out; the node boots with its good one."""
 
 from basic import settle
+from cluster import LOWER
 
 
 def run(report, cluster):
     node = cluster.node("n1")
-    broken = f"/run/rootfs/lower/etc/overlays/{node.boot_mac}.50-broken.tar"
+    broken = f"{LOWER}/etc/overlays/{node.boot_mac}.50-broken.tar"
     cluster.master.sh(
         "mkdir /tmp/broken && cd /tmp/broken && echo first >broken-first &&"
         " head -c 20000 /dev/urandom >broken-second && tar -c broken-first broken-second |"

@@ -1,11 +1,12 @@
 """A folder that the administrator made by hand beats the rendered archive."""
 
 from basic import settle
+from cluster import LOWER
 
 
 def run(report, cluster):
     node = cluster.node("n1")
-    folder = f"/run/rootfs/lower/etc/overlays/{node.boot_mac}"
+    folder = f"{LOWER}/etc/overlays/{node.boot_mac}"
     cluster.master.sh(f"mkdir -p {folder} && echo by hand >{folder}/rig-profile && echo more >{folder}/rig-more")
     try:
         cluster.up("n1")
