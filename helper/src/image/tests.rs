@@ -5,6 +5,7 @@ use std::fs::{create_dir_all, read, read_dir};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::testing::skip;
 use crate::tools::Tool;
 
 /// A root with a kernel, and a double of mkinitcpio which is a few lines of shell. In these, `$root` is the root, `$out`
@@ -284,8 +285,7 @@ fn a_run_killed_in_the_middle_changes_nothing_and_the_next_one_sweeps_up() {
 fn a_full_disk_leaves_every_served_byte() {
     let mount = "mount -t tmpfs -o size=1m none \"$1\" && exec \"$2\" --exact image::tests::victim_of_a_full_disk --nocapture";
     if Tool::new("unshare").args(["--mount", "true"]).output().is_err() {
-        eprintln!("skipped: a small file system needs the rights of root and unshare(1)");
-        return;
+        return skip("a_full_disk_leaves_every_served_byte", "a small file system needs the rights of root and unshare(1)");
     }
     let place = tempfile::tempdir().unwrap();
     let inner =
@@ -504,8 +504,7 @@ fn a_master_whose_images_another_program_makes_is_left_alone() {
 #[test]
 fn the_real_mkinitcpio_makes_an_image() {
     let Some(place) = std::env::var_os("MKINITCPIO_ROOT") else {
-        eprintln!("skipped: MKINITCPIO_ROOT names no root with mkinitcpio in it");
-        return;
+        return skip("the_real_mkinitcpio_makes_an_image", "MKINITCPIO_ROOT names no root with mkinitcpio in it");
     };
     let root = Root::open(Path::new(&place)).unwrap();
     assert_eq!(missing_tools(&root).unwrap(), None);

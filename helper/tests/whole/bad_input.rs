@@ -128,6 +128,9 @@ fn what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses() {
     if !script.is_file() {
         return skip(TEST, "the packages are not in this tree");
     }
+    if !there_is("tar") {
+        return skip(TEST, "tar is not installed");
+    }
     let sound = [
         (File, "a"),
         (File, ".wh.a"),

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests' own files and programs; the product's funnels are not for them")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,8 +14,11 @@ use tempfile::TempDir;
 pub(crate) const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Says why a test does nothing here. ci/test collects these lines.
+///
+/// Past the macros, whose output libtest keeps from those who run tests that pass: the build of a package, for one. The
+/// line feed before is for the dots of `--quiet`.
 pub(crate) fn skip(test: &str, reason: &str) {
-    println!("skip: {test}: {reason}");
+    let _ = std::io::stderr().write_all(format!("\nskip: {test}: {reason}\n").as_bytes());
 }
 
 /// A program, to be started by a test.

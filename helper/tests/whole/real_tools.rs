@@ -33,6 +33,9 @@ fn archives(roots: &[(String, Place)]) -> impl Iterator<Item = (&str, &Place, St
 
 /// Unpacks each archive with GNU tar; hands over case, folder, and what is in it.
 fn unpacked(test: &str, mut check: impl FnMut(&str, &Place)) {
+    if !there_is("tar") {
+        return skip(test, "tar is not installed");
+    }
     let roots = rendered(test);
     for (case, place, archive) in archives(&roots) {
         let into = Place::empty();
@@ -81,7 +84,8 @@ fn dnsmasq_reads_its_configuration() {
         assert!(!run("broken").status.success(), "this dnsmasq finds fault with nothing");
         read += 1;
     });
-    assert!(read > 5 || rendered("dnsmasq_reads_its_configuration").is_empty(), "only {read} configurations");
+    let none = !there_is("tar") || rendered("dnsmasq_reads_its_configuration").is_empty();
+    assert!(read > 5 || none, "only {read} configurations");
 }
 
 #[test]
@@ -94,6 +98,9 @@ fn shells_read_the_scripts() {
             }
         }
     });
+    if !there_is("bash") {
+        return skip("shells_read_the_scripts", "bash, which reads those of mkinitcpio, is not installed");
+    }
     for (case, place) in rendered("shells_read_the_scripts") {
         for script in ["etc/mkinitcpio.net.conf", "etc/mkinitcpio.conf.d/voidclust.conf"] {
             // As mkinitcpio reads it, after the machine's own.
