@@ -5,6 +5,10 @@ ok() { printf 'ok: %s\n' "$*"; }
 fail() { printf 'FAIL: %s\n' "$*"; }
 skip() { printf 'skip: %s\n' "$*"; }
 
+# A part that breaks off leaves checks unmade: it says where. A subshell's failure is its parent's to tell.
+set -E
+trap '[[ $BASH_SUBSHELL -gt 0 ]] || fail "${0##*/} breaks off at line $LINENO, the rest was not checked: $BASH_COMMAND"' ERR
+
 # check WHAT COMMAND... - ok if the command succeeds; else its output, and FAIL
 check() {
 	local what=$1 output
