@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod paths;
 pub mod tools;
+pub mod words;
 
 pub mod types;
 

@@ -24,6 +24,14 @@ pub const PENDING: &str = "var/lib/voidclust/pending.toml";
 pub const LOCK: &str = "var/lib/voidclust/lock";
 /// What TFTP serves.
 pub const BOOT_TREE: &str = "srv/tftp";
+/// What PXELINUX reads: a menu for each card, and one for all others.
+const PXELINUX_MENUS: &str = "srv/tftp/pxelinux.cfg";
+/// What GRUB reads: our menus, its program, and what the site adds.
+const GRUB_FOLDER: &str = "srv/tftp/grub";
+/// How the names of GRUB's menus begin.
+const GRUB_MENU: &str = "grub.cfg";
+/// The folders in which loaders find menus, ours and the site's.
+pub const MENU_FOLDERS: [&str; 2] = [PXELINUX_MENUS, GRUB_FOLDER];
 /// One folder per kernel and initramfs that belong together.
 pub const IMAGES: &str = "srv/tftp/images";
 /// The drop-in for the master's own image.
@@ -45,8 +53,49 @@ pub const NEW_SUFFIX: &str = ".new-voidclust";
 /// Before the name of a file being written; leftovers of a killed run are swept by it.
 pub const TEMP_PREFIX: &str = ".voidclust-";
 
+/// PXELINUX's menu of a card, by its [`crate::types::Mac::loader_name`]; of all others without one.
+#[must_use]
+pub fn pxelinux_menu(card: Option<&str>) -> String {
+    format!("{PXELINUX_MENUS}/{}", card.unwrap_or("default"))
+}
+
+/// GRUB's menu of a card, likewise.
+#[must_use]
+pub fn grub_menu(card: Option<&str>) -> String {
+    let card = card.map(|card| format!("-{card}")).unwrap_or_default();
+    format!("{GRUB_FOLDER}/{GRUB_MENU}{card}")
+}
+
+/// Whether a path is that of a menu that we render. GRUB's program lies beside its menus.
+#[must_use]
+pub fn is_menu(path: &str) -> bool {
+    let name_in = |folder: &str| path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+    name_in(PXELINUX_MENUS).is_some() || name_in(GRUB_FOLDER).is_some_and(|name| name.starts_with(GRUB_MENU))
+}
+
+/// Whether a file of [`MENU_FOLDERS`] may be a menu, of ours or of the site: what is not a program.
+#[must_use]
+pub fn may_be_menu(name: &str) -> bool {
+    !name.ends_with(".efi")
+}
+
 /// The archive of a node, by its MAC or [`DEFAULT_NODE`].
 #[must_use]
 pub fn archive(name: &str) -> String {
     format!("{OVERLAYS}/{name}{ARCHIVE_SUFFIX}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn menus_are_told_from_the_programs_beside_them() {
+        for card in [None, Some("01-52-54-00-17-c7-e2")] {
+            assert!(is_menu(&pxelinux_menu(card)) && is_menu(&grub_menu(card)));
+        }
+        for other in ["srv/tftp/grub/grubx64.efi", "srv/tftp/lpxelinux.0", "srv/tftp/pxelinux.cfg", "etc/default/grub"] {
+            assert!(!is_menu(other), "{other}");
+        }
+    }
 }

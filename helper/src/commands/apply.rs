@@ -5,17 +5,19 @@ use std::io::IsTerminal;
 
 use anyhow::{Result, bail};
 
+use super::Status;
 use super::diff::Preview;
-use super::{Status, counted};
 use crate::cli::Global;
 use crate::disk::commit::{Lock, plan_for};
 use crate::disk::manifest::Ours;
 use crate::disk::plan::Plan;
 use crate::image::{self, Build, Lines, Progress, Spinner};
 use crate::machine::services;
+use crate::paths;
 use crate::stages::changes::{self, Action, Change};
 use crate::stages::session::{self, Target, Trees, Wanted};
 use crate::tools::Tool;
+use crate::words::counted;
 
 /// Above this many changes the files are counted, not listed, unless `--verbose` is given.
 const LISTED: usize = 40;
@@ -166,7 +168,7 @@ pub fn progress(verbose: bool) -> Box<dyn Progress> {
 pub fn switch_boot_tree(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force: bool) -> Result<Vec<Change>> {
     let root = &target.root;
     let ours = Ours::load(root)?;
-    let plan = plan_for(root, &wanted.boot_tree(root)?, &ours, session::is_boot, force)?;
+    let plan = plan_for(root, &wanted.boot_tree(root)?, &ours, paths::is_menu, force)?;
     lock.commit(&plan, &ours)?;
     Ok(changes::summary(&wanted.site, &plan))
 }

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Status, counted};
+use super::Status;
 use crate::cli::Global;
 use crate::render::compose::Composer;
 use crate::stages::session::{self, Configured, Target};
+use crate::words::counted;
 
 /// Checks, and prints what is wrong or a line that says how large the site is.
 ///

@@ -3,13 +3,14 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Status, counted};
+use super::Status;
 use crate::cli::Global;
 use crate::disk::root::Root;
 use crate::image;
 use crate::machine::services;
 use crate::stages::changes::{self, Action, Change};
 use crate::stages::session::{self, Plans, Target, Trees, Wanted};
+use crate::words::counted;
 
 /// Everything that apply would do, as people and programs read it.
 #[derive(Debug)]

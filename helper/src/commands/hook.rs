@@ -3,17 +3,19 @@
 
 use anyhow::Result;
 
-use super::{Status, apply, counted};
+use super::{Status, apply};
 use crate::cli::{Global, Hook};
 use crate::disk::commit::{Lock, plan_for};
 use crate::disk::manifest::Ours;
 use crate::disk::plan::Step;
 use crate::disk::tree::Tree;
 use crate::image;
+use crate::machine::proc;
 use crate::paths;
 use crate::stages::changes::{self, Action};
 use crate::stages::session::{self, Configured, Target, Wanted};
 use crate::types::Problem;
+use crate::words::counted;
 
 /// Runs a hook.
 ///
@@ -90,8 +92,7 @@ fn post_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<Sta
 
 /// Why images cannot be built here, if they cannot.
 fn nothing_runs_here(target: &Target) -> Option<&'static str> {
-    let proc = target.root.path().join("proc/self");
-    (!proc.exists()).then_some("there is no /proc here")
+    (!proc::is_mounted(&target.root)).then_some("/proc or /dev is not mounted here")
 }
 
 fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees, lock: &Lock<'_>) -> Result<Status> {
@@ -133,7 +134,7 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version:
     if !others.is_empty() {
         let ours = Ours::load(&target.root)?;
         let boot = crate::render::menus::tree(&wanted.site, &others)?;
-        let plan = plan_for(&target.root, &boot, &ours, session::is_boot, false)?;
+        let plan = plan_for(&target.root, &boot, &ours, paths::is_menu, false)?;
         lock.commit(&plan, &ours)?;
     }
     if pinned {

@@ -2,10 +2,11 @@
 
 use anyhow::{Result, bail};
 
-use super::{Status, apply, counted};
+use super::{Status, apply};
 use crate::cli::{Global, Image};
 use crate::image::{self, Build};
 use crate::stages::session::{self, Target};
+use crate::words::counted;
 
 /// Runs an image command.
 ///

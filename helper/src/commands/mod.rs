@@ -44,8 +44,3 @@ pub fn run(cli: &Cli) -> Result<Status> {
         }
     }
 }
-
-/// `1 file`, `2 files`.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}

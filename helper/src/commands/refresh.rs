@@ -2,10 +2,11 @@
 
 use anyhow::{Result, bail};
 
-use super::{Status, counted};
+use super::Status;
 use crate::cli::Global;
 use crate::machine::services;
 use crate::stages::session::Target;
+use crate::words::counted;
 
 /// Lays what changed over /etc, and says which services read it.
 ///

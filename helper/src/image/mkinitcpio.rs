@@ -1,10 +1,10 @@
 //! Runs mkinitcpio as the root sees it.
 
 use anyhow::{Context, Result, bail};
-use std::os::unix::fs::FileTypeExt;
 
 use super::progress::Progress;
 use crate::disk::root::Root;
+use crate::machine::proc;
 use crate::tools::Tool;
 
 const PROGRAM: &str = "usr/bin/mkinitcpio";
@@ -21,16 +21,10 @@ pub fn missing_tools(root: &Root) -> Result<Option<String>> {
     if root.open_file(PROGRAM)?.is_none() {
         return Ok(Some(format!("{}: not there; install mkinitcpio to build images", root.display(PROGRAM))));
     }
-    if root.is_slash() && !has_proc_and_dev(root) {
+    if root.is_slash() && !proc::is_mounted(root) {
         return Ok(Some("/proc or /dev is not mounted here; build images when this system runs".to_owned()));
     }
     Ok(None)
-}
-
-/// What mkinitcpio and the programs that it starts look for.
-fn has_proc_and_dev(root: &Root) -> bool {
-    let null = root.path().join("dev/null").metadata();
-    root.path().join("proc/self/mountinfo").exists() && null.is_ok_and(|null| null.file_type().is_char_device())
 }
 
 /// What mkinitcpio said.
@@ -57,7 +51,7 @@ impl Mkinitcpio {
         let program = format!("/{PROGRAM}");
         let tool = if root.is_slash() {
             Tool::new(program)
-        } else if has_proc_and_dev(root) {
+        } else if proc::is_mounted(root) {
             Tool::new("chroot").arg(root.path()).arg(program)
         } else {
             Tool::new("unshare").args(["--mount", "sh", "-ec", IN_ROOT, "sh"]).arg(root.path()).arg(program)

@@ -321,12 +321,10 @@ fn remove(lock: &Lock<'_>, root: &Root, images: Vec<Image>) -> Result<Pruned> {
 /// The images that loader configurations name, those of the site included, and which files name them.
 fn named(root: &Root) -> Result<BTreeMap<String, Vec<String>>> {
     let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for folder in ["pxelinux.cfg", "grub"] {
-        let folder = format!("{}/{folder}", paths::BOOT_TREE);
-        for file in root.list(&folder)?.unwrap_or_default() {
+    for folder in paths::MENU_FOLDERS {
+        for file in root.list(folder)?.unwrap_or_default() {
             let path = format!("{folder}/{file}");
-            let is_program = file.ends_with(".efi");
-            let Some(opened) = root.open_file(&path)?.filter(|_| !is_program) else { continue };
+            let Some(opened) = root.open_file(&path)?.filter(|_| paths::may_be_menu(&file)) else { continue };
             let is_file = opened.metadata().with_context(|| format!("{}: cannot look at it", root.display(&path)))?.is_file();
             let text = if is_file { root.read(&path)?.unwrap_or_default() } else { continue };
             for part in String::from_utf8_lossy(&text).split("images/").skip(1) {

@@ -1,4 +1,5 @@
 //! The running machine: the only room that knows /proc, /sys, /run and the services that are up.
 
 pub mod facts;
+pub mod proc;
 pub mod services;

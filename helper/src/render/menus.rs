@@ -81,15 +81,15 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
             "timeout": site.boot.timeout,
             "master": site.network.address.address,
         })))?;
-        tree.insert(format!("{}/{path}", paths::BOOT_TREE), Item::file(text.into_bytes()));
+        tree.insert(path, Item::file(text.into_bytes()));
         Ok(())
     };
     let common = (&site.client.kernel, command_line(site, None));
     if site.boot.bios {
-        add("pxelinux.cfg/default".to_owned(), "pxelinux", common.0, &common.1, None)?;
+        add(paths::pxelinux_menu(None), "pxelinux", common.0, &common.1, None)?;
     }
     if site.boot.uefi {
-        add("grub/grub.cfg".to_owned(), "grub", common.0, &common.1, None)?;
+        add(paths::grub_menu(None), "grub", common.0, &common.1, None)?;
     }
     for node in &site.nodes {
         let own = (site.kernel_of(node), command_line(site, Some(node)));
@@ -98,11 +98,11 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
         }
         for mac in &node.macs {
             if site.boot.bios {
-                add(format!("pxelinux.cfg/{}", mac.loader_name()), "pxelinux", own.0, &own.1, None)?;
+                add(paths::pxelinux_menu(Some(&mac.loader_name())), "pxelinux", own.0, &own.1, None)?;
             }
             if site.boot.uefi {
                 // The name that start.cfg in the GRUB image looks for first; GRUB's own search has the same.
-                add(format!("grub/grub.cfg-{}", mac.loader_name()), "grub", own.0, &own.1, Some(*mac))?;
+                add(paths::grub_menu(Some(&mac.loader_name())), "grub", own.0, &own.1, Some(*mac))?;
             }
         }
     }

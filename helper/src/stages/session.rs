@@ -22,6 +22,7 @@ use crate::render::menus;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
 use crate::types::Problem;
+use crate::words::counted;
 
 /// The tree that a run works on.
 #[derive(Debug)]
@@ -150,9 +151,8 @@ pub fn read_site(target: &Target, config: Option<&Path>) -> Result<Wanted> {
         Configured::Yes(wanted) => Ok(*wanted),
         Configured::Not(file) => bail!("{file}: not configured yet; set at least `address` under [network] and one [[node]]"),
         Configured::Wrong(problems) => {
-            let count = problems.len();
             let text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
-            bail!("{text}{count} problem{} in the configuration; nothing was changed", if count == 1 { "" } else { "s" })
+            bail!("{text}{} in the configuration; nothing was changed", counted(problems.len(), "problem"))
         }
     }
 }
@@ -181,13 +181,6 @@ pub struct Trees {
     pub notes: Vec<String>,
 }
 
-/// Whether a path is a loader's configuration.
-#[must_use]
-pub fn is_boot(path: &str) -> bool {
-    let below = |folder: &str| path.strip_prefix(paths::BOOT_TREE).is_some_and(|rest| rest.starts_with(folder));
-    below("/pxelinux.cfg/") || below("/grub/grub.cfg")
-}
-
 impl Wanted {
     /// Computes the Tree.
     ///
@@ -197,9 +190,8 @@ impl Wanted {
         let composer = Composer::new(&self.site, &self.overlays);
         let archives = composer.archives();
         let mut files = archives.map_err(|complaints| {
-            let count = complaints.len();
             let text: String = complaints.iter().map(|complaint| format!("{complaint}\n")).collect();
-            anyhow::anyhow!("{text}{count} problem{} in the overlays; nothing was changed", if count == 1 { "" } else { "s" })
+            anyhow::anyhow!("{text}{} in the overlays; nothing was changed", counted(complaints.len(), "problem"))
         })?;
         files.extend(initcpio::tree(&self.site)?);
         let loaders = image::loaders(root, &self.site)?;
@@ -267,7 +259,7 @@ impl Plans {
 /// When something cannot be read.
 pub fn plans(root: &Root, trees: &Trees, force: bool) -> Result<Plans> {
     let ours = Ours::load(root).context("cannot tell our files from others")?;
-    let files = plan_for(root, &trees.files, &ours, |path| !is_boot(path) && !trees.unmade.contains(path), force)?;
-    let boot = plan_for(root, &trees.boot, &ours, is_boot, force)?;
+    let files = plan_for(root, &trees.files, &ours, |path| !paths::is_menu(path) && !trees.unmade.contains(path), force)?;
+    let boot = plan_for(root, &trees.boot, &ours, paths::is_menu, force)?;
     Ok(Plans { ours, files, boot })
 }

@@ -44,9 +44,12 @@ fn a_failing_overlay_is_told_where() {
 #[test]
 fn without_proc_files_are_rendered_and_images_left_to_the_machine() {
     let place = Place::small();
-    one_line(place.run(HOOKS[0]), "there is no /proc here, so no image was built; run on the machine: voidclust apply");
+    one_line(
+        place.run(HOOKS[0]),
+        "/proc or /dev is not mounted here, so no image was built; run on the machine: voidclust apply",
+    );
     assert!(place.at("etc/mkinitcpio.net.conf").exists() && !place.at("srv/tftp/pxelinux.cfg/default").exists());
-    one_line(place.run(HOOKS[1]), "there is no /proc here");
+    one_line(place.run(HOOKS[1]), "/proc or /dev is not mounted here");
 }
 
 #[test]
@@ -81,6 +84,7 @@ fn a_kernel_that_goes_is_left_to_the_nodes_that_are_pinned_to_it() {
 fn with_proc_a_hook_applies() {
     let place = Place::small();
     place.write("proc/self/status", "");
+    place.link("/dev/null", "dev/null");
     place.run(HOOKS[0]).ended(0);
     assert!(place.at("srv/tftp/pxelinux.cfg/default").exists());
     place.run(&["diff"]).ended(0);
