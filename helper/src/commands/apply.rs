@@ -11,7 +11,7 @@ use crate::cli::Global;
 use crate::disk::commit::{Lock, plan_for};
 use crate::disk::manifest::Ours;
 use crate::disk::plan::Plan;
-use crate::image::{self, Build, Lines, Progress, Spinner};
+use crate::image::{self, Build, Lines, Mkinitcpio, Progress, Spinner};
 use crate::machine::services;
 use crate::paths;
 use crate::stages::changes::{self, Action, Change};
@@ -72,7 +72,7 @@ pub fn apply(target: &Target, wanted: &Wanted, trees: &Trees, lock: &Lock<'_>, f
 
     // The boot server of a running master sees the new configurations only now; until then it names the old images.
     bring_up_to_date(target)?;
-    for image in prune(target, wanted, lock)?.removed {
+    for image in image::prune(lock, root, &wanted.site, &wanted.facts.kernels)?.removed {
         anstream::println!("pruned {}", image.folder());
     }
     for note in trees.notes.iter().chain(&images.notes) {
@@ -118,23 +118,24 @@ struct Images {
 fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool) -> Result<Images> {
     let root = &target.root;
     let mut images = Images::default();
-    if let Some(missing) = image::missing_tools(root)? {
-        images.notes.push(missing);
+    let mkinitcpio = Mkinitcpio::of(root)?;
+    if let Some(missing) = mkinitcpio.missing() {
+        images.notes.push(missing.to_owned());
         return Ok(images);
     }
     let mut progress = progress(verbose);
-    for kernel in image::wanted(&wanted.site, &wanted.facts) {
+    for kernel in image::booted(&wanted.site, &wanted.facts.kernels) {
         // A kernel that is gone is booted from the image there is.
         if !wanted.facts.kernels.contains(&kernel) {
             continue;
         }
-        match image::build(lock, root, &kernel, false, progress.as_mut()) {
+        match image::build(lock, root, &mkinitcpio, &kernel, false, progress.as_mut()) {
             Ok(Build::New(_)) => images.built += 1,
             Ok(Build::UpToDate(_)) => {}
             Err(error) => images.failures.push(format!("client image of {kernel}: {error:#}\nwhat clients boot stays as it was")),
         }
     }
-    match image::master_rebuild(lock, root, &wanted.facts.kernels, false, progress.as_mut()) {
+    match image::master_rebuild(lock, root, &mkinitcpio, &wanted.facts.kernels, progress.as_mut()) {
         Ok(image::Master::Rebuilt(kernels)) => images.built += kernels.len(),
         Ok(image::Master::UpToDate) => {}
         Ok(image::Master::NotOurs(why)) => images.notes.push(why),
@@ -144,15 +145,6 @@ fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool
         images.notes.push(format!("{}: no kernel here, so there is no image to build", root.display("boot")));
     }
     Ok(images)
-}
-
-/// Removes images that are not needed any more; the newest but one stays whatever `keep` says: a node may be loading it.
-///
-/// # Errors
-/// When a loader's configuration cannot be read, or the disk refuses.
-pub fn prune(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<image::Pruned> {
-    let keep = usize::from(wanted.site.boot.keep).max(2);
-    image::prune(lock, &target.root, &wanted.site, &wanted.facts, keep)
 }
 
 /// A spinner on a terminal, plain lines elsewhere.

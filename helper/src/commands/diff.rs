@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Status;
 use crate::cli::Global;
 use crate::disk::root::Root;
-use crate::image;
+use crate::image::{self, Mkinitcpio};
 use crate::machine::services;
 use crate::stages::changes::{self, Action, Change};
 use crate::stages::session::{self, Plans, Target, Trees, Wanted};
@@ -34,12 +34,12 @@ impl Preview {
         let mut changes = changes::list(root, &wanted.site, &plans.files)?;
         changes.extend(changes::list(root, &wanted.site, &plans.boot)?);
         let mut notes = trees.notes.clone();
-        let images = match image::missing_tools(root)? {
+        let images = match Mkinitcpio::of(root)?.missing() {
             Some(missing) => {
-                notes.push(missing);
+                notes.push(missing.to_owned());
                 Vec::new()
             }
-            None => image::stale(root, &trees.files, &wanted.site, &wanted.facts)?,
+            None => image::stale(root, &trees.files, &wanted.site, &wanted.facts.kernels)?,
         };
         let services = services::affected(&wanted.site, &changes).into_iter().collect();
         Ok(Self { changes, services, images, notes })

@@ -9,7 +9,7 @@ use crate::disk::commit::{Lock, plan_for};
 use crate::disk::manifest::Ours;
 use crate::disk::plan::Step;
 use crate::disk::tree::Tree;
-use crate::image;
+use crate::image::{self, Mkinitcpio};
 use crate::machine::proc;
 use crate::paths;
 use crate::stages::changes::{self, Action};
@@ -114,9 +114,10 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
     // Another image that fails does not keep this one from being built.
     let status = post_install(target, wanted, lock);
     let root = &target.root;
-    let spare = !image::wanted(&wanted.site, &wanted.facts).contains(version);
-    if spare && nothing_runs_here(target).is_none() && image::missing_tools(root)?.is_none() {
-        image::build(lock, root, version, false, apply::progress(false).as_mut())?;
+    let spare = !image::booted(&wanted.site, &wanted.facts.kernels).contains(version);
+    let mkinitcpio = Mkinitcpio::of(root)?;
+    if spare && nothing_runs_here(target).is_none() && mkinitcpio.missing().is_none() {
+        image::build(lock, root, &mkinitcpio, version, false, apply::progress(false).as_mut())?;
         apply::switch_boot_tree(target, wanted, lock, false)?;
     }
     status
@@ -125,23 +126,13 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
 /// A kernel is going: its images go too, unless a node is pinned to it. The loaders are switched first.
 fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version: &str) -> Result<Status> {
     wanted.facts.kernels.retain(|kernel| kernel != version);
-    let pinned = image::wanted(&wanted.site, &wanted.facts).contains(version);
-    let mut others = wanted.kept(&target.root)?;
-    if !pinned {
-        others.retain(|image| image.kernel != version);
-    }
     // Without another image the nodes go on with this one: better an old kernel than none.
-    if !others.is_empty() {
-        let ours = Ours::load(&target.root)?;
-        let boot = crate::render::menus::tree(&wanted.site, &others)?;
-        let plan = plan_for(&target.root, &boot, &ours, paths::is_menu, false)?;
-        lock.commit(&plan, &ours)?;
-    }
-    if pinned {
+    apply::switch_boot_tree(target, wanted, lock, false)?;
+    if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
         anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
         return Ok(Status::Done);
     }
-    for (image, why) in image::forget(lock, &target.root, version)?.kept {
+    for (image, why) in image::prune(lock, &target.root, &wanted.site, &wanted.facts.kernels)?.kept {
         anstream::println!("voidclust: keeping {}: {why}", image.folder());
     }
     Ok(Status::Done)

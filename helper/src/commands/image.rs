@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use super::{Status, apply};
 use crate::cli::{Global, Image};
-use crate::image::{self, Build};
+use crate::image::{self, Build, Mkinitcpio};
 use crate::stages::session::{self, Target};
 use crate::words::counted;
 
@@ -26,12 +26,13 @@ fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) ->
     let root = &target.root;
     session::read_site(target, global.config.as_deref())?;
     let (lock, wanted) = session::lock(target, global.config.as_deref())?;
-    if let Some(missing) = image::missing_tools(root)? {
-        bail!(missing);
+    let mkinitcpio = Mkinitcpio::of(root)?;
+    if let Some(missing) = mkinitcpio.missing() {
+        bail!("{missing}");
     }
     let kernels = match kernel {
         Some(kernel) => [kernel.to_owned()].into(),
-        None => image::wanted(&wanted.site, &wanted.facts),
+        None => image::booted(&wanted.site, &wanted.facts.kernels),
     };
     if kernels.is_empty() {
         bail!("{}: no kernel with modules here; install one, for example linux", root.display("boot"));
@@ -39,7 +40,7 @@ fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) ->
     let mut progress = apply::progress(global.verbose);
     let mut failures = Vec::new();
     for kernel in kernels {
-        match image::build(&lock, root, &kernel, force, progress.as_mut()) {
+        match image::build(&lock, root, &mkinitcpio, &kernel, force, progress.as_mut()) {
             Ok(Build::UpToDate(image)) => anstream::println!("{} is up to date", image.folder()),
             Ok(Build::New(_)) => {}
             Err(error) => failures.push(format!("client image of {kernel}: {error:#}")),
@@ -68,7 +69,7 @@ fn prune(target: &Target, global: &Global) -> Result<Status> {
     session::read_site(target, global.config.as_deref())?;
     let (lock, wanted) = session::lock(target, global.config.as_deref())?;
     apply::switch_boot_tree(target, &wanted, &lock, false)?;
-    let pruned = apply::prune(target, &wanted, &lock)?;
+    let pruned = image::prune(&lock, &target.root, &wanted.site, &wanted.facts.kernels)?;
     for (image, why) in &pruned.kept {
         anstream::println!("kept {}: {why}", image.folder());
     }

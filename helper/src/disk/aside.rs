@@ -9,32 +9,31 @@ use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::disk::plan::Plan;
 use crate::disk::root::{Root, split};
 use crate::disk::tree::Item;
 use crate::paths;
 
 /// Files written under temporary names, in the folders where they will stand.
 #[derive(Debug)]
-pub(super) struct Aside<'root> {
+pub(crate) struct Aside<'root> {
     root: &'root Root,
     folders: BTreeMap<String, OwnedFd>,
     /// Folder and name of each.
     written: Vec<(String, String)>,
 }
 
-pub(super) fn temporary(name: &str) -> String {
+fn temporary(name: &str) -> String {
     format!("{}{name}", paths::TEMP_PREFIX)
 }
 
 impl<'root> Aside<'root> {
     /// Nothing yet.
-    pub(super) fn new(root: &'root Root) -> Self {
+    pub(crate) fn new(root: &'root Root) -> Self {
         Self { root, folders: BTreeMap::new(), written: Vec::new() }
     }
 
     /// An open folder, made if need be.
-    pub(super) fn folder(&mut self, relative: &str) -> Result<&OwnedFd> {
+    fn folder(&mut self, relative: &str) -> Result<&OwnedFd> {
         if !self.folders.contains_key(relative) {
             let folder = self.root.folder(relative)?;
             self.folders.insert(relative.to_owned(), folder);
@@ -42,18 +41,41 @@ impl<'root> Aside<'root> {
         self.folders.get(relative).with_context(|| format!("{}: not open", self.root.display(relative)))
     }
 
-    /// Removes what a killed run wrote aside, in every folder that the Plan touches or knows.
-    pub(super) fn sweep(&mut self, plan: &Plan) -> Result<()> {
-        let known = plan.steps.keys().map(|path| split(path).0).chain([paths::STATE]);
-        for folder in known.collect::<BTreeSet<_>>() {
-            if self.root.existing_folder(folder)?.is_none() {
-                continue;
-            }
+    /// Removes what a killed run wrote aside in these folders.
+    pub(crate) fn sweep<'folder>(&mut self, folders: impl IntoIterator<Item = &'folder str>) -> Result<()> {
+        for folder in folders.into_iter().collect::<BTreeSet<_>>() {
             for name in self.root.list(folder)?.unwrap_or_default() {
                 if name.starts_with(paths::TEMP_PREFIX) {
                     self.remove(&format!("{folder}/{name}"))?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Where a program is to write the file that will stand at `path`. Always the same, so that nothing piles up there.
+    pub(crate) fn reserve(&mut self, path: &str) -> Result<String> {
+        let (parent, name) = split(path);
+        let aside = format!("{parent}/{}", temporary(name));
+        // mkinitcpio measures what it finds there to guess how much room it needs.
+        self.remove(&aside)?;
+        self.written.push((parent.to_owned(), name.to_owned()));
+        Ok(aside)
+    }
+
+    /// Gives a few files their names, each on the disk before: their own syncs are cheaper than that of a file system on
+    /// which others write, too.
+    pub(crate) fn publish(&mut self) -> Result<()> {
+        for (parent, name) in &self.written {
+            let context = || format!("{}/{name}: cannot sync", self.root.display(parent));
+            let folder = self.folders.get(parent).with_context(context)?;
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(folder, temporary(name), flags, Mode::empty()).with_context(context)?;
+            rustix::fs::fsync(file).with_context(context)?;
+        }
+        self.rename()?;
+        for (path, folder) in &self.folders {
+            rustix::fs::fsync(folder).with_context(|| format!("{}: cannot sync", self.root.display(path)))?;
         }
         Ok(())
     }

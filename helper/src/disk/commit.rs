@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{Mode, OFlags};
 
-use crate::disk::aside::{Aside, temporary};
+use crate::disk::aside::Aside;
 pub use crate::disk::lock::Lock;
-use crate::disk::manifest::{Manifest, Ours};
+use crate::disk::manifest::Ours;
 use crate::disk::plan::{Plan, Step};
 use crate::disk::root::{Root, split};
 use crate::disk::tree::{Item, Tree};
@@ -31,7 +30,7 @@ impl Lock<'_> {
             bail!("{}: {what} stands here{more}; move it away, or let --force replace files", self.root.display(path));
         }
         let mut aside = Aside::new(self.root);
-        aside.sweep(plan)?;
+        aside.sweep(plan.steps.keys().map(|path| split(path).0).chain([paths::STATE]))?;
         if plan.changes().next().is_some() {
             let items = plan.changes().filter_map(|(path, step)| match step {
                 Step::Create(item) | Step::Replace(item) => Some((path.as_str(), item)),
@@ -39,7 +38,7 @@ impl Lock<'_> {
             });
             aside.write(&items.collect::<Vec<_>>())?;
             aside.sync()?;
-            self.save(paths::PENDING, &ours.pending_with(&plan.manifest))?;
+            self.save(paths::PENDING, ours.pending_with(&plan.manifest).text())?;
             aside.rename()?;
             for (path, _) in plan.changes().filter(|(_, step)| matches!(step, Step::Remove)) {
                 aside.remove(path)?;
@@ -47,7 +46,7 @@ impl Lock<'_> {
             aside.sync()?;
         }
         if plan.manifest != ours.written {
-            self.save(paths::MANIFEST, &plan.manifest)?;
+            self.save(paths::MANIFEST, plan.manifest.text())?;
         }
         if ours.pending.is_some() || plan.changes().next().is_some() {
             aside.remove(paths::PENDING)?;
@@ -68,18 +67,14 @@ impl Lock<'_> {
     }
 
     /// Writes a file of our own state, on the disk before it takes its name.
-    fn save(&self, path: &str, manifest: &Manifest) -> Result<()> {
-        let item = Item::File { bytes: manifest.text().into_bytes().into(), mode: 0o600 };
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(crate) fn save(&self, path: &str, text: String) -> Result<()> {
+        let item = Item::File { bytes: text.into_bytes().into(), mode: 0o600 };
         let mut aside = Aside::new(self.root);
         aside.write(&[(path, &item)])?;
-        let (parent, name) = split(path);
-        let folder = aside.folder(parent)?;
-        let context = || format!("{}: cannot sync", self.root.display(path));
-        // One file: its own sync is cheaper than that of a file system on which others write, too.
-        let file = rustix::fs::openat(folder, temporary(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        rustix::fs::fsync(file.with_context(context)?).with_context(context)?;
-        aside.rename()?;
-        rustix::fs::fsync(aside.folder(parent)?).with_context(context)
+        aside.publish()
     }
 }
 
@@ -108,6 +103,7 @@ pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::manifest::Manifest;
     use std::fs::File;
 
     fn commit(root: &Root, tree: &Tree, force: bool) -> Result<usize> {
@@ -163,7 +159,7 @@ mod tests {
         let half = tree(&[("etc/a", "2"), ("etc/b", "2")]);
         let files = half.0.iter().map(|(path, item)| (path.clone(), item.fingerprint())).collect();
         let lock = Lock::take(&root).unwrap();
-        lock.save(paths::PENDING, &Manifest { files }).unwrap();
+        lock.save(paths::PENDING, Manifest { files }.text()).unwrap();
         drop(lock);
         #[allow(clippy::disallowed_methods, reason = "a test's own files")]
         {

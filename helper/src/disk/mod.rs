@@ -1,7 +1,7 @@
 //! Trees on a disk: what they ought to hold, what they hold, and the one way to change them.
 
 pub mod archive;
-mod aside;
+pub(crate) mod aside;
 pub mod commit;
 pub mod lock;
 pub mod manifest;

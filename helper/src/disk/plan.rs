@@ -74,7 +74,7 @@ pub fn plan<E>(
     // Insertion in path order; the text beside an edited file is wanted only as long as the file is edited.
     let mut beside = Tree::default();
     for (path, item) in &tree.0 {
-        let step = wanted(path, item, ours, force, find(path)?);
+        let step = step_for(path, item, ours, force, find(path)?);
         match &step {
             Step::LeaveEdited => {
                 beside.insert(format!("{path}{}", paths::NEW_SUFFIX), item.clone());
@@ -127,7 +127,7 @@ fn keep_record(manifest: &mut Manifest, ours: &Ours, path: &str) {
     }
 }
 
-fn wanted(path: &str, item: &Item, ours: &Ours, force: bool, found: Option<Found>) -> Step {
+fn step_for(path: &str, item: &Item, ours: &Ours, force: bool, found: Option<Found>) -> Step {
     let Some(found) = found else { return Step::Create(item.clone()) };
     if is(&found, item) {
         return Step::Keep;

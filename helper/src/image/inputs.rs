@@ -27,6 +27,9 @@ pub(super) const COMMON: &[&str] = &[
     "usr/bin/udevd",
 ];
 
+/// The configuration of the master's own image.
+pub(super) const MASTER: &[&str] = &["etc/mkinitcpio.conf", "etc/mkinitcpio.conf.d"];
+
 /// Twelve hexadecimal digits over some texts.
 pub(super) fn short(texts: &[&str]) -> String {
     let mut digest = Sha256::new();
@@ -42,13 +45,7 @@ pub(super) fn of_client(root: &Root, tree: &Tree, kernel: &str) -> Result<Option
     let mut inputs = Inputs { root, tree, digest: Sha256::new() };
     let Some(config) = inputs.content(paths::CLIENT_INITCPIO)? else { return Ok(None) };
     inputs.note(paths::CLIENT_INITCPIO, &hex(&Sha256::digest(&config)));
-    inputs.stream(&super::kernel_path(kernel))?;
-    for list in ["modules.dep", "modules.builtin"] {
-        inputs.stream(&format!("{}/{kernel}/{list}", paths::MODULES))?;
-    }
-    for path in COMMON {
-        inputs.walk(path)?;
-    }
+    inputs.of_any(kernel)?;
     // As a shell would: words end at blanks, quotes and brackets. A word that is not a file says nothing.
     let config = String::from_utf8_lossy(&config).into_owned();
     for word in config.split(|c: char| c.is_whitespace() || "\"'()=".contains(c)).filter(|word| word.starts_with('/')) {
@@ -64,6 +61,15 @@ struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
+    /// What goes into the images of clients and master alike.
+    fn of_any(&mut self, kernel: &str) -> Result<()> {
+        self.stream(&super::kernel_path(kernel))?;
+        for list in ["modules.dep", "modules.builtin"] {
+            self.stream(&format!("{}/{kernel}/{list}", paths::MODULES))?;
+        }
+        COMMON.iter().try_for_each(|path| self.walk(path))
+    }
+
     fn note(&mut self, path: &str, what: &str) {
         for text in [path, "\0", what, "\n"] {
             self.digest.update(text);
@@ -80,7 +86,7 @@ impl Inputs<'_> {
 
     /// One regular file of any size; anything else, or nothing, leaves no trace.
     fn stream(&mut self, path: &str) -> Result<()> {
-        if let Some(part) = super::store::measure(self.root, path)? {
+        if let Some(part) = super::part::measure(self.root, path)? {
             self.note(path, &part.sha256);
         }
         Ok(())

@@ -10,16 +10,18 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 
 use super::mkinitcpio::Mkinitcpio;
+use super::part::initramfs;
 use super::progress::Progress;
-use super::store::{SCRATCH, Store, initramfs};
-use super::{inputs, kernel_path};
+use super::store::{SCRATCH, Store};
+use super::{inputs, kernel_path, modules_path};
+use crate::disk::aside::Aside;
 use crate::disk::lock::Lock;
 use crate::disk::root::{Found, Root};
 use crate::disk::tree::{Item, Tree};
 use crate::paths;
 
-const CONFIG: &str = "etc/mkinitcpio.conf";
-const DROPINS: &str = "etc/mkinitcpio.conf.d";
+/// Without it, mkinitcpio makes no image.
+const CONFIG: &str = inputs::MASTER[0];
 /// The alternative of xbps that says which program makes this machine's images.
 const KERNEL_HOOK: &str = "etc/kernel.d/post-install/20-initramfs";
 
@@ -34,7 +36,7 @@ pub enum Master {
     NotOurs(String),
 }
 
-fn image_path(kernel: &str) -> String {
+pub(super) fn image_path(kernel: &str) -> String {
     format!("boot/initramfs-{kernel}.img")
 }
 
@@ -67,7 +69,7 @@ pub fn master_stale(root: &Root, tree: &Tree, kernels: &[String]) -> Result<Vec<
         _ => false,
     };
     let mut youngest = (0, 0);
-    for path in [CONFIG, DROPINS].iter().chain(inputs::COMMON) {
+    for path in inputs::MASTER.iter().chain(inputs::COMMON) {
         youngest = youngest.max(changed(root, path)?);
     }
     let mut stale = Vec::new();
@@ -77,8 +79,7 @@ pub fn master_stale(root: &Root, tree: &Tree, kernels: &[String]) -> Result<Vec<
             None => Ok((i64::MIN, 0)),
         };
         let built = built.with_context(|| format!("{}: cannot look at it", root.display(&image_path(kernel))))?;
-        let modules = format!("{}/{kernel}/modules.dep", paths::MODULES);
-        let own = changed(root, &kernel_path(kernel))?.max(changed(root, &modules)?);
+        let own = changed(root, &kernel_path(kernel))?.max(changed(root, &modules_path(kernel))?);
         if coming || youngest.max(own) > built {
             stale.push(kernel.clone());
         }
@@ -101,51 +102,36 @@ fn changed(root: &Root, path: &str) -> Result<(i64, i64)> {
     Ok(youngest)
 }
 
-/// Makes this machine's own images of those of `kernels` that need it, or of all with `force`. The old image stays until
-/// the new one is whole and on the disk.
+/// Makes this machine's own images of those of `kernels` that need it. The old image stays until the new one is whole and
+/// on the disk.
 ///
 /// # Errors
-/// When mkinitcpio fails or makes something else than an image, or the disk refuses: after all kernels were tried.
+/// When mkinitcpio is missing, or fails, or makes something else than an image, or the disk refuses: after all kernels were
+/// tried.
 pub fn master_rebuild(
     lock: &Lock<'_>,
     root: &Root,
+    mkinitcpio: &Mkinitcpio,
     kernels: &[String],
-    force: bool,
-    progress: &mut dyn Progress,
-) -> Result<Master> {
-    rebuild_with(&|| Mkinitcpio::of(root), lock, root, kernels, force, progress)
-}
-
-/// [`master_rebuild`], with a given mkinitcpio.
-pub(super) fn rebuild_with(
-    mkinitcpio: &dyn Fn() -> Result<Mkinitcpio>,
-    lock: &Lock<'_>,
-    root: &Root,
-    kernels: &[String],
-    force: bool,
     progress: &mut dyn Progress,
 ) -> Result<Master> {
     if let Some(why) = not_ours(root)? {
         return Ok(Master::NotOurs(why));
     }
     let store = Store::open(lock, root)?;
-    store.sweep_beside("boot")?;
-    let kernels = if force { kernels.to_vec() } else { master_stale(root, &Tree::default(), kernels)? };
-    if kernels.is_empty() {
-        return Ok(Master::UpToDate);
-    }
-    let mkinitcpio = mkinitcpio()?;
+    Aside::new(root).sweep(["boot"])?;
+    let stale = master_stale(root, &Tree::default(), kernels)?;
     // An old kernel that lacks a module must not keep the newest one from its image.
-    let failures: Vec<String> = kernels
+    let failures: Vec<String> = stale
         .iter()
         .filter_map(|kernel| {
-            rebuild(&mkinitcpio, &store, root, kernel, progress).err().map(|error| format!("{kernel}: {error:#}"))
+            rebuild(mkinitcpio, &store, root, kernel, progress).err().map(|error| format!("{kernel}: {error:#}"))
         })
         .collect();
     if !failures.is_empty() {
         bail!("{}", failures.join("\n"));
     }
-    Ok(Master::Rebuilt(kernels))
+    Ok(if stale.is_empty() { Master::UpToDate } else { Master::Rebuilt(stale) })
 }
 
 fn rebuild(mkinitcpio: &Mkinitcpio, store: &Store<'_>, root: &Root, kernel: &str, progress: &mut dyn Progress) -> Result<()> {
@@ -160,15 +146,70 @@ fn rebuild(mkinitcpio: &Mkinitcpio, store: &Store<'_>, root: &Root, kernel: &str
     let started = SystemTime::now();
     let work = store.begin(kernel)?;
     // /boot may be a file system of its own, and a rename stays on one.
-    let aside = store.aside("boot", &format!("initramfs-{kernel}.img"))?;
-    let arguments = ["-k", kernel, "-g", &mkinitcpio.inside(aside.path())];
-    let report = mkinitcpio.run(&arguments, &work.path(SCRATCH), progress)?;
-    for line in report.errors {
+    let mut aside = Aside::new(root);
+    let made = aside.reserve(&image_path(kernel))?;
+    let arguments = ["-k", kernel, "-g", &mkinitcpio.inside(&made)];
+    let errors = mkinitcpio.run(&arguments, &work.path(SCRATCH), progress)?;
+    for line in errors {
         // The hooks are the machine's own choice, and mkinitcpio itself was content.
         progress.warn(&line);
     }
-    initramfs(root, aside.path())?;
-    aside.publish(started)?;
+    initramfs(root, &made)?;
+    let context = || format!("{}: cannot set its time", root.display(&made));
+    // What changed while it was built is younger than the image.
+    root.open_file(&made)?.with_context(context)?.set_modified(started).with_context(context)?;
+    aside.publish()?;
     progress.done(&what);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::scene::{GOOD, K, OLD, REFUSE, Scene, delete, put};
+    use std::fs::read;
+
+    #[test]
+    fn the_masters_image_is_made_again_when_something_younger_goes_into_it() {
+        let scene = Scene::new();
+        let image = scene.path("boot/initramfs-6.12.94_1.img");
+        assert_eq!(scene.master(GOOD).unwrap(), Master::Rebuilt(vec![K.to_owned()]));
+        let first = read(&image).unwrap();
+        put(&scene.path("boot/.voidclust-initramfs-6.12.94_1.img"), "left by a killed run");
+        assert_eq!(scene.master(REFUSE).unwrap(), Master::UpToDate);
+        for input in ["etc/mkinitcpio.conf.d/voidclust.conf", "usr/lib/initcpio/hooks/overlayfs", "boot/vmlinuz-6.12.94_1"] {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            put(&scene.path(input), "new");
+            let error = scene.master("image two; exit 1").unwrap_err();
+            assert!(format!("{error:#}").contains("no image"), "{input}: {error:#}");
+            assert_eq!(read(&image).unwrap(), first, "the old image stays");
+            assert_eq!(scene.master(GOOD).unwrap(), Master::Rebuilt(vec![K.to_owned()]), "{input}");
+            assert_eq!(scene.master(REFUSE).unwrap(), Master::UpToDate, "{input}");
+        }
+        let names: Vec<_> = scene.root.list("boot").unwrap().unwrap();
+        assert_eq!(names, ["initramfs-6.12.94_1.img", "vmlinuz-6.12.94_1", "vmlinuz-6.6.30_1"]);
+        let mut tree = Tree::default();
+        tree.insert(paths::MASTER_INITCPIO, Item::file(*b"HOOKS+=(overlayfs)\n"));
+        assert_eq!(master_stale(&scene.root, &tree, &[K.to_owned()]).unwrap(), [K]);
+    }
+
+    #[test]
+    fn a_kernel_whose_own_image_fails_keeps_no_other_from_being_built() {
+        let scene = Scene::new();
+        let kernels = [OLD.to_owned(), K.to_owned()];
+        let error = scene.master_of(&kernels, "[ $kernel != 6.6.30_1 ] || exit 1; image one").unwrap_err();
+        assert!(format!("{error:#}").contains("6.6.30_1: "), "{error:#}");
+        let names: Vec<_> = scene.root.list("boot").unwrap().unwrap();
+        assert_eq!(names, ["initramfs-6.12.94_1.img", "vmlinuz-6.12.94_1", "vmlinuz-6.6.30_1"]);
+    }
+
+    #[test]
+    fn a_master_whose_images_another_program_makes_is_left_alone() {
+        let scene = Scene::new();
+        put(&scene.path("etc/kernel.d/post-install/20-initramfs"), "#!/bin/sh\nexec dracut\n");
+        let Master::NotOurs(why) = scene.master(REFUSE).unwrap() else { panic!("built") };
+        assert!(why.contains("xbps-alternatives"), "{why}");
+        delete(&scene.path("etc/mkinitcpio.conf"));
+        assert!(matches!(scene.master(REFUSE).unwrap(), Master::NotOurs(_)));
+    }
 }

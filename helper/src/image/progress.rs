@@ -1,6 +1,6 @@
 //! Tells a person what a build is doing, which takes from seconds to minutes.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
 /// Whoever wants to know how a build gets on.
@@ -13,17 +13,6 @@ pub trait Progress {
     fn warn(&mut self, what: &str);
     /// It has ended well.
     fn done(&mut self, what: &str);
-}
-
-/// Says nothing.
-#[derive(Debug, Default)]
-pub struct Silent;
-
-impl Progress for Silent {
-    fn begin(&mut self, _: &str) {}
-    fn step(&mut self, _: &str) {}
-    fn warn(&mut self, _: &str) {}
-    fn done(&mut self, _: &str) {}
 }
 
 /// Plain lines on stderr: one at the beginning, one at the end, and all between only when asked for.
@@ -55,45 +44,87 @@ impl Progress for Lines {
     }
 }
 
-/// A line on a terminal that moves, with the step that is under way.
-#[derive(Debug, Default)]
+/// A line on a terminal that moves, with the step that is under way; gone when the build is, however that ends.
+#[derive(Debug)]
 pub struct Spinner {
-    bar: Option<ProgressBar>,
+    bar: ProgressBar,
     what: String,
+}
+
+impl Default for Spinner {
+    fn default() -> Self {
+        Self::on(ProgressDrawTarget::stderr())
+    }
+}
+
+impl Spinner {
+    fn on(target: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, what: String::new() }
+    }
 }
 
 impl Progress for Spinner {
     fn begin(&mut self, what: &str) {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        bar.set_message(what.to_owned());
         what.clone_into(&mut self.what);
-        self.bar = Some(bar);
+        self.bar.reset();
+        self.bar.set_message(what.to_owned());
+        self.bar.enable_steady_tick(Duration::from_millis(120));
     }
 
     fn step(&mut self, what: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}: {what}", self.what));
-        }
+        self.bar.set_message(format!("{}: {what}", self.what));
     }
 
     fn warn(&mut self, _: &str) {}
 
     fn done(&mut self, what: &str) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-        eprintln!("built the {what}");
+        self.bar.println(format!("built the {what}"));
+        self.bar.finish_and_clear();
     }
 }
 
 impl Drop for Spinner {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::InMemoryTerm;
+
+    fn spinner() -> (InMemoryTerm, Spinner) {
+        let terminal = InMemoryTerm::new(6, 60);
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        (terminal, Spinner::on(target))
+    }
+
+    #[test]
+    fn the_spinner_shows_the_step_and_leaves_a_line_for_each_image() {
+        let (terminal, mut spinner) = spinner();
+        for image in ["client image", "master's own image"] {
+            spinner.begin(image);
+            spinner.step("hook netroot");
+            spinner.bar.tick();
+            let shown = terminal.contents();
+            assert!(shown.ends_with(&format!("{image}: hook netroot")), "{shown}");
+            spinner.done(image);
         }
+        assert_eq!(terminal.contents(), "built the client image\nbuilt the master's own image");
+    }
+
+    #[test]
+    fn a_build_that_fails_leaves_no_line_that_seems_to_go_on() {
+        let (terminal, mut spinner) = spinner();
+        spinner.begin("client image");
+        spinner.bar.tick();
+        assert!(terminal.contents().contains("client image"));
+        drop(spinner);
+        assert_eq!(terminal.contents(), "");
     }
 }

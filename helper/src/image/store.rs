@@ -1,134 +1,22 @@
 //! The folder of images on the disk: the only module that renames and removes folders.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{AtFlags, Mode, OFlags};
-use sha2::{Digest, Sha256};
 
-use super::{INITRAMFS, Image, KERNEL, Part};
+use super::part::{Part, copy, initramfs};
+use super::survey::{Surveyed, check, look, survey};
+use super::{INITRAMFS, Image, KERNEL};
 use crate::disk::lock::Lock;
 use crate::disk::root::Root;
-use crate::disk::tree::hex;
 use crate::paths;
 
-const MANIFEST: &str = "manifest";
+pub(super) const MANIFEST: &str = "manifest";
 /// Where mkinitcpio lays out an image before it packs it.
 pub(super) const SCRATCH: &str = "scratch";
-
-/// Smaller than any initramfs with a shell in it.
-const SMALLEST: u64 = 64 * 1024;
-/// How an initramfs begins that a kernel can read: cpio, or one of its compressions (linux/lib/decompress.c).
-const MAGIC: &[&[u8]] = &[
-    b"070701",
-    b"070702",
-    b"\x1f\x8b",
-    b"\xfd7zXZ\0",
-    b"\x28\xb5\x2f\xfd",
-    b"\x02\x21\x4c\x18",
-    b"\x5d\0\0",
-    b"BZh",
-    b"\x89LZO",
-];
-
-/// What one name in the folder of images is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
-    /// An image, its files there and of the right size.
-    Image(Image),
-    /// Named like an image, but not whole.
-    Damaged(String),
-    /// What a killed run was making or removing.
-    Leftover,
-    /// Anything else.
-    Foreign,
-}
-
-/// Everything in the folder of images, in name order.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn survey(root: &Root) -> Result<Vec<(String, Entry)>> {
-    let mut entries = Vec::new();
-    for name in root.list(paths::IMAGES)?.unwrap_or_default() {
-        let entry = if name.starts_with(paths::TEMP_PREFIX) { Entry::Leftover } else { entry(root, &name)? };
-        entries.push((name, entry));
-    }
-    Ok(entries)
-}
-
-fn entry(root: &Root, name: &str) -> Result<Entry> {
-    let digest = name.rsplit_once('-').map_or("", |(_, digest)| digest);
-    if digest.len() != 12 || !digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-        return Ok(Entry::Foreign);
-    }
-    let folder = format!("{}/{name}", paths::IMAGES);
-    let Some(manifest) = root.read(&format!("{folder}/{MANIFEST}"))? else {
-        return Ok(Entry::Damaged("has no manifest".to_owned()));
-    };
-    let manifest = String::from_utf8_lossy(&manifest);
-    let Ok(image) = toml::from_str::<Image>(&manifest) else {
-        return Ok(Entry::Damaged("its manifest cannot be understood".to_owned()));
-    };
-    if image.name() != name {
-        return Ok(Entry::Damaged(format!("its manifest is that of {}", image.name())));
-    }
-    for (file, part) in image.parts() {
-        let path = format!("{folder}/{file}");
-        let size = match root.open_file(&path)? {
-            Some(file) => Some(file.metadata().with_context(|| format!("{}: cannot look at it", root.display(&path)))?.len()),
-            None => None,
-        };
-        match size {
-            None => return Ok(Entry::Damaged(format!("{file} is missing"))),
-            Some(size) if size != part.size => {
-                return Ok(Entry::Damaged(format!("{file} has {size} bytes instead of {}", part.size)));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(Entry::Image(image))
-}
-
-/// Reads both files of an image; says what is wrong with the first that is not as its manifest says.
-pub(super) fn check(root: &Root, image: &Image) -> Result<Option<String>> {
-    for (file, part) in image.parts() {
-        match measure(root, &format!("{}/{}/{file}", paths::IMAGES, image.name()))? {
-            None => return Ok(Some(format!("{file} is missing"))),
-            Some(found) if found != *part => return Ok(Some(format!("{file} is not what was built: its SHA-256 differs"))),
-            Some(_) => {}
-        }
-    }
-    Ok(None)
-}
-
-/// Size and hash of a regular file, read piece by piece; `None` when there is none.
-pub(super) fn measure(root: &Root, path: &str) -> Result<Option<Part>> {
-    let Some(mut file) = root.open_file(path)? else { return Ok(None) };
-    let context = || format!("{}: cannot read", root.display(path));
-    if !file.metadata().with_context(context)?.is_file() {
-        return Ok(None);
-    }
-    copy(&mut file, &mut std::io::sink()).with_context(context).map(Some)
-}
-
-/// Copies, and tells size and hash of what went by.
-fn copy(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<Part> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut size = 0;
-    loop {
-        let count = from.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(Part { size, sha256: hex(&digest.finalize()) });
-        }
-        digest.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
-        size += count as u64;
-    }
-}
 
 /// The folder of images, and the right to change it.
 #[derive(Debug)]
@@ -141,8 +29,8 @@ impl<'root> Store<'root> {
     /// Opens the folder, makes it if need be, and sweeps what killed runs have left.
     pub(super) fn open(_: &Lock<'_>, root: &'root Root) -> Result<Self> {
         let store = Self { root, folder: root.folder(paths::IMAGES)? };
-        for (name, entry) in survey(root)? {
-            if entry == Entry::Leftover {
+        for (name, what) in survey(root)? {
+            if what == Surveyed::Leftover {
                 // A mkinitcpio that outlived its voidclust may still write there; then it is swept another time.
                 let _ = store.delete(&name);
             }
@@ -165,26 +53,6 @@ impl<'root> Store<'root> {
         Ok(work)
     }
 
-    /// Sweeps what killed runs left in a folder where [`Store::aside`] writes.
-    pub(super) fn sweep_beside(&self, folder: &str) -> Result<()> {
-        let names = self.root.list(folder)?.unwrap_or_default();
-        for name in names.iter().filter(|name| name.starts_with(paths::TEMP_PREFIX)) {
-            // Best effort, as above.
-            let _ = rustix::fs::unlinkat(self.root.folder(folder)?, name.as_str(), AtFlags::empty());
-        }
-        Ok(())
-    }
-
-    /// A place beside `name` for one file outside of the images. Always the same, so that nothing piles up there.
-    pub(super) fn aside(&self, folder: &str, name: &str) -> Result<Aside<'root>> {
-        let temporary = format!("{}{name}", paths::TEMP_PREFIX);
-        let path = format!("{folder}/{temporary}");
-        let aside = Aside { root: self.root, folder: self.root.folder(folder)?, name: name.to_owned(), temporary, path };
-        // mkinitcpio measures what it finds there to guess how much room it needs.
-        let _ = rustix::fs::unlinkat(&aside.folder, aside.temporary.as_str(), AtFlags::empty());
-        Ok(aside)
-    }
-
     /// Gives a finished image its name.
     pub(super) fn publish(&self, work: &Work<'_, 'root>, image: &Image) -> Result<()> {
         let folder = work.finish(image)?;
@@ -192,7 +60,7 @@ impl<'root> Store<'root> {
         let context = || format!("{}: cannot put the image there", self.shown(&name));
         rustix::fs::syncfs(&folder).with_context(context)?;
         match rustix::fs::statat(&self.folder, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) if matches!(entry(self.root, &name)?, Entry::Image(_)) && check(self.root, image)?.is_none() => {
+            Ok(_) if matches!(look(self.root, &name)?, Surveyed::Image(_)) && check(self.root, image)?.is_none() => {
                 // The very same bytes: only when and from what they were built is news.
                 self.write_manifest(image)?;
                 return Ok(());
@@ -335,48 +203,108 @@ impl Drop for Work<'_, '_> {
     }
 }
 
-/// Size and hash of a file that mkinitcpio made, after a look at whether it can be one.
-pub(super) fn initramfs(root: &Root, path: &str) -> Result<Part> {
-    let shown = root.display(path);
-    let Some(file) = root.open_file(path)? else { bail!("{shown}: mkinitcpio ended well but made no such file") };
-    let Some(part) = measure(root, path)? else { bail!("{shown}: mkinitcpio ended well but made something that is no file") };
-    let mut head = Vec::new();
-    file.take(8).read_to_end(&mut head).with_context(|| format!("{shown}: cannot read"))?;
-    if part.size < SMALLEST || !MAGIC.iter().any(|magic| head.starts_with(magic)) {
-        bail!("{shown}: mkinitcpio ended well but made {} bytes that are no initramfs", part.size);
-    }
-    Ok(part)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::scene::{GOOD, K, Scene, Silent, put};
+    use crate::image::*;
+    use crate::testing::skip;
+    use crate::tools::Tool;
+    use std::fs::{create_dir_all, read, read_dir};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
 
-/// One file that a program writes beside the place where it will stand; gone when it is dropped without that.
-#[derive(Debug)]
-pub(super) struct Aside<'root> {
-    root: &'root Root,
-    folder: OwnedFd,
-    name: String,
-    temporary: String,
-    path: String,
-}
-
-impl Aside<'_> {
-    /// Where the program has to write it, relative to the root.
-    pub(super) fn path(&self) -> &str {
-        &self.path
+    #[test]
+    fn an_image_is_whole_readable_for_all_and_has_only_its_three_files() {
+        let scene = Scene::new();
+        let image = scene.build(K, "umask 077; touch \"$TMPDIR/litter\"; image one; touch \"$out.tmp\"");
+        let folder = scene.path("srv/tftp").join(image.folder());
+        let mut names: Vec<_> = read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["initramfs.img", "manifest", "vmlinuz"]);
+        let mode = |path: PathBuf| path.metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(folder.clone()), 0o755);
+        assert!(names.iter().all(|name| mode(folder.join(name)) == 0o644));
+        assert_eq!(read(folder.join("vmlinuz")).unwrap(), b"kernel 6.12.94_1");
+        assert_eq!(verify(&scene.root).unwrap(), (1, vec![]));
+        assert_eq!(scene.images(), [image.name()]);
     }
 
-    /// Gives it its name, with `made` as its time.
-    pub(super) fn publish(self, made: std::time::SystemTime) -> Result<()> {
-        let context = || format!("{}: cannot replace", self.root.display(&self.path));
-        let file = self.root.open_file(&self.path)?.with_context(context)?;
-        file.set_modified(made).and_then(|()| file.sync_all()).with_context(context)?;
-        rustix::fs::renameat(&self.folder, self.temporary.as_str(), &self.folder, self.name.as_str()).with_context(context)?;
-        rustix::fs::fsync(&self.folder).with_context(context)
+    /// Not a test of its own: the process that the next one kills.
+    #[test]
+    fn victim() {
+        let Some(root) = std::env::var_os("VOIDCLUST_TEST_VICTIM") else { return };
+        let root = Root::open(Path::new(&root)).unwrap();
+        let program = root.path().join("double");
+        let lock = Lock::take(&root).unwrap();
+        build(&lock, &root, &Mkinitcpio::double(&root, &program), K, true, &mut Silent).unwrap();
     }
-}
 
-impl Drop for Aside<'_> {
-    fn drop(&mut self) {
-        // Best effort, and nothing to do after the rename: the next run writes to the same name.
-        let _ = rustix::fs::unlinkat(&self.folder, self.temporary.as_str(), AtFlags::empty());
+    #[test]
+    fn a_run_killed_in_the_middle_changes_nothing_and_the_next_one_sweeps_up() {
+        for script in ["kill -9 $PPID; sleep 0.1", "image two; kill -9 $PPID; sleep 0.1"] {
+            let scene = Scene::new();
+            scene.build(K, GOOD);
+            let before = scene.images();
+            scene.double(script);
+            let victim = Tool::new(std::env::current_exe().unwrap()).args(["--exact", "image::store::tests::victim"]);
+            let killed = victim.env("VOIDCLUST_TEST_VICTIM", scene.dir.path()).output().unwrap_err().to_string();
+            assert!(killed.contains("signal: 9"), "{killed}");
+            assert_eq!(scene.images(), before, "{script}");
+            assert_eq!(read_dir(scene.path(paths::IMAGES)).unwrap().count(), 2, "{script}: the leftover and the image");
+            assert!(verify(&scene.root).unwrap().1.iter().all(|finding| !finding.serious));
+            let two = scene.try_build(K, true, "image two").unwrap().image().name();
+            assert_eq!(scene.images(), [two, before[0].clone()]);
+            assert_eq!(read_dir(scene.path(paths::IMAGES)).unwrap().count(), 2, "{script}: two images");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_every_served_byte() {
+        let mount =
+            "mount -t tmpfs -o size=1m none \"$1\" && exec \"$2\" --exact image::store::tests::victim_of_a_full_disk --nocapture";
+        if Tool::new("unshare").args(["--mount", "true"]).output().is_err() {
+            return skip("a_full_disk_leaves_every_served_byte", "a small file system needs the rights of root and unshare(1)");
+        }
+        let place = tempfile::tempdir().unwrap();
+        let inner = Tool::new("unshare")
+            .args(["--mount", "sh", "-c", mount, "sh"])
+            .arg(place.path())
+            .arg(std::env::current_exe().unwrap());
+        let said = inner.env("VOIDCLUST_TEST_SMALL_DISK", place.path()).output().unwrap();
+        assert!(said.contains("1 passed") && said.contains("the disk was full"), "{said}");
+    }
+
+    /// Not a test of its own: what the one above runs on a file system of one megabyte.
+    #[test]
+    fn victim_of_a_full_disk() {
+        let Some(place) = std::env::var_os("VOIDCLUST_TEST_SMALL_DISK") else { return };
+        Scene::fill(Path::new(&place));
+        let scene =
+            Scene { dir: tempfile::Builder::new().tempdir_in(&place).unwrap(), root: Root::open(Path::new(&place)).unwrap() };
+        let served = || read(Path::new(&place).join(paths::IMAGES).join(scene.images().concat()).join(INITRAMFS)).unwrap();
+        scene.build(K, GOOD);
+        let before = served();
+        let too_much = "{ printf 070701; head -c 4000000 /dev/zero; } >\"$out\" 2>/dev/null";
+        let error = format!("{:#}", scene.try_build(K, true, &format!("{too_much} || exit 1")).unwrap_err());
+        assert!(error.contains("mkinitcpio made no image"), "{error}");
+        // mkinitcpio fits, the kernel does not.
+        put(&Path::new(&place).join("boot/vmlinuz-6.12.94_1"), vec![1; 500_000]);
+        let error = format!("{:#}", scene.try_build(K, false, GOOD).unwrap_err());
+        assert!(error.contains("cannot copy") && error.contains("No space left"), "{error}");
+        assert_eq!(served(), before);
+        assert_eq!(read_dir(Path::new(&place).join(paths::IMAGES)).unwrap().count(), 1);
+        println!("the disk was full");
+    }
+
+    #[test]
+    fn images_that_are_a_link_are_refused() {
+        let scene = Scene::new();
+        let elsewhere = tempfile::tempdir().unwrap();
+        create_dir_all(scene.path("srv/tftp")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), scene.path(paths::IMAGES)).unwrap();
+        let error = format!("{:#}", scene.try_build(K, false, GOOD).unwrap_err());
+        assert!(error.contains("symbolic link"), "{error}");
+        assert_eq!(read_dir(elsewhere.path()).unwrap().count(), 0);
     }
 }

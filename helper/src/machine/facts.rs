@@ -21,7 +21,7 @@ pub struct Facts {
     pub remembered_mac: Option<Mac>,
     /// The kernels installed under the root, oldest first.
     pub kernels: Vec<String>,
-    /// The kernels that an image was built for; a pinned one may be booted long after its package went.
+    /// The kernels that an image was built for ([`Facts::gather`] knows none: images are a floor higher).
     pub imaged: BTreeSet<String>,
     /// The overlays there are: ours and the site's.
     pub overlays: BTreeSet<String>,
@@ -44,13 +44,12 @@ impl Facts {
         for folder in [paths::PACKAGE_OVERLAYS, paths::SITE_OVERLAYS] {
             overlays.extend(root.list(folder)?.unwrap_or_default());
         }
-        let imaged = crate::image::list(root)?.into_iter().map(|image| image.kernel).collect();
         let remembered = if running { None } else { remembered(root)? };
         Ok(Self {
             interfaces,
             remembered_mac: remembered.as_ref().map(|remembered| remembered.mac),
             kernels: kernels(root)?,
-            imaged,
+            imaged: BTreeSet::new(),
             overlays,
             zfs: remembered.map_or_else(|| is_zfs(root, running), |remembered| Ok(remembered.zfs))?,
             apart: if running { apart(root) } else { Vec::new() },

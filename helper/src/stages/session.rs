@@ -13,7 +13,7 @@ use crate::disk::manifest::Ours;
 use crate::disk::plan::Plan;
 use crate::disk::root::{Found, Root};
 use crate::disk::tree::{Item, Tree};
-use crate::image::{self, Image};
+use crate::image;
 use crate::machine::facts::{self, Facts};
 use crate::paths;
 use crate::render::compose::Composer;
@@ -131,7 +131,8 @@ pub struct Wanted {
 pub fn read(target: &Target, config: Option<&Path>) -> Result<Configured> {
     target.edited_in_memory()?;
     let texts = config::load(&target.root, config)?;
-    let facts = Facts::gather(&target.root, target.running)?;
+    let imaged = image::kernels(&target.root)?;
+    let facts = Facts { imaged, ..Facts::gather(&target.root, target.running)? };
     Ok(match config::parse(&texts, &facts) {
         Outcome::NotConfigured => Configured::Not(texts.first().map(|(name, _)| name.clone()).unwrap_or_default()),
         Outcome::Wrong(problems) => Configured::Wrong(problems),
@@ -215,21 +216,7 @@ impl Wanted {
     /// # Errors
     /// When the images cannot be read.
     pub fn boot_tree(&self, root: &Root) -> Result<Tree> {
-        menus::tree(&self.site, &self.kept(root)?)
-    }
-
-    /// The images that menus name, the best first: the newest of each kernel that a node wants, and the best `keep`.
-    ///
-    /// # Errors
-    /// When the images cannot be read.
-    pub fn kept(&self, root: &Root) -> Result<Vec<Image>> {
-        let images = image::best_first(root, &self.facts)?;
-        let wanted = image::wanted(&self.site, &self.facts);
-        let newest = |index: usize, image: &Image| !images[..index].iter().any(|earlier| earlier.kernel == image.kernel);
-        let kept = images.iter().enumerate().filter(|(index, image)| {
-            *index < usize::from(self.site.boot.keep) || (wanted.contains(&image.kernel) && newest(*index, image))
-        });
-        Ok(kept.map(|(_, image)| image.clone()).collect())
+        menus::tree(&self.site, &image::kept(root, &self.site, &self.facts.kernels)?)
     }
 }
 
