@@ -1,11 +1,16 @@
-//! Whether what nodes boot is as it was built.
+//! Whether what nodes boot is as it was built, and finds its modules.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
 use super::prune::named;
 use super::survey::check;
-use super::{Surveyed, survey};
+use super::{Surveyed, modules_path, survey};
 use crate::disk::root::Root;
+use crate::paths;
+use crate::site::Site;
+use crate::types::Kernel;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +23,8 @@ pub struct Finding {
     pub serious: bool,
 }
 
-/// Reads every image and compares it with its manifest; tells of what does not belong, and of images that a menu names
-/// but that are not there. The number of images is that of those which
+/// Reads every image and compares it with its manifest; tells of what does not belong, of images whose kernel has no
+/// modules any more, and of those that a menu names but that are not there. The number of images is that of those which
 /// are as they should be.
 ///
 /// # Errors
@@ -33,6 +38,9 @@ pub fn verify(root: &Root) -> Result<(usize, Vec<Finding>)> {
         match what {
             Surveyed::Image(image) => match check(root, &image)? {
                 Some(what) => find(what, true),
+                None if root.open_file(&modules_path(&image.kernel))?.is_none() => {
+                    find(format!("as it was built, but {}", no_modules(root, &image.kernel)), users.is_some());
+                }
                 None => good += 1,
             },
             Surveyed::Damaged(what) => find(what, users.is_some()),
@@ -46,10 +54,39 @@ pub fn verify(root: &Root) -> Result<(usize, Vec<Finding>)> {
     Ok((good, findings))
 }
 
+/// A sentence for each kernel that machines are pinned to although its modules are gone: the image boots, and nothing that
+/// is not in it can be loaded.
+///
+/// # Errors
+/// When the modules cannot be looked at.
+pub fn without_modules(root: &Root, site: &Site) -> Result<Vec<String>> {
+    let mut pinned: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let nodes = site.nodes.iter().map(|node| (site.kernel_of(node), node.name.as_str()));
+    for (kernel, name) in nodes.chain([(&site.client.kernel, "machines that are not listed")]) {
+        if let Kernel::Version(version) = kernel {
+            pinned.entry(version).or_default().push(name);
+        }
+    }
+    let mut notes = Vec::new();
+    for (kernel, names) in pinned {
+        if root.open_file(&modules_path(kernel))?.is_none() {
+            let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
+            let names = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+            notes.push(format!("kernel {kernel} of {names}{more}: {}", no_modules(root, kernel)));
+        }
+    }
+    Ok(notes)
+}
+
+fn no_modules(root: &Root, kernel: &str) -> String {
+    let folder = root.display(&format!("{}/{kernel}", paths::MODULES));
+    format!("its modules are gone from {folder}; install its package again, or pin nothing to it")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::scene::{GOOD, K, Scene, delete, put};
+    use crate::image::scene::{GOOD, K, Scene, delete, put, site};
     use crate::image::{Build, INITRAMFS};
     use std::fs::read;
 
@@ -70,6 +107,26 @@ mod tests {
         assert!(scene.images().is_empty(), "half an image is none");
         assert_eq!(scene.build(K, GOOD).folder(), image.folder());
         assert_eq!(verify(&scene.root).unwrap(), (1, vec![]));
+    }
+
+    #[test]
+    fn a_kernel_whose_modules_are_gone_is_told_of() {
+        let scene = Scene::new();
+        let image = scene.build(K, GOOD);
+        let site = |pinned: &[&str]| without_modules(&scene.root, &site(2, pinned)).unwrap();
+        assert!(site(&[K]).is_empty());
+        delete(&scene.path("usr/lib/modules/6.12.94_1/modules.dep"));
+        assert!(site(&[]).is_empty(), "nobody is pinned to it");
+        let notes = site(&[K, K]);
+        assert!(notes[0].starts_with("kernel 6.12.94_1 of ") && notes[0].contains("its modules are gone from "), "{notes:?}");
+        let found = |serious| {
+            let (good, findings) = verify(&scene.root).unwrap();
+            assert_eq!((good, findings[0].serious), (0, serious));
+            assert!(findings[0].what.contains("its modules are gone"), "{findings:?}");
+        };
+        found(false);
+        put(&scene.path("srv/tftp/pxelinux.cfg/default"), format!("KERNEL {}/vmlinuz\n", image.folder()));
+        found(true);
     }
 
     #[test]

@@ -208,6 +208,7 @@ impl Wanted {
         notes.extend(self.facts.apart.iter().map(|folder| {
             format!("/{folder}: a file system of its own, which clients do not see; they have what is below its mount point")
         }));
+        notes.extend(image::without_modules(root, &self.site)?);
         Ok(Trees { files, boot: self.boot_tree(root)?, unmade, notes })
     }
 
