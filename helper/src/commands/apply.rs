@@ -118,7 +118,7 @@ struct Images {
 fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool) -> Result<Images> {
     let root = &target.root;
     let mut images = Images::default();
-    let mkinitcpio = Mkinitcpio::of(root)?;
+    let mut mkinitcpio = Mkinitcpio::of(root)?;
     if let Some(missing) = mkinitcpio.missing() {
         images.notes.push(missing.to_owned());
         return Ok(images);
@@ -129,13 +129,13 @@ fn build_images(target: &Target, wanted: &Wanted, lock: &Lock<'_>, verbose: bool
         if !wanted.facts.kernels.contains(&kernel) {
             continue;
         }
-        match image::build(lock, root, &mkinitcpio, &kernel, false, progress.as_mut()) {
+        match image::build(lock, root, &mut mkinitcpio, &kernel, false, progress.as_mut()) {
             Ok(Build::New(_)) => images.built += 1,
             Ok(Build::UpToDate(_)) => {}
             Err(error) => images.failures.push(format!("client image of {kernel}: {error:#}\nwhat clients boot stays as it was")),
         }
     }
-    match image::master_rebuild(lock, root, &mkinitcpio, &wanted.facts.kernels, progress.as_mut()) {
+    match image::master_rebuild(lock, root, &mut mkinitcpio, &wanted.facts.kernels, progress.as_mut()) {
         Ok(image::Master::Rebuilt(kernels)) => images.built += kernels.len(),
         Ok(image::Master::UpToDate) => {}
         Ok(image::Master::NotOurs(why)) => images.notes.push(why),

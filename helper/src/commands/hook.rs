@@ -115,9 +115,9 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
     let status = post_install(target, wanted, lock);
     let root = &target.root;
     let spare = !image::booted(&wanted.site, &wanted.facts.kernels).contains(version);
-    let mkinitcpio = Mkinitcpio::of(root)?;
+    let mut mkinitcpio = Mkinitcpio::of(root)?;
     if spare && nothing_runs_here(target).is_none() && mkinitcpio.missing().is_none() {
-        image::build(lock, root, &mkinitcpio, version, false, apply::progress(false).as_mut())?;
+        image::build(lock, root, &mut mkinitcpio, version, false, apply::progress(false).as_mut())?;
         apply::switch_boot_tree(target, wanted, lock, false)?;
     }
     status

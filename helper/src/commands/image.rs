@@ -26,7 +26,7 @@ fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) ->
     let root = &target.root;
     session::read_site(target, global.config.as_deref())?;
     let (lock, wanted) = session::lock(target, global.config.as_deref())?;
-    let mkinitcpio = Mkinitcpio::of(root)?;
+    let mut mkinitcpio = Mkinitcpio::of(root)?;
     if let Some(missing) = mkinitcpio.missing() {
         bail!("{missing}");
     }
@@ -40,7 +40,7 @@ fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) ->
     let mut progress = apply::progress(global.verbose);
     let mut failures = Vec::new();
     for kernel in kernels {
-        match image::build(&lock, root, &mkinitcpio, &kernel, force, progress.as_mut()) {
+        match image::build(&lock, root, &mut mkinitcpio, &kernel, force, progress.as_mut()) {
             Ok(Build::UpToDate(image)) => anstream::println!("{} is up to date", image.folder()),
             Ok(Build::New(_)) => {}
             Err(error) => failures.push(format!("client image of {kernel}: {error:#}")),

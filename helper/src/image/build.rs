@@ -68,7 +68,7 @@ pub fn stale(root: &Root, tree: &Tree, site: &Site, installed: &[String]) -> Res
 pub fn build(
     lock: &Lock<'_>,
     root: &Root,
-    mkinitcpio: &Mkinitcpio,
+    mkinitcpio: &mut Mkinitcpio<'_>,
     kernel: &str,
     force: bool,
     progress: &mut dyn Progress,
@@ -92,10 +92,7 @@ pub fn build(
     let errors = mkinitcpio.run(&arguments, &work.path(SCRATCH), progress)?;
     if !errors.is_empty() {
         // Its status counts only what its own functions noticed; a hook may say that something is missing and go on.
-        bail!(
-            "mkinitcpio ended as if all were well, but said:{}",
-            errors.iter().map(|line| format!("\n  {line}")).collect::<String>()
-        );
+        bail!("mkinitcpio ended as if all were well, but said:{}", mkinitcpio.told(&errors));
     }
     let initramfs = work.measure(INITRAMFS)?;
     // Something that changed under our hands would make an image that nobody can make again.
@@ -280,6 +277,23 @@ mod tests {
         assert_eq!(find(&[OLD], &Tree::default(), &owned(&[K])), [K], "what is gone cannot be built again");
     }
 
+    /// Of hundreds of errors a few are shown, each on its line, and all can be read afterwards.
+    #[test]
+    fn many_errors_are_counted_and_kept_in_a_file() {
+        let noise = "for n in $(seq 300); do echo \"==> ERROR: module not found: \\`m$n'\"; done";
+        for (end, expected) in [("exit 1", "made no image: `mkinitcpio -c "), ("image one", "but said:")] {
+            let scene = Scene::new();
+            let error = format!("{:#}", scene.try_build(K, true, &format!("{noise}; {end}")).unwrap_err());
+            let lines: Vec<&str> = error.lines().collect();
+            assert!(lines[0].contains(expected), "{error}");
+            assert_eq!((lines[1], lines[8]), ("  ==> ERROR: module not found: `m1'", "  ==> ERROR: module not found: `m8'"));
+            assert_eq!(lines[9], "  and 292 more");
+            assert_eq!(lines[10..], [format!("all of its output is in {}", scene.path(paths::BUILD_LOG).display())]);
+            let log = std::fs::read_to_string(scene.path(paths::BUILD_LOG)).unwrap();
+            assert_eq!(log.matches("ERROR").count(), 300, "{log}");
+        }
+    }
+
     /// With the real mkinitcpio: a root that has it, a kernel and our hooks is named by `MKINITCPIO_ROOT`. Only its boot tree
     /// and our state are written to.
     #[test]
@@ -288,17 +302,17 @@ mod tests {
             return skip("the_real_mkinitcpio_makes_an_image", "MKINITCPIO_ROOT names no root with mkinitcpio in it");
         };
         let root = Root::open(Path::new(&place)).unwrap();
-        let mkinitcpio = Mkinitcpio::of(&root).unwrap();
+        let mut mkinitcpio = Mkinitcpio::of(&root).unwrap();
         assert_eq!(mkinitcpio.missing(), None);
         let kernel = Facts::gather(&root, false).unwrap().kernels.pop().expect("a kernel in MKINITCPIO_ROOT");
         let lock = Lock::take(&root).unwrap();
         let start = std::time::Instant::now();
-        let first = build(&lock, &root, &mkinitcpio, &kernel, true, &mut Lines { verbose: true }).unwrap().image().clone();
+        let first = build(&lock, &root, &mut mkinitcpio, &kernel, true, &mut Lines { verbose: true }).unwrap().image().clone();
         eprintln!("built in {:?}: kernel {}, initramfs {} bytes", start.elapsed(), first.vmlinuz.size, first.initramfs.size);
         let start = std::time::Instant::now();
-        assert_eq!(build(&lock, &root, &mkinitcpio, &kernel, false, &mut Silent).unwrap(), Build::UpToDate(first.clone()));
+        assert_eq!(build(&lock, &root, &mut mkinitcpio, &kernel, false, &mut Silent).unwrap(), Build::UpToDate(first.clone()));
         eprintln!("found up to date in {:?}", start.elapsed());
-        let again = build(&lock, &root, &mkinitcpio, &kernel, true, &mut Silent).unwrap().image().clone();
+        let again = build(&lock, &root, &mut mkinitcpio, &kernel, true, &mut Silent).unwrap().image().clone();
         assert_eq!(again.folder(), first.folder(), "mkinitcpio makes the same bytes from the same inputs");
         assert!(list(&root).unwrap().contains(&again));
     }

@@ -111,7 +111,7 @@ fn changed(root: &Root, path: &str) -> Result<(i64, i64)> {
 pub fn master_rebuild(
     lock: &Lock<'_>,
     root: &Root,
-    mkinitcpio: &Mkinitcpio,
+    mkinitcpio: &mut Mkinitcpio<'_>,
     kernels: &[String],
     progress: &mut dyn Progress,
 ) -> Result<Master> {
@@ -134,7 +134,13 @@ pub fn master_rebuild(
     Ok(if stale.is_empty() { Master::UpToDate } else { Master::Rebuilt(stale) })
 }
 
-fn rebuild(mkinitcpio: &Mkinitcpio, store: &Store<'_>, root: &Root, kernel: &str, progress: &mut dyn Progress) -> Result<()> {
+fn rebuild(
+    mkinitcpio: &mut Mkinitcpio<'_>,
+    store: &Store<'_>,
+    root: &Root,
+    kernel: &str,
+    progress: &mut dyn Progress,
+) -> Result<()> {
     if root.open_file(&kernel_path(kernel))?.is_none() {
         bail!(
             "{}: not there, so kernel {kernel} is not installed (whole); reinstall its package",

@@ -67,7 +67,7 @@ impl Scene {
     pub(super) fn try_build(&self, kernel: &str, force: bool, script: &str) -> Result<Build> {
         let program = self.double(script);
         let lock = Lock::take(&self.root)?;
-        build(&lock, &self.root, &Mkinitcpio::double(&self.root, &program), kernel, force, &mut Silent)
+        build(&lock, &self.root, &mut Mkinitcpio::double(&self.root, &program), kernel, force, &mut Silent)
     }
 
     pub(super) fn build(&self, kernel: &str, script: &str) -> Image {
@@ -81,7 +81,7 @@ impl Scene {
     pub(super) fn master_of(&self, kernels: &[String], script: &str) -> Result<Master> {
         let program = self.double(script);
         let lock = Lock::take(&self.root)?;
-        master_rebuild(&lock, &self.root, &Mkinitcpio::double(&self.root, &program), kernels, &mut Silent)
+        master_rebuild(&lock, &self.root, &mut Mkinitcpio::double(&self.root, &program), kernels, &mut Silent)
     }
 
     /// Prunes for a site that keeps so many, one of whose nodes is pinned to each of `pinned`, with the kernels that are

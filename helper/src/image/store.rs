@@ -237,7 +237,7 @@ mod tests {
         let root = Root::open(Path::new(&root)).unwrap();
         let program = root.path().join("double");
         let lock = Lock::take(&root).unwrap();
-        build(&lock, &root, &Mkinitcpio::double(&root, &program), K, true, &mut Silent).unwrap();
+        build(&lock, &root, &mut Mkinitcpio::double(&root, &program), K, true, &mut Silent).unwrap();
     }
 
     #[test]
