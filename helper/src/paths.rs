@@ -20,6 +20,8 @@ pub const STATE: &str = "var/lib/voidclust";
 pub const MANIFEST: &str = "var/lib/voidclust/manifest.toml";
 /// The files we are about to write: there while a run is under way, or after one was killed.
 pub const PENDING: &str = "var/lib/voidclust/pending.toml";
+/// What the master's own images were made from.
+pub const MASTER_IMAGES: &str = "var/lib/voidclust/images.toml";
 /// What mkinitcpio said in the last run that built images.
 pub const BUILD_LOG: &str = "var/log/voidclust.log";
 /// One run at a time.

@@ -54,6 +54,16 @@ pub(super) fn of_client(root: &Root, tree: &Tree, kernel: &str) -> Result<Option
     Ok(Some(hex(&inputs.digest.finalize())))
 }
 
+/// The inputs of the master's own image of a kernel.
+pub(super) fn of_master(root: &Root, kernel: &str) -> Result<String> {
+    let mut inputs = Inputs { root, tree: &Tree::default(), digest: Sha256::new() };
+    for path in MASTER {
+        inputs.walk(path)?;
+    }
+    inputs.of_any(kernel)?;
+    Ok(hex(&inputs.digest.finalize()))
+}
+
 struct Inputs<'a> {
     root: &'a Root,
     tree: &'a Tree,

@@ -2,8 +2,10 @@
 //!
 //! mkinitcpio's kernel hook makes it for every new kernel; here it is made again when something else changed. As with
 //! make(1), the image is old when something that goes into it is younger: so an image that the kernel hook or a person
-//! made counts, and nothing has to be remembered. Of files the change time counts, which no package manager sets back.
+//! made counts. Of files the change time counts, which no package manager sets back. A copy of a root has new ones
+//! everywhere; so what an image was made from is remembered ([`super::record`]), and decides when times say that it is old.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
@@ -12,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use super::mkinitcpio::Mkinitcpio;
 use super::part::initramfs;
 use super::progress::Progress;
+use super::record::Record;
 use super::store::{SCRATCH, Store};
 use super::{inputs, kernel_path, modules_path};
 use crate::disk::aside::Aside;
@@ -72,6 +75,7 @@ pub fn master_stale(root: &Root, tree: &Tree, kernels: &[String]) -> Result<Vec<
     for path in inputs::MASTER.iter().chain(inputs::COMMON) {
         youngest = youngest.max(changed(root, path)?);
     }
+    let record = Record::load(root)?;
     let mut stale = Vec::new();
     for kernel in kernels {
         let built = match root.open_file(&image_path(kernel))? {
@@ -80,7 +84,7 @@ pub fn master_stale(root: &Root, tree: &Tree, kernels: &[String]) -> Result<Vec<
         };
         let built = built.with_context(|| format!("{}: cannot look at it", root.display(&image_path(kernel))))?;
         let own = changed(root, &kernel_path(kernel))?.max(changed(root, &modules_path(kernel))?);
-        if coming || youngest.max(own) > built {
+        if coming || (youngest.max(own) > built && !record.proves(root, kernel)?) {
             stale.push(kernel.clone());
         }
     }
@@ -122,14 +126,16 @@ pub fn master_rebuild(
     Aside::new(root).sweep(["boot"])?;
     let stale = master_stale(root, &Tree::default(), kernels)?;
     // An old kernel that lacks a module must not keep the newest one from its image.
-    let failures: Vec<String> = stale
+    let failures: BTreeMap<&String, String> = stale
         .iter()
         .filter_map(|kernel| {
-            rebuild(mkinitcpio, &store, root, kernel, progress).err().map(|error| format!("{kernel}: {error:#}"))
+            rebuild(mkinitcpio, &store, root, kernel, progress).err().map(|error| (kernel, format!("{kernel}: {error:#}")))
         })
         .collect();
+    let fresh: Vec<String> = kernels.iter().filter(|kernel| !failures.contains_key(kernel)).cloned().collect();
+    Record::note(lock, root, &fresh)?;
     if !failures.is_empty() {
-        bail!("{}", failures.join("\n"));
+        bail!("{}", failures.into_values().collect::<Vec<_>>().join("\n"));
     }
     Ok(if stale.is_empty() { Master::UpToDate } else { Master::Rebuilt(stale) })
 }
@@ -197,6 +203,45 @@ mod tests {
         let mut tree = Tree::default();
         tree.insert(paths::MASTER_INITCPIO, Item::file(*b"HOOKS+=(overlayfs)\n"));
         assert_eq!(master_stale(&scene.root, &tree, &[K.to_owned()]).unwrap(), [K]);
+    }
+
+    /// As after `cp -a` to another disk: all content is the same, and every change time is younger than the images.
+    #[test]
+    fn a_root_that_was_copied_rebuilds_nothing() {
+        let scene = Scene::new();
+        scene.master(GOOD).unwrap();
+        let age = |path: &str, ago: u64| {
+            let time = SystemTime::now() - std::time::Duration::from_secs(ago);
+            std::fs::File::open(scene.path(path)).unwrap().set_modified(time).unwrap();
+        };
+        age("boot/initramfs-6.12.94_1.img", 3600);
+        assert_eq!(scene.master(REFUSE).unwrap(), Master::UpToDate);
+        assert!(master_stale(&scene.root, &Tree::default(), &[K.to_owned()]).unwrap().is_empty());
+        put(&scene.path("usr/lib/initcpio/hooks/overlayfs"), "new");
+        assert_eq!(master_stale(&scene.root, &Tree::default(), &[K.to_owned()]).unwrap(), [K]);
+        assert_eq!(scene.master(GOOD).unwrap(), Master::Rebuilt(vec![K.to_owned()]));
+
+        // Another image, of an older day: nobody knows what it was made from.
+        put(&scene.path("boot/initramfs-6.12.94_1.img"), "made by hand");
+        age("boot/initramfs-6.12.94_1.img", 3600);
+        assert_eq!(scene.master(GOOD).unwrap(), Master::Rebuilt(vec![K.to_owned()]));
+        // A record that is damaged is none.
+        put(&scene.path(paths::MASTER_IMAGES), "= nonsense");
+        age("boot/initramfs-6.12.94_1.img", 3600);
+        assert_eq!(scene.master("image two").unwrap(), Master::Rebuilt(vec![K.to_owned()]));
+    }
+
+    /// The kernel hook or a person made it: that it is younger than all that goes into it is the proof, and is noted.
+    #[test]
+    fn an_image_that_somebody_else_made_counts() {
+        let scene = Scene::new();
+        let image = scene.path("boot/initramfs-6.12.94_1.img");
+        put(&image, "made by the kernel hook");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::fs::File::open(&image).unwrap().set_modified(SystemTime::now()).unwrap();
+        assert_eq!(scene.master(REFUSE).unwrap(), Master::UpToDate);
+        std::fs::File::open(&image).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(scene.master(REFUSE).unwrap(), Master::UpToDate);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod mkinitcpio;
 mod part;
 mod progress;
 mod prune;
+mod record;
 #[cfg(test)]
 mod scene;
 mod store;
