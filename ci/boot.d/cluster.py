@@ -136,8 +136,7 @@ class Cluster:
             for old in root.kernels(self.tree)[:-1]:
                 root.drop_kernel(self.tree, old)
         self.kernels = root.kernels(self.tree)
-        prefix = os.environ.get("MKINITCPIO")
-        self.tools["mkinitcpio"] = root.lay_mkinitcpio(self.tree, prefix)
+        self.tools["mkinitcpio"] = root.lay_mkinitcpio(self.tree)
         self.tools["stages"] = "void-runit" if os.environ.get("VOID_RUNIT") else "double"
         self._install()
         self._configure()

@@ -243,28 +243,36 @@ def _for_the_real_mkinitcpio(tree, target):
     (tree / "etc/mkinitcpio.conf").write_text("HOOKS=(base udev modconf block filesystems)\n", encoding="utf-8")
 
 
-def lay_mkinitcpio(tree, prefix=None):
-    """The real mkinitcpio installed under `prefix`, or the double; returns which.
+def real_mkinitcpio():
+    """Where the real mkinitcpio is: below the tree that MKINITCPIO names, or on this machine; else None."""
+    named = os.environ.get("MKINITCPIO")
+    prefix = Path(named or "/")
+    if (prefix / "usr/bin/mkinitcpio").is_file() and (prefix / "usr/lib/initcpio/functions").is_file():
+        return prefix
+    if named:
+        raise Failure(f"MKINITCPIO={named}: no usr/bin/mkinitcpio with its usr/lib/initcpio in there; "
+                      "meson must have --prefix=/usr --libdir=lib")
+    return None
+
+
+def lay_mkinitcpio(tree):
+    """The real mkinitcpio, or the double where there is none; returns which.
 
     klibc's ipconfig stands in for the one of mkinitcpio-nfs-utils. It is the same program
     but for the place of its answer, which the `net` hook reads from /tmp.
     """
     target = tree / "usr/lib/initcpio"
     target.mkdir(exist_ok=True)
+    prefix = real_mkinitcpio()
     if prefix:
-        if not (Path(prefix) / "usr/lib/initcpio/functions").is_file():
-            raise Failure(f"MKINITCPIO={prefix}: no usr/lib/initcpio in there; "
-                          "meson must have --prefix=/usr --libdir=lib")
-        run(["cp", "-a", "--no-preserve=ownership", f"{prefix}/.", tree])
-        pairs = ("hooks/net", "install/net")
+        run(["cp", "-a", "--no-preserve=ownership", f"{prefix}/usr/lib/initcpio/.", target])
+        shutil.copy2(prefix / "usr/bin/mkinitcpio", tree / "usr/bin/mkinitcpio")
+        for path in ("hooks/net", "install/net"):
+            shutil.copyfile(HERE / "initcpio" / path, target / path)
+        _for_the_real_mkinitcpio(tree, target)
     else:
         run(["cp", "-a", "--no-preserve=ownership", f"{HERE}/initcpio/.", target])
         shutil.copy2(HERE / "mkinitcpio", tree / "usr/bin/mkinitcpio")
-        pairs = ()
-    for pair in pairs:
-        shutil.copyfile(HERE / "initcpio" / pair, target / pair)
-    if prefix:
-        _for_the_real_mkinitcpio(tree, target)
     shutil.copy2(tree / "usr/bin/busybox", target / "busybox")
     program = (tree / "usr/lib/klibc/bin/ipconfig").read_bytes()
     if program.count(b"/run") != 1:
