@@ -20,10 +20,6 @@ def mac_text(mac):
     return mac.hex(":")
 
 
-def mac_bytes(text):
-    return bytes.fromhex(text.replace(":", ""))
-
-
 class Port:
     """One cable of the switch; `link` is there while a machine is switched on."""
 
@@ -268,7 +264,6 @@ class SiteDhcp:
         self.server = ipaddress.ip_address(server)
         self.next = ipaddress.ip_address(first)
         self.leases = {}
-        self.answered = 0
 
     def __call__(self, frame):
         request = self._parse(frame)
@@ -282,7 +277,6 @@ class SiteDhcp:
         if mac not in self.leases:
             self.leases[mac] = self.next
             self.next += 1
-        self.answered += 1
         return [self._answer(bootp, mac, self.OFFER if kind == self.DISCOVER else self.ACK)]
 
     def _parse(self, frame):

@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import facts
 from run import Failure, end, spawn, tool
 
 QEMU = "qemu-system-x86_64"
@@ -91,43 +92,14 @@ class Node:
             raise Failure(f"{self.name} is on already")
         for mac in self.macs:
             self.switch.of(mac).reset()
-        inherited = []
+        inherited = []  # our sockets' other ends
         argv = [
             tool(QEMU), "-name", self.name, "-nodefaults", "-no-user-config",
             "-machine", "q35,graphics=off,sata=off,smbus=off", "-accel", self.accel,
             "-cpu", "qemu64,-svm" if self.accel.startswith("tcg") else "host", "-m", str(self.memory),
             "-display", "none", "-rtc", "base=utc",
+            *self._serial(inherited), *self._cards(inherited), *self._starts(),
         ]
-        for index, name in enumerate(("console", "agent")):
-            ours, theirs = socket.socketpair()
-            ours.setblocking(False)
-            inherited.append(theirs)
-            self._streams[name] = ours
-            argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}",
-                     "-device", f"isa-serial,chardev={name},index={index}"]
-        ours, theirs = socket.socketpair()
-        inherited.append(theirs)
-        self._qmp = ours
-        argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
-        for index, (mac, port) in enumerate(zip(self.macs, self.ports, strict=True)):
-            cable = self.switch.plug(port)
-            inherited.append(cable)
-            boots = self.direct is None and index == self.boot_card
-            order = f",bootindex={1}" if boots else ",romfile="
-            argv += ["-netdev", f"stream,id=net{index},addr.type=fd,addr.str={cable.fileno()}",
-                     "-device", f"{self.card},netdev=net{index},mac={mac}{order}"]
-        if self.firmware == "uefi":
-            code, variables = ovmf()
-            copy = self.folder / f"{self.name}.vars"
-            if not copy.exists():
-                copy.write_bytes(Path(variables).read_bytes())
-            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
-                     "-drive", f"if=pflash,format=raw,file={copy}"]
-        if self.retry:
-            argv += ["-boot", "reboot-timeout=10000"]
-        if self.direct:
-            kernel, initramfs, cmdline = self.direct
-            argv += ["-kernel", str(kernel), "-initrd", str(initramfs), "-append", cmdline]
         for index, disk in enumerate(self.disks):
             argv += ["-drive", f"if=none,id=disk{index},format=raw,cache=unsafe,file={disk}",
                      "-device", f"virtio-blk-pci,drive=disk{index}"]
@@ -145,6 +117,47 @@ class Node:
         for name in ("console", "agent"):
             stream = self._streams[name]
             self.switch.watch(stream, lambda stream=stream, name=name: self._read(stream, name))
+
+    def _serial(self, inherited):
+        """The console, the line for commands, and that to QEMU itself."""
+        argv = []
+        for index, name in enumerate(("console", "agent")):
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            inherited.append(theirs)
+            self._streams[name] = ours
+            argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}",
+                     "-device", f"isa-serial,chardev={name},index={index}"]
+        self._qmp, theirs = socket.socketpair()
+        inherited.append(theirs)
+        return [*argv, "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
+
+    def _cards(self, inherited):
+        argv = []
+        for index, (mac, port) in enumerate(zip(self.macs, self.ports, strict=True)):
+            cable = self.switch.plug(port)
+            inherited.append(cable)
+            boots = self.direct is None and index == self.boot_card
+            argv += ["-netdev", f"stream,id=net{index},addr.type=fd,addr.str={cable.fileno()}", "-device",
+                     f"{self.card},netdev=net{index},mac={mac}" + (",bootindex=1" if boots else ",romfile=")]
+        return argv
+
+    def _starts(self):
+        """Firmware, and what it boots."""
+        argv = []
+        if self.firmware == "uefi":
+            code, variables = ovmf()
+            copy = self.folder / f"{self.name}.vars"
+            if not copy.exists():
+                copy.write_bytes(Path(variables).read_bytes())
+            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+                     "-drive", f"if=pflash,format=raw,file={copy}"]
+        if self.retry:
+            argv += ["-boot", "reboot-timeout=10000"]
+        if self.direct:
+            kernel, initramfs, cmdline = self.direct
+            argv += ["-kernel", str(kernel), "-initrd", str(initramfs), "-append", cmdline]
+        return argv
 
     def stop(self):
         if self.qemu is None:
@@ -269,12 +282,6 @@ class Node:
 
         return self.wait(look, seconds, f"console line like '{pattern}'")
 
-    def console_time(self, pattern):
-        for at, text in self.lines:
-            if re.search(pattern, text):
-                return at
-        return None
-
     def sh(self, script, seconds=60, check=True):
         """Run a shell script in the node; its output (both streams)."""
         number = self.tell(script, seconds)
@@ -309,52 +316,7 @@ class Node:
             time.sleep(2)
 
     def facts(self):
-        return parse_facts(self.sh("exec /usr/libexec/rig/facts", 120))
+        return facts.parse(self.sh("exec /usr/libexec/rig/facts", 120))
 
     def last_lines(self, count=25):
         return [text for _, text in self.lines[-count:]]
-
-
-def parse_facts(text):
-    """JSON-ready facts from what the node's own script printed."""
-    parts = {}
-    name = None
-    for line in text.splitlines():
-        if line.startswith("@") and re.fullmatch(r"@[a-z0-9_]+", line):
-            name = line[1:]
-            parts[name] = []
-        elif name:
-            parts[name].append(line)
-    parts = {name: "\n".join(lines).strip() for name, lines in parts.items()}
-    mounts = {}
-    for line in parts["mounts"].splitlines():
-        source, target, kind, options = line.split()[:4]
-        # The last one mounted on a place is the one that is seen.
-        mounts[target] = {"source": source, "type": kind, "options": options.split(",")}
-    services = {}
-    for line in parts["services"].splitlines():
-        match = re.match(r"(\w+): (?:\S*/)?([^/:]+): ", line)
-        if match:
-            services[match[2]] = match[1]
-    links = {}
-    for line in parts["links"].splitlines():
-        mac, name, *addresses = line.split()
-        links[mac] = {"name": name, "addresses": addresses}
-
-    def seconds(name):
-        return float(parts[name].split()[0]) if parts[name] else None
-
-    return {
-        "hostname": parts["hostname"],
-        "kernel": parts["kernel"],
-        "cmdline": parts["cmdline"].split(),
-        "mounts": mounts,
-        "services": services,
-        "links": links,
-        "identifier": parts["identifier"],
-        "profile": parts["profile"],
-        "overlays": parts["overlays"],
-        "overlay_seconds": seconds("overlay_seconds"),
-        "stage1_seconds": seconds("stage1_seconds"),
-        "boot_id": parts["boot_id"],
-    }
