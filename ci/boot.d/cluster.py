@@ -157,7 +157,7 @@ class Cluster:
                     raise Failure(f"{built}: no package {name}")
                 run(["tar", "-x", "-f", found[-1], "-C", self.tree, "--keep-directory-symlink",
                      "--exclude=./INSTALL", "--exclude=./REMOVE", "--exclude=./*.plist"], log=self.log)
-                self._make_dirs(found[-1])
+                self._make_folders(name, found[-1])
             return
         self.tools["packages"] = "the templates' do_install"
         environment = dict(os.environ, VOIDCLUST_BIN=str(helper(self.log)))
@@ -169,14 +169,17 @@ class Cluster:
                  "copy", staged, self.tree], log=self.log)
             shutil.rmtree(staged)
 
-    def _make_dirs(self, package):
-        """A package has no empty folders: xbps's trigger makes them, from a list in INSTALL."""
+    def _make_folders(self, name, package):
+        """A package has no empty folders: xbps's trigger makes some, from a list in INSTALL, and INSTALL itself the site's."""
         script = run(["tar", "-x", "-O", "-f", package, "./INSTALL"], check=False)[1]
         for line in re.findall(r'^export make_dirs="([^"]*)"', script, re.M):
             for path, mode, *_ in zip(*[iter(line.split())] * 4, strict=True):
                 folder = self.tree / path.lstrip("/")
                 folder.mkdir(parents=True, exist_ok=True)
                 folder.chmod(int(mode, 8))
+        install = (REPOSITORY / "srcpkgs" / name / "INSTALL").read_text(encoding="utf-8")
+        environment = dict(os.environ, ACTION="post", PKGNAME=name)
+        run(["sh", "-c", 'cd "$1" && eval "$2"', "INSTALL", self.tree, install], env=environment, log=self.log)
 
     def _configure(self):
         site = self.tree / "etc/voidclust/overlays"

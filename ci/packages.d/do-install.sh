@@ -2,7 +2,7 @@
 # do-install.sh PACKAGE-FOLDER DESTDIR - what a package installs, without xbps-src
 #
 # Runs the template's do_install (and post_install) into DESTDIR with just as much of xbps-src as our templates use,
-# then makes the folders of make_dirs. A template that needs more fails here with `command not found`: either the
+# then makes the folders of make_dirs and those of INSTALL. A template that needs more fails here with `command not found`: either the
 # template stays within these functions, or the function is added.
 #
 # VOIDCLUST_BIN names the built helper; the package `voidclust` is built by cargo, which this does not run.
@@ -98,3 +98,8 @@ while [[ $# -gt 0 ]]; do
 	fi
 	shift 4
 done
+
+# The site's folders. There is no helper here that it could call.
+if [[ -e $package/INSTALL ]]; then
+	(cd "$DESTDIR" && ACTION=post PKGNAME=$pkgname sh "$package/INSTALL")
+fi

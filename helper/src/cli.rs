@@ -133,8 +133,11 @@ pub enum Image {
 #[derive(Debug, Subcommand)]
 pub enum Hook {
     /// After a package of ours was installed or upgraded
-    #[command(after_help = "Example:\n  voidclust -r . hook post-install")]
-    PostInstall,
+    #[command(after_help = "Example:\n  voidclust -r . hook post-install cluster-overlays")]
+    PostInstall {
+        /// The package; of several in one transaction, one does the work of all
+        package: Option<String>,
+    },
     /// After a kernel was installed
     #[command(after_help = "Example:\n  voidclust -r . hook kernel-install 6.12.94_1")]
     KernelInstall {

@@ -10,7 +10,7 @@ use crate::disk::manifest::Ours;
 use crate::disk::plan::Step;
 use crate::disk::tree::Tree;
 use crate::image::{self, Mkinitcpio};
-use crate::machine::proc;
+use crate::machine::{packages, proc};
 use crate::paths;
 use crate::stages::changes::{self, Action};
 use crate::stages::session::{self, Configured, Target, Wanted};
@@ -24,7 +24,15 @@ use crate::words::counted;
 pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
     let target = Target::open(global)?;
     match hook {
-        Hook::PostInstall => with_site(&target, global, |lock, wanted| post_install(&target, wanted, lock)),
+        Hook::PostInstall { package } => {
+            let turn = packages::whose_turn(&target.root)?;
+            let another = package.as_deref().zip(turn).is_some_and(|(package, turn)| package != turn);
+            // A new master has its INSTALL.msg.
+            if another || (turn.is_some() && matches!(session::read(&target, global.config.as_deref()), Ok(Configured::Not(_)))) {
+                return Ok(Status::Done);
+            }
+            with_site(&target, global, |lock, wanted| post_install(&target, wanted, lock))
+        }
         Hook::KernelInstall { version } => {
             with_site(&target, global, |lock, wanted| kernel_install(&target, wanted, lock, version))
         }
@@ -84,7 +92,7 @@ fn post_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<Sta
     if let Some(why) = nothing_runs_here(target) {
         // In a chroot without /proc mkinitcpio builds images that lack what it could not see.
         let status = render_only(target, wanted, &trees, lock)?;
-        anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
+        no_image_here(why);
         return Ok(status);
     }
     apply::apply(target, wanted, &trees, lock, false, false)
@@ -93,6 +101,10 @@ fn post_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<Sta
 /// Why images cannot be built here, if they cannot.
 fn nothing_runs_here(target: &Target) -> Option<&'static str> {
     (!proc::is_mounted(&target.root)).then_some("/proc or /dev is not mounted here")
+}
+
+fn no_image_here(why: &str) {
+    anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
 }
 
 fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees, lock: &Lock<'_>) -> Result<Status> {
@@ -104,23 +116,29 @@ fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees, lock: &
     Ok(Status::Done)
 }
 
-/// Builds the image of a new kernel: by apply if nodes boot it now, and else to have it when one is pinned to it.
+/// Builds the image of a new kernel: by apply if nodes boot it now, and else to have it when one is pinned to it. What nodes
+/// boot is left to the package of ours that is in the same transaction, if there is one.
 fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &str) -> Result<Status> {
     if target.on_overlay && !wanted.facts.kernels.iter().any(|kernel| kernel == version) {
         let series: Vec<&str> = version.split('.').take(2).collect();
         only_in_memory(&format!("xbps-install linux{}", series.join(".")));
         return Ok(Status::Done);
     }
-    // Another image that fails does not keep this one from being built.
-    let status = post_install(target, wanted, lock);
     let root = &target.root;
-    let spare = !image::booted(&wanted.site, &wanted.facts.kernels).contains(version);
     let mut mkinitcpio = Mkinitcpio::of(root)?;
-    if spare && nothing_runs_here(target).is_none() && mkinitcpio.missing().is_none() {
+    let spare = !image::booted(&wanted.site, &wanted.facts.kernels).contains(version);
+    if !spare {
+        return if packages::whose_turn(root)?.is_some() { Ok(Status::Done) } else { post_install(target, wanted, lock) };
+    }
+    if let Some(why) = nothing_runs_here(target) {
+        no_image_here(why);
+    } else if let Some(missing) = mkinitcpio.missing() {
+        anstream::println!("note: {missing}");
+    } else {
         image::build(lock, root, &mut mkinitcpio, version, false, apply::progress(false).as_mut())?;
         apply::switch_boot_tree(target, wanted, lock, false)?;
     }
-    status
+    Ok(Status::Done)
 }
 
 /// A kernel is going: its images go too, unless a node is pinned to it. The loaders are switched first.
@@ -146,12 +164,13 @@ fn remove(target: &Target) -> Result<Status> {
     // The loaders' configurations of images that nodes may boot at this moment go with the rest: without the master's
     // services nothing is served anyway.
     let plan = plan_for(root, &Tree::default(), &ours, |_| true, false)?;
-    let left = plan.count(|step| matches!(step, Step::Abandon));
     lock.commit(&plan, &ours)?;
-    if left == 0 {
+    let left: Vec<&String> = plan.steps.iter().filter(|(_, step)| matches!(step, Step::Abandon)).map(|(path, _)| path).collect();
+    for path in &left {
+        anstream::println!("voidclust: edited by hand, and left: {}", root.display(path));
+    }
+    if left.is_empty() {
         lock.forget_state()?;
-    } else {
-        anstream::println!("voidclust: {} edited by hand stay", counted(left, "file"));
     }
     Ok(Status::Done)
 }

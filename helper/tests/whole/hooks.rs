@@ -90,12 +90,69 @@ fn with_proc_a_hook_applies() {
     place.run(&["diff"]).ended(0);
 }
 
+/// The database of xbps with these states of cluster-master and cluster-overlays.
+fn transaction(place: &Place, master: &str, overlays: &str) {
+    let entry = |name: &str, state: &str| {
+        format!("\t<key>{name}</key>\n\t<dict>\n\t\t<key>state</key>\n\t\t<string>{state}</string>\n\t</dict>\n")
+    };
+    let entries = entry("cluster-master", master) + &entry("cluster-overlays", overlays);
+    place.write("var/db/xbps/pkgdb-0.38.plist", format!("<plist version=\"1.0\">\n<dict>\n{entries}</dict>\n</plist>\n"));
+}
+
+#[test]
+fn of_several_packages_in_a_transaction_one_has_the_work_done() {
+    let place = Place::small();
+    let hook = |package: &str| place.run(&["hook", "post-install", package]);
+    transaction(&place, "unpacked", "unpacked");
+    for another in ["cluster-client-initcpio", "cluster-overlays"] {
+        let ran = hook(another).ended(0);
+        assert_eq!((ran.out, ran.err), (String::new(), String::new()), "{another}");
+    }
+    assert!(!place.at("etc/mkinitcpio.net.conf").exists());
+    one_line(hook("cluster-master"), "no image was built");
+    assert!(place.at("etc/mkinitcpio.net.conf").exists());
+
+    // Without cluster-master, the next in turn.
+    place.remove("etc/mkinitcpio.net.conf");
+    transaction(&place, "installed", "unpacked");
+    assert_eq!(hook("cluster-client-initcpio").ended(0).out, "");
+    one_line(hook("cluster-overlays"), "no image was built");
+    assert!(place.at("etc/mkinitcpio.net.conf").exists());
+
+    // What is configured again is in no transaction.
+    transaction(&place, "installed", "installed");
+    one_line(hook("cluster-overlays"), "no image was built");
+}
+
+#[test]
+fn what_nodes_boot_of_a_new_kernel_is_left_to_a_package_in_the_same_transaction() {
+    let place = Place::small();
+    place.write("boot/vmlinuz-6.12.94_1", "");
+    place.write("usr/lib/modules/6.12.94_1/modules.dep", "");
+    transaction(&place, "unpacked", "installed");
+    assert_eq!(place.run(HOOKS[1]).ended(0).out, "");
+    one_line(place.run(&["hook", "kernel-install", "6.1.1_1"]), "no image was built");
+    transaction(&place, "installed", "installed");
+    one_line(place.run(HOOKS[1]), "no image was built");
+}
+
+#[test]
+fn a_new_master_is_told_what_to_do_by_its_package() {
+    let place = Place::small();
+    place.write("etc/voidclust.conf", std::fs::read(format!("{CRATE}/voidclust.conf")).unwrap());
+    transaction(&place, "unpacked", "unpacked");
+    assert_eq!(place.run(&["hook", "post-install", "cluster-master"]).ended(0).out, "");
+}
+
 #[test]
 fn remove_takes_away_what_nobody_edited_and_its_own_state() {
     let place = Place::applied();
     place.append("etc/mkinitcpio.net.conf", "# mine\n");
     place.write("srv/tftp/images/6.1_1-0123456789ab/vmlinuz", "kernel");
-    one_line(place.run(&["hook", "remove"]), "1 file edited by hand stay");
+    place.write("etc/mkinitcpio.conf.d/voidclust.conf", "mine\n");
+    let ran = place.run(&["hook", "remove"]).ended(0);
+    let left = |path| format!("voidclust: edited by hand, and left: ROOT/{path}\n");
+    assert_eq!(ran.out, left("etc/mkinitcpio.conf.d/voidclust.conf") + &left("etc/mkinitcpio.net.conf"));
     for gone in ["etc/overlays/default.00-voidclust.tar", "srv/tftp/pxelinux.cfg/default"] {
         assert!(!place.at(gone).exists(), "{gone}");
     }
@@ -104,7 +161,7 @@ fn remove_takes_away_what_nobody_edited_and_its_own_state() {
     }
     // What was edited stays known, so that a reinstallation does not take it for somebody else's.
     let manifest = place.read("var/lib/voidclust/manifest.toml");
-    assert_eq!(manifest.matches(" = ").count(), 1, "{manifest}");
+    assert_eq!(manifest.matches(" = ").count(), 2, "{manifest}");
     place.run(&["apply"]).ended(0);
     assert!(place.at("etc/mkinitcpio.net.conf.new-voidclust").exists());
 }
@@ -126,7 +183,7 @@ fn remove_leaves_no_trace_where_nobody_edited_anything() {
 fn after_a_removal_and_reinstallation_an_edited_file_is_known_as_edited() {
     let place = Place::applied();
     place.write("etc/mkinitcpio.net.conf", "mine\n");
-    assert!(place.run(&["hook", "remove"]).ended(0).out.contains("1 file edited by hand stay"));
+    assert!(place.run(&["hook", "remove"]).ended(0).out.contains("left: ROOT/etc/mkinitcpio.net.conf"));
     let ran = place.run(&["hook", "post-install"]).ended(0);
     assert!(ran.out.contains("edited by hand, new text beside it: etc/mkinitcpio.net.conf"), "{}", ran.out);
     assert_eq!(place.read("etc/mkinitcpio.net.conf"), "mine\n");
