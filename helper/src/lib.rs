@@ -5,6 +5,7 @@
 //! [`image`] what clients boot, [`render`] makes the Tree of a site, [`stages`] is the workflow that [`commands`] call.
 
 pub mod cli;
+pub mod parallel;
 pub mod paths;
 pub mod tools;
 pub mod words;

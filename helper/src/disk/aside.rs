@@ -152,16 +152,8 @@ fn write_one(folder: &OwnedFd, temporary: &str, item: &Item) -> std::io::Result<
 
 /// Does `work` for every item, on all processors when there are many; the first error is returned.
 fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    /// Fewer are done sooner than a thread is started.
-    const MANY: usize = 256;
-    let workers = if items.len() < MANY { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
-    let share = items.len().div_ceil(workers).max(1);
-    std::thread::scope(|scope| {
-        let work = &work;
-        let workers: Vec<_> = items.chunks(share).map(|part| scope.spawn(move || part.iter().try_for_each(work))).collect();
-        let lost = |_| Err(anyhow::anyhow!("a thread that wrote files ended early"));
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(lost)).fold(Ok(()), Result::and)
-    })
+    let done = crate::parallel::shares(items, 256, |part| part.iter().try_for_each(&work));
+    done.into_iter().fold(Ok(()), Result::and)
 }
 
 impl Drop for Aside<'_> {

@@ -225,13 +225,7 @@ impl<'a> Composer<'a> {
     pub fn archives(&self) -> Result<Tree, Vec<Complaint>> {
         let machines: Vec<Machine<'_>> =
             [Machine::Master, Machine::Unlisted].into_iter().chain(self.site.nodes.iter().map(Machine::Node)).collect();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = machines.len().div_ceil(workers);
-        let parts: Vec<Result<Tree, Vec<Complaint>>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = machines.chunks(share).map(|part| scope.spawn(|| self.archives_of(part))).collect();
-            let lost = |_| Err(vec!["a thread that rendered overlays ended early".to_owned()]);
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(lost)).collect()
-        });
+        let parts = crate::parallel::shares(&machines, 2, |part| self.archives_of(part));
         let mut tree = Tree::default();
         let mut complaints = BTreeSet::new();
         for part in parts {
