@@ -31,6 +31,10 @@ pub struct Global {
     /// Read FILE instead of /etc/voidclust.conf and its drop-ins
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A folder with the files of a machine (/proc, /sys, /run and the rest) in place of this machine: for tests, which
+    /// must not touch the machine that they run on
+    #[arg(long, global = true, hide = true, value_name = "DIR", conflicts_with = "root")]
+    pub machine: Option<PathBuf>,
     /// Say more about what is done
     #[arg(short, long, global = true)]
     pub verbose: bool,
@@ -150,6 +154,9 @@ pub enum Hook {
         /// The kernel's version
         version: String,
     },
+    /// After the lower tree of this running master was changed from a chroot
+    #[command(after_help = "Example:\n  voidclust hook live")]
+    Live,
     /// Take away what we rendered and nobody edited; never images
     #[command(after_help = "Example:\n  voidclust -r . hook remove")]
     Remove,

@@ -1,4 +1,5 @@
-//! Every path we read or write, relative to the root: the one place that spells them.
+//! Every path we read or write: the one place that spells them. Those of a tree are relative to its root, those of the
+//! running machine to the machine's.
 
 /// The site's configuration.
 pub const CONFIG: &str = "etc/voidclust.conf";
@@ -46,12 +47,19 @@ pub const CLIENT_INITCPIO: &str = "etc/mkinitcpio.net.conf";
 pub const REMEMBERED: &str = "var/lib/voidclust/master.toml";
 /// Kernel modules, a folder a version.
 pub const MODULES: &str = "usr/lib/modules";
-/// Where the lower tree is seen on a node that runs from its overlay.
-pub const LOWER: &str = "/run/rootfs/lower";
-/// What a node that runs from its overlay has changed: in memory only.
-pub const UPPER: &str = "/run/rootfs/cowspace/upper";
-/// Lays overlays over /etc, at boot and again later.
-pub const LAY_OVERLAYS: &str = "usr/libexec/voidclust/lay-overlays";
+/// Kernels and the master's own images.
+pub const BOOT: &str = "boot";
+/// The hooks that packages bring for images.
+pub const INITCPIO_HOOKS: &str = "usr/lib/initcpio/hooks";
+/// What the shared root runs on every node before the services.
+pub const RC_LOCAL: &str = "etc/rc.local";
+/// Other places whose files every node runs or obeys at boot.
+pub const RUN_ON_EVERY_NODE: &[&str] = &["etc/rc.local.d", "etc/runit/core-services", "etc/NetworkManager/system-connections"];
+/// The services that run on every node.
+pub const ENABLED: &str = "etc/runit/runsvdir/default";
+/// The folders that we write into.
+pub const WRITTEN: &[&str] =
+    &[BOOT, "etc", "etc/mkinitcpio.conf.d", OVERLAYS, BOOT_TREE, IMAGES, PXELINUX_MENUS, GRUB_FOLDER, STATE];
 /// Put behind the name of a file that somebody edited: the text we would have written.
 pub const NEW_SUFFIX: &str = ".new-voidclust";
 /// Before the name of a file being written; leftovers of a killed run are swept by it.
@@ -87,6 +95,49 @@ pub fn may_be_menu(name: &str) -> bool {
 #[must_use]
 pub fn archive(name: &str) -> String {
     format!("{OVERLAYS}/{name}{ARCHIVE_SUFFIX}")
+}
+
+// --- the running machine -------------------------------------------------------------------------------------------------
+
+/// What the first process sees as `/`.
+pub const FIRST_ROOT: &str = "/proc/1/root";
+/// The mounts that this process sees.
+pub const MOUNTS: &str = "proc/self/mountinfo";
+/// What the boot loader told the kernel.
+pub const COMMAND_LINE: &str = "proc/cmdline";
+/// A folder for each network interface.
+pub const INTERFACES: &str = "sys/class/net";
+/// Every route, and among them each address of this machine.
+pub const LOCAL_ADDRESSES: &str = "proc/net/fib_trie";
+/// The routes, with the interfaces that they lead through.
+pub const ROUTES: &str = "proc/net/route";
+/// Where the lower tree is seen on a node that runs from its overlay.
+pub const LOWER: &str = "run/rootfs/lower";
+/// What a node that runs from its overlay has changed: in memory only.
+pub const UPPER: &str = "run/rootfs/cowspace/upper";
+/// What the script that lays overlays keeps for its next run.
+pub const LAID: &str = "run/voidclust";
+/// The MACs that this machine was found to have at boot.
+pub const OWN_MACS: &str = "run/voidclust/macs";
+/// What was laid over /etc, a path a line.
+pub const WAS_LAID: &str = "run/voidclust/laid";
+/// The services that a change concerns and that nobody has told yet.
+pub const UNTOLD: &str = "run/voidclust/untold";
+/// The changed files of /etc that wait for the next boot.
+pub const WAITING: &str = "run/voidclust/reboot";
+/// The services that run.
+pub const SERVICES: &str = "etc/runit/runsvdir/current";
+/// The boot server's process, where it may stand.
+pub const BOOT_SERVER: [&str; 2] = ["run/runit/supervise.dnsmasq/pid", "etc/sv/dnsmasq/supervise/pid"];
+/// Every UDP socket of the machine.
+pub const UDP_SOCKETS: &str = "proc/net/udp";
+/// Lays overlays over /etc, at boot and again later.
+pub const LAY_OVERLAYS: &str = "usr/libexec/voidclust/lay-overlays";
+
+/// What a process has open.
+#[must_use]
+pub fn open_files(process: &str) -> String {
+    format!("proc/{process}/fd")
 }
 
 #[cfg(test)]

@@ -199,6 +199,13 @@ pub struct Node {
 }
 
 impl Site {
+    /// The overlays that the configuration names, each as often as it is named.
+    pub fn overlay_names(&self) -> impl Iterator<Item = &str> {
+        let profiles = self.profiles.values().map(|profile| &profile.overlays);
+        let lists = [&self.master.overlays, &self.client.overlays].into_iter().chain(profiles);
+        lists.chain(self.nodes.iter().map(|node| &node.overlays)).flatten().map(OverlayName::as_str)
+    }
+
     /// The address of the server that clients mount their root from, and the path there.
     #[must_use]
     pub fn root_source(&self) -> (Ipv4Addr, &str) {

@@ -54,13 +54,13 @@ fn leaves(command: &clap::Command, before: &str, found: &mut Vec<(String, clap::
     }
 }
 
-/// The options of a command as mdoc spells them: `f`, `-force`.
+/// The options of a command as mdoc spells them: `f`, `-force`. What is for tests only is in no page.
 fn options(command: &clap::Command) -> BTreeSet<String> {
     let of = |arg: &clap::Arg| {
         let long = arg.get_long().map(|long| format!("-{long}"));
         long.into_iter().chain(arg.get_short().map(String::from)).collect::<Vec<_>>()
     };
-    command.get_arguments().flat_map(of).collect()
+    command.get_arguments().filter(|arg| !arg.is_hide_set()).flat_map(of).collect()
 }
 
 #[test]

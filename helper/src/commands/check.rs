@@ -4,9 +4,10 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Status;
+use super::screen::print_notes;
 use crate::cli::Global;
-use crate::render::compose::Composer;
-use crate::stages::session::{self, Configured, Target};
+use crate::stages::target::Target;
+use crate::stages::wanted::{self, Unready, Wanted};
 use crate::words::counted;
 
 /// Checks, and prints what is wrong or a line that says how large the site is.
@@ -14,35 +15,36 @@ use crate::words::counted;
 /// # Errors
 /// When something could not be checked at all.
 pub fn run(global: &Global, json: bool) -> Result<Status> {
-    let target = Target::open(global)?;
-    let (messages, complaints, summary) = match session::read(&target, global.config.as_deref())? {
-        Configured::Not(file) => {
-            let text = "not configured yet; set at least `address` under [network] and one [[node]]";
-            (Vec::new(), vec![format!("{file}: {text}")], String::new())
+    match sound(global) {
+        Ok(wanted) if json => {
+            anstream::println!("{:#}", json!({ "ok": true, "problems": [], "notes": wanted.notes }));
+            Ok(Status::Done)
         }
-        Configured::Wrong(messages) => (messages, Vec::new(), String::new()),
-        Configured::Yes(wanted) => {
-            let complaints = Composer::new(&wanted.site, &wanted.overlays).archives().err().unwrap_or_default();
-            let nodes = counted(wanted.site.nodes.len(), "node");
-            let profiles = counted(wanted.site.profiles.len(), "profile");
-            let summary = format!("ok: master {}, {nodes}, {profiles}", wanted.site.master.name);
-            (Vec::new(), complaints, summary)
+        Ok(wanted) => {
+            print_notes(&wanted.notes);
+            let (nodes, profiles) = (counted(wanted.site.nodes.len(), "node"), counted(wanted.site.profiles.len(), "profile"));
+            anstream::println!("ok: master {}, {nodes}, {profiles}", wanted.site.master.name);
+            Ok(Status::Done)
         }
-    };
-    let sound = messages.is_empty() && complaints.is_empty();
-    if json {
-        let report = json!({ "ok": sound, "problems": messages, "complaints": complaints });
-        anstream::println!("{report:#}");
-    } else if sound {
-        anstream::println!("{summary}");
-    } else {
-        for message in &messages {
-            anstream::eprintln!("{message}");
+        Err(error) if !json && !error.is::<Unready>() => Err(error),
+        Err(error) => {
+            let problems = super::problems(&error);
+            if json {
+                anstream::println!("{:#}", json!({ "ok": false, "problems": problems, "notes": [] }));
+            } else {
+                for problem in &problems {
+                    anstream::eprintln!("{problem}");
+                }
+                anstream::eprintln!("{}", counted(problems.len(), "problem"));
+            }
+            Ok(Status::Failed)
         }
-        for complaint in &complaints {
-            anstream::eprintln!("{complaint}");
-        }
-        anstream::eprintln!("{}", counted(messages.len() + complaints.len(), "problem"));
     }
-    Ok(if sound { Status::Done } else { Status::Failed })
+}
+
+fn sound(global: &Global) -> Result<Wanted> {
+    let target = Target::open(global)?;
+    let wanted = wanted::read(&target, global.config.as_deref())?;
+    wanted.archives()?;
+    Ok(wanted)
 }

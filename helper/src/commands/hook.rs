@@ -1,19 +1,21 @@
-//! `voidclust hook`: what package scripts and kernel hooks call. The logic is here, where it is tested; the scripts only
-//! call it. Nothing here prompts, and a site that is not configured yet is no failure.
+//! `voidclust hook`: what package scripts and kernel hooks call. The decisions are here and in the stages, where they are
+//! tested; the scripts only call. Nothing here prompts, and a site that is not configured yet is no failure.
 
 use anyhow::Result;
 
-use super::{Status, apply};
+use super::Status;
+use super::screen::{Screen, print_notes, print_report};
 use crate::cli::{Global, Hook};
-use crate::disk::commit::{Lock, plan_for};
-use crate::disk::manifest::Ours;
-use crate::disk::plan::Step;
-use crate::disk::tree::Tree;
-use crate::image::{self, Mkinitcpio};
+use crate::disk::lock::Lock;
+use crate::image;
 use crate::machine::{packages, proc};
 use crate::paths;
-use crate::stages::changes::{self, Action};
-use crate::stages::session::{self, Configured, Target, Wanted};
+use crate::stages::images::Which;
+use crate::stages::live;
+use crate::stages::target::Target;
+use crate::stages::trees::Trees;
+use crate::stages::wanted::{self, Unready, Wanted};
+use crate::stages::workflow::{self, Work};
 use crate::types::Problem;
 use crate::words::counted;
 
@@ -24,153 +26,157 @@ use crate::words::counted;
 pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
     let target = Target::open(global)?;
     match hook {
-        Hook::PostInstall { package } => {
-            let turn = packages::whose_turn(&target.root)?;
-            let another = package.as_deref().zip(turn).is_some_and(|(package, turn)| package != turn);
-            // A new master has its INSTALL.msg.
-            if another || (turn.is_some() && matches!(session::read(&target, global.config.as_deref()), Ok(Configured::Not(_)))) {
-                return Ok(Status::Done);
-            }
-            with_site(&target, global, |lock, wanted| post_install(&target, wanted, lock))
-        }
+        Hook::PostInstall { package } => post_install(&target, global, package.as_deref()),
         Hook::KernelInstall { version } => {
             with_site(&target, global, |lock, wanted| kernel_install(&target, wanted, lock, version))
         }
         // A package that is removed on the running overlay is back after the next boot, and needs what is on the disk.
-        Hook::KernelRemove { version } if target.on_overlay => {
+        Hook::KernelRemove { version } if target.is_in_memory() => {
             only_in_memory(&format!("vkpurge rm {version}"));
             Ok(Status::Done)
         }
-        Hook::Remove if target.on_overlay => {
+        Hook::Remove if target.is_in_memory() => {
             only_in_memory("xbps-remove cluster-master");
             Ok(Status::Done)
         }
         Hook::KernelRemove { version } => {
             with_site(&target, global, |lock, wanted| kernel_remove(&target, wanted, lock, version))
         }
+        Hook::Live => live(&target),
         Hook::Remove => remove(&target),
     }
 }
 
 /// Runs `work` if there is a site to work for; else says in one line what is to do.
-fn with_site(target: &Target, global: &Global, work: impl FnOnce(&Lock<'_>, &mut Wanted) -> Result<Status>) -> Result<Status> {
+fn with_site(target: &Target, global: &Global, work: impl FnOnce(&Lock<'_>, &mut Wanted) -> Result<()>) -> Result<Status> {
     let config = global.config.as_deref();
-    let next = match session::read(target, config) {
-        Ok(Configured::Yes(_)) => {
-            let (lock, mut wanted) = session::lock(target, config)?;
-            return work(&lock, &mut wanted);
+    match wanted::read(target, config) {
+        Ok(_) => {
+            let (lock, mut wanted) = wanted::lock(target, config)?;
+            work(&lock, &mut wanted)?;
         }
-        Ok(Configured::Not(file)) => format!("edit {file}, then run: voidclust apply"),
-        Ok(Configured::Wrong(problems)) => {
+        Err(error) => say_what_is_to_do(&error),
+    }
+    Ok(Status::Done)
+}
+
+/// What keeps us from working, and is for the administrator to mend, in one line.
+fn say_what_is_to_do(error: &anyhow::Error) {
+    let next = match error.downcast_ref() {
+        Some(Unready::NotConfigured(file)) => format!("edit {file}, then run: voidclust apply"),
+        Some(Unready::Wrong(problems)) => {
             let first = problems.first().map(Problem::headline).unwrap_or_default();
             format!("{first} ({} in all); mend it, then run: voidclust apply", counted(problems.len(), "problem"))
         }
-        Err(error) => format!("{error:#}; then run: voidclust apply"),
+        None => format!("{error:#}; then run: voidclust apply"),
     };
-    anstream::println!("voidclust: {}", one_line(&next));
-    Ok(Status::Done)
+    anstream::println!("voidclust: {}", next.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 
 /// What was done to the packages of the running overlay, and not of the lower tree, is gone with the memory.
 fn only_in_memory(command: &str) {
     let lower = paths::LOWER;
-    anstream::println!("voidclust: only the running system's memory was changed; to keep it: xchroot {lower} {command}");
+    anstream::println!("voidclust: only the running system's memory was changed; to keep it: xchroot /{lower} {command}");
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn post_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<Status> {
-    let trees = match wanted.trees(&target.root) {
-        Ok(trees) => trees,
-        Err(error) => {
-            anstream::println!("voidclust: {}; then run: voidclust apply", one_line(&format!("{error:#}")));
-            return Ok(Status::Done);
-        }
-    };
-    if let Some(why) = nothing_runs_here(target) {
-        // In a chroot without /proc mkinitcpio builds images that lack what it could not see.
-        let status = render_only(target, wanted, &trees, lock)?;
-        no_image_here(why);
-        return Ok(status);
+/// One package of a transaction does the work of all.
+fn post_install(target: &Target, global: &Global, package: Option<&str>) -> Result<Status> {
+    let turn = packages::whose_turn(&target.root)?;
+    if package.zip(turn).is_some_and(|(package, turn)| package != turn) {
+        return Ok(Status::Done);
     }
-    apply::apply(target, wanted, &trees, lock, false, false)
-}
-
-/// Why images cannot be built here, if they cannot.
-fn nothing_runs_here(target: &Target) -> Option<&'static str> {
-    (!proc::is_mounted(&target.root)).then_some("/proc or /dev is not mounted here")
-}
-
-fn no_image_here(why: &str) {
-    anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
-}
-
-fn render_only(target: &Target, wanted: &Wanted, trees: &session::Trees, lock: &Lock<'_>) -> Result<Status> {
-    let plans = session::plans(&target.root, trees, false)?;
-    lock.commit(&plans.files, &plans.ours)?;
-    let mut edited = changes::summary(&wanted.site, &plans.files);
-    edited.retain(|change| change.action == Action::Edited);
-    apply::print_changes(&edited, false);
-    Ok(Status::Done)
+    if turn.is_some()
+        && let Err(error) = wanted::read(target, global.config.as_deref())
+        && matches!(error.downcast_ref(), Some(Unready::NotConfigured(_)))
+    {
+        // A new master has its INSTALL.msg.
+        return Ok(Status::Done);
+    }
+    with_site(target, global, |lock, wanted| apply(target, wanted, lock, false))
 }
 
 /// Builds the image of a new kernel: by apply if nodes boot it now, and else to have it when one is pinned to it. What nodes
 /// boot is left to the package of ours that is in the same transaction, if there is one.
-fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &str) -> Result<Status> {
-    if target.on_overlay && !wanted.facts.kernels.iter().any(|kernel| kernel == version) {
+fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &str) -> Result<()> {
+    if target.is_in_memory() && !wanted.facts.kernels.iter().any(|kernel| kernel == version) {
         let series: Vec<&str> = version.split('.').take(2).collect();
         only_in_memory(&format!("xbps-install linux{}", series.join(".")));
-        return Ok(Status::Done);
+        return Ok(());
     }
-    let root = &target.root;
-    let mut mkinitcpio = Mkinitcpio::of(root)?;
-    let spare = !image::booted(&wanted.site, &wanted.facts.kernels).contains(version);
-    if !spare {
-        return if packages::whose_turn(root)?.is_some() { Ok(Status::Done) } else { post_install(target, wanted, lock) };
+    if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
+        return if packages::whose_turn(&target.root)?.is_some() { Ok(()) } else { apply(target, wanted, lock, true) };
     }
-    if let Some(why) = nothing_runs_here(target) {
-        no_image_here(why);
-    } else if let Some(missing) = mkinitcpio.missing() {
-        anstream::println!("note: {missing}");
-    } else {
-        image::build(lock, root, &mut mkinitcpio, version, false, apply::progress(false).as_mut())?;
-        apply::switch_boot_tree(target, wanted, lock, false)?;
+    if !proc::is_mounted(&target.root) {
+        no_image_here();
+        return Ok(());
     }
-    Ok(Status::Done)
+    let work = Work { files: None, images: Which::Spare(version.to_owned()), menus: true, prune: false, force: false };
+    let report = workflow::run(target, wanted, lock, &work, &mut Screen::new(false))?;
+    print_report(&report);
+    report.is_done()
 }
 
-/// A kernel is going: its images go too, unless a node is pinned to it. The loaders are switched first.
-fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version: &str) -> Result<Status> {
+/// All that follows from the configuration. For a new kernel, overlays that are wrong keep no image from being built.
+fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, is_for_kernel: bool) -> Result<()> {
+    let trees = Trees::of(wanted, &target.root);
+    if let Err(error) = &trees {
+        say_what_is_to_do(error);
+        if !is_for_kernel {
+            return Ok(());
+        }
+    }
+    let trees = trees.as_ref().ok();
+    if !proc::is_mounted(&target.root) {
+        // mkinitcpio would build images that lack what it could not see.
+        let work = Work { files: trees, images: Which::Present, menus: false, prune: false, force: false };
+        workflow::run(target, wanted, lock, &work, &mut Screen::terse())?.is_done()?;
+        no_image_here();
+        return Ok(());
+    }
+    let work = Work { files: trees, images: Which::Booted, menus: true, prune: true, force: false };
+    let report = workflow::run(target, wanted, lock, &work, &mut Screen::new(false))?;
+    print_report(&report);
+    report.is_done()
+}
+
+fn no_image_here() {
+    let why = "/proc or /dev is not mounted here";
+    anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
+}
+
+/// A kernel is going: its images go too, unless a node is pinned to it. The menus are switched first.
+fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version: &str) -> Result<()> {
     wanted.facts.kernels.retain(|kernel| kernel != version);
-    // Without another image the nodes go on with this one: better an old kernel than none.
-    apply::switch_boot_tree(target, wanted, lock, false)?;
+    let work = Work { files: None, images: Which::Present, menus: true, prune: true, force: false };
+    let report = workflow::run(target, wanted, lock, &work, &mut Screen::terse())?;
     if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
         anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
-        return Ok(Status::Done);
     }
-    for (image, why) in image::prune(lock, &target.root, &wanted.site, &wanted.facts.kernels)?.kept {
+    for (image, why) in report.pruned.kept.iter().filter(|(image, _)| image.kernel == version) {
         anstream::println!("voidclust: keeping {}: {why}", image.folder());
+    }
+    report.is_done()
+}
+
+/// The running machine takes over what somebody wrote who sees its lower tree only.
+fn live(target: &Target) -> Result<Status> {
+    let live = live::bring_up_to_date(target, &mut |line| anstream::println!("{line}"));
+    print_notes(&live.notes);
+    if !live.failures.is_empty() {
+        anyhow::bail!("{}", live.failures.join("\n"));
     }
     Ok(Status::Done)
 }
 
 /// Takes away what we rendered and nobody edited.
 fn remove(target: &Target) -> Result<Status> {
-    let root = &target.root;
-    let lock = Lock::take(root)?;
-    let ours = Ours::load(root)?;
-    // The loaders' configurations of images that nodes may boot at this moment go with the rest: without the master's
-    // services nothing is served anyway.
-    let plan = plan_for(root, &Tree::default(), &ours, |_| true, false)?;
-    lock.commit(&plan, &ours)?;
-    let left: Vec<&String> = plan.steps.iter().filter(|(_, step)| matches!(step, Step::Abandon)).map(|(path, _)| path).collect();
-    for path in &left {
-        anstream::println!("voidclust: edited by hand, and left: {}", root.display(path));
+    let (left, live) = workflow::take_away(target, &mut Screen::terse())?;
+    for path in left {
+        anstream::println!("voidclust: edited by hand, and left: {}", target.root.display(&path));
     }
-    if left.is_empty() {
-        lock.forget_state()?;
+    print_notes(&live.notes);
+    for failure in live.failures {
+        anstream::eprintln!("voidclust: {failure}");
     }
     Ok(Status::Done)
 }

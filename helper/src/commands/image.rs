@@ -1,11 +1,15 @@
 //! `voidclust image`: build, list, prune and verify what nodes boot.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use super::{Status, apply};
+use super::Status;
+use super::screen::{Screen, print_notes};
 use crate::cli::{Global, Image};
-use crate::image::{self, Build, Mkinitcpio};
-use crate::stages::session::{self, Target};
+use crate::image;
+use crate::stages::images::Which;
+use crate::stages::target::Target;
+use crate::stages::wanted;
+use crate::stages::workflow::{self, Report, Work};
 use crate::words::counted;
 
 /// Runs an image command.
@@ -15,42 +19,40 @@ use crate::words::counted;
 pub fn run(global: &Global, command: &Image) -> Result<Status> {
     let target = Target::open(global)?;
     match command {
-        Image::Build { kernel, force } => build(&target, global, kernel.as_deref(), *force),
+        Image::Build { kernel, force } => {
+            let images = Which::Named { kernel: kernel.clone(), force: *force };
+            let report = change(&target, global, images, false)?;
+            for image in &report.fresh {
+                anstream::println!("{} is up to date", image.folder());
+            }
+            report.is_done()?;
+            Ok(Status::Done)
+        }
+        Image::Prune => {
+            let report = change(&target, global, Which::Present, true)?;
+            for (image, why) in &report.pruned.kept {
+                anstream::println!("kept {}: {why}", image.folder());
+            }
+            for (name, why) in &report.pruned.foreign {
+                anstream::println!("left {name}: {why}");
+            }
+            report.is_done()?;
+            anstream::println!("{} pruned", counted(report.pruned.removed.len(), "image"));
+            Ok(Status::Done)
+        }
         Image::List => list(&target),
-        Image::Prune => prune(&target, global),
         Image::Verify => verify(&target),
     }
 }
 
-fn build(target: &Target, global: &Global, kernel: Option<&str>, force: bool) -> Result<Status> {
-    let root = &target.root;
-    session::read_site(target, global.config.as_deref())?;
-    let (lock, wanted) = session::lock(target, global.config.as_deref())?;
-    let mut mkinitcpio = Mkinitcpio::of(root)?;
-    if let Some(missing) = mkinitcpio.missing() {
-        bail!("{missing}");
-    }
-    let kernels = match kernel {
-        Some(kernel) => [kernel.to_owned()].into(),
-        None => image::booted(&wanted.site, &wanted.facts.kernels),
-    };
-    if kernels.is_empty() {
-        bail!("{}: no kernel with modules here; install one, for example linux", root.display("boot"));
-    }
-    let mut progress = apply::progress(global.verbose);
-    let mut failures = Vec::new();
-    for kernel in kernels {
-        match image::build(&lock, root, &mut mkinitcpio, &kernel, force, progress.as_mut()) {
-            Ok(Build::UpToDate(image)) => anstream::println!("{} is up to date", image.folder()),
-            Ok(Build::New(_)) => {}
-            Err(error) => failures.push(format!("client image of {kernel}: {error:#}")),
-        }
-    }
-    apply::switch_boot_tree(target, &wanted, &lock, false)?;
-    if !failures.is_empty() {
-        bail!("{}", failures.join("\n"));
-    }
-    Ok(Status::Done)
+fn change(target: &Target, global: &Global, images: Which, prune: bool) -> Result<Report> {
+    let config = global.config.as_deref();
+    wanted::read(target, config)?;
+    let (lock, wanted) = wanted::lock(target, config)?;
+    let work = Work { files: None, images, menus: true, prune, force: false };
+    let report = workflow::run(target, &wanted, &lock, &work, &mut Screen::new(global.verbose))?;
+    print_notes(&report.notes);
+    Ok(report)
 }
 
 fn list(target: &Target) -> Result<Status> {
@@ -62,21 +64,6 @@ fn list(target: &Target) -> Result<Status> {
         let size = (image.vmlinuz.size + image.initramfs.size) as f64 / 1e6;
         anstream::println!("{:24} {}  {size:7.1} MB", image.kernel, image.digest);
     }
-    Ok(Status::Done)
-}
-
-fn prune(target: &Target, global: &Global) -> Result<Status> {
-    session::read_site(target, global.config.as_deref())?;
-    let (lock, wanted) = session::lock(target, global.config.as_deref())?;
-    apply::switch_boot_tree(target, &wanted, &lock, false)?;
-    let pruned = image::prune(&lock, &target.root, &wanted.site, &wanted.facts.kernels)?;
-    for (image, why) in &pruned.kept {
-        anstream::println!("kept {}: {why}", image.folder());
-    }
-    for (name, why) in &pruned.foreign {
-        anstream::println!("left {name}: {why}");
-    }
-    anstream::println!("{} pruned", counted(pruned.removed.len(), "image"));
     Ok(Status::Done)
 }
 

@@ -6,12 +6,15 @@ pub mod diff;
 pub mod hook;
 pub mod image;
 pub mod refresh;
+mod screen;
 pub mod show;
 
 use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::stages::wanted::Unready;
+use crate::types::Problem;
 
 /// How a run ended; the numbers are an interface (voidclust(8), EXIT STATUS).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,4 +46,10 @@ pub fn run(cli: &Cli) -> Result<Status> {
             Ok(Status::Done)
         }
     }
+}
+
+/// An error as the list that `--json` prints.
+fn problems(error: &anyhow::Error) -> Vec<Problem> {
+    let unready = error.downcast_ref::<Unready>().map(Unready::problems);
+    unready.unwrap_or_else(|| vec![Problem::from(format!("{error:#}"))])
 }

@@ -4,30 +4,31 @@ use anyhow::{Result, bail};
 
 use super::Status;
 use crate::cli::Global;
-use crate::machine::services;
-use crate::stages::session::Target;
+use crate::machine::{overlay, services};
+use crate::stages::target::{Runs, Target};
 use crate::words::counted;
 
-/// Lays what changed over /etc, and says which services read it.
+/// Lays what changed over /etc, and says how to tell the services that read it.
 ///
 /// # Errors
 /// When this is not a node that runs from its overlay, or a step fails.
 pub fn run(global: &Global) -> Result<Status> {
     let target = Target::open(global)?;
-    if !target.on_overlay {
+    let Runs::Overlay(machine) = &target.runs else {
         bail!("this machine does not run from an overlay, so there is nothing to lay over /etc; see voidclust(8)");
-    }
-    let mut lines = 0;
-    let (restart, laid) = services::refresh(&target.root, &mut |line| {
-        lines += 1;
+    };
+    let laid = overlay::lay(machine);
+    for line in &laid.lines {
         anstream::println!("{line}");
-    });
-    // Said, not done: only whoever uses this node knows whether it can spare the service now.
-    for service in &restart {
-        anstream::println!("restart needed: sv restart {service}");
     }
-    services::told(&restart)?;
-    laid?;
-    anstream::println!("{}", if lines == 0 { "up to date".to_owned() } else { counted(lines, "change") });
+    let text = |path: &str| machine.text(&format!("etc/{path}")).ok().flatten();
+    // Said, not done: only whoever uses this node knows whether it can spare the service now.
+    for telling in services::decide(machine, &laid.changed, &laid.missed, &text) {
+        anstream::println!("needed: {telling}");
+    }
+    let missed = overlay::missed(machine)?;
+    overlay::told(machine, missed.iter().map(String::as_str))?;
+    laid.failure.map_or(Ok(()), Err)?;
+    anstream::println!("{}", if laid.lines.is_empty() { "up to date".to_owned() } else { counted(laid.lines.len(), "change") });
     Ok(Status::Done)
 }

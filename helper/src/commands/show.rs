@@ -13,7 +13,8 @@ use crate::paths;
 use crate::render::compose::{Composer, Layout, Machine, Reason};
 use crate::render::overlay::MASTER;
 use crate::site::Site;
-use crate::stages::session::{self, Target};
+use crate::stages::target::Target;
+use crate::stages::wanted;
 
 /// Lists the layout of a node, or prints one file of it.
 ///
@@ -21,7 +22,7 @@ use crate::stages::session::{self, Target};
 /// When there is no such node or file, or the site is wrong.
 pub fn run(global: &Global, node: &str, path: Option<&str>, json: bool) -> Result<Status> {
     let target = Target::open(global)?;
-    let wanted = session::read_site(&target, global.config.as_deref())?;
+    let wanted = wanted::read(&target, global.config.as_deref())?;
     let machine = machine(&wanted.site, node)?;
     let layout = Composer::new(&wanted.site, &wanted.overlays).layout(machine);
     let layout = layout.map_err(|complaints| anyhow::anyhow!(complaints.join("\n")))?;

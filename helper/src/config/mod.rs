@@ -53,12 +53,18 @@ pub fn load(root: &Root, config: Option<&std::path::Path>) -> Result<Texts> {
     let mut texts = vec![(root.display(paths::CONFIG), text)];
     for name in root.list(paths::CONFIG_DROPINS)?.unwrap_or_default() {
         let path = format!("{}/{name}", paths::CONFIG_DROPINS);
-        if name.ends_with(".conf") && !name.starts_with('.') {
+        if is_drop_in(&name) {
             let text = root.read_text(&path)?;
             texts.push((root.display(&path), text.with_context(|| format!("{}: is a dangling link", root.display(&path)))?));
         }
     }
     Ok(texts)
+}
+
+/// Whether a file of the folder of drop-ins is read, by its name.
+#[must_use]
+pub fn is_drop_in(name: &str) -> bool {
+    name.ends_with(".conf") && !name.starts_with('.')
 }
 
 /// Parses, merges and checks: a pure function of the texts and the facts of the machine.

@@ -169,7 +169,7 @@ impl Root {
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::LOOP) => {
                 bail!(
-                    "{}: a part of this path is a symbolic link; voidclust writes through none, put a folder (or a mount) there",
+                    "{}: a part of this path is a symbolic link; voidclust writes through none, put a folder there",
                     self.display(relative)
                 )
             }

@@ -304,7 +304,7 @@ mod tests {
         let root = Root::open(Path::new(&place)).unwrap();
         let mut mkinitcpio = Mkinitcpio::of(&root).unwrap();
         assert_eq!(mkinitcpio.missing(), None);
-        let kernel = Facts::gather(&root, false).unwrap().kernels.pop().expect("a kernel in MKINITCPIO_ROOT");
+        let kernel = Facts::gather(&root, None, Default::default()).unwrap().kernels.pop().expect("a kernel in MKINITCPIO_ROOT");
         let lock = Lock::take(&root).unwrap();
         let start = std::time::Instant::now();
         let first = build(&lock, &root, &mut mkinitcpio, &kernel, true, &mut Lines { verbose: true }).unwrap().image().clone();

@@ -1,25 +1,27 @@
-//! Which services read which files, and how the running machine is told that they changed.
+//! Who reads which file of /etc, and how they are told that it changed: the one place that decides it, for what `diff`
+//! announces and for what `apply` does.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fmt;
 
 use anyhow::Result;
 
-use crate::disk::root::Root;
+use super::{Machine, loads};
 use crate::paths;
-use crate::site::Site;
-use crate::stages::changes::Change;
-use crate::tools::{self, Tool};
+use crate::tools::{Tool, on_path};
 
-/// The service that reads a file of /etc, by its path there. `lay-overlays` has the same table, for nodes without us.
+const DNSMASQ: &str = "dnsmasq";
+const NFS: &str = "nfs-server";
+
+/// The service that reads a file of /etc when it starts, by the file's path there.
 #[must_use]
 pub fn reader_of(path: &str) -> Option<&str> {
-    if let Some(service) = path.strip_prefix("sv/").and_then(|rest| rest.split_once('/')) {
-        return Some(service.0);
+    if let Some((service, _)) = path.strip_prefix("sv/").and_then(|rest| rest.split_once('/')) {
+        return Some(service);
     }
     Some(match path.split('/').next()? {
-        "dnsmasq.conf" | "dnsmasq.d" | "hosts" | "ethers" => "dnsmasq",
-        "exports" | "exports.d" | "nfs.conf" | "nfs.conf.d" => "nfs-server",
+        "dnsmasq.conf" | "dnsmasq.d" | "dnsmasq.hosts" | "hosts" | "ethers" => DNSMASQ,
+        "exports" | "exports.d" | "nfs.conf" | "nfs.conf.d" => NFS,
         "ssh" => "sshd",
         "chrony.conf" => "chronyd",
         "ntp.conf" => "isc-ntpd",
@@ -30,78 +32,229 @@ pub fn reader_of(path: &str) -> Option<&str> {
     })
 }
 
-/// The services of the master that a set of changes concerns.
-#[must_use]
-pub fn affected(site: &Site, changes: &[Change]) -> BTreeSet<String> {
-    let archive = paths::archive(&site.master.mac.to_string());
-    let members = changes.iter().filter(|change| change.path == archive).filter_map(|change| change.member.as_deref());
-    members.filter_map(reader_of).map(ToOwned::to_owned).collect()
+/// The file or folder of /etc that a path is or is in, when stage 1 or 2 of the boot reads it, and nobody does afterwards.
+fn read_at_boot(path: &str) -> Option<&str> {
+    const READ: &[&str] = &[
+        "rc.local",
+        "rc.local.d",
+        "rc.conf",
+        "hostname",
+        "fstab",
+        "crypttab",
+        "hostid",
+        "modules-load.d",
+        "modprobe.d",
+        "sysctl.conf",
+        "sysctl.d",
+        "udev",
+        "runit/1",
+        "runit/2",
+        "runit/3",
+        "runit/core-services",
+    ];
+    READ.iter().copied().find(|read| path.strip_prefix(read).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
-/// Brings the running machine up to date with the overlays in `root`: lays what changed over /etc, and says one line for
-/// each. Returns the services that read what changed, now or in an earlier run that did not come to tell them, and what
-/// went wrong: something may have been left out, and the rest laid. The script itself says on stderr what that was.
-pub fn refresh(root: &Root, say: &mut dyn FnMut(&str)) -> (BTreeSet<String>, Result<()>) {
-    // The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
-    let overlays = root.path().join(paths::OVERLAYS);
-    let mut restart = BTreeSet::new();
-    let laid = script().arg("--refresh").arg(overlays).arg("/etc").lines(|line| match line.strip_prefix("restart ") {
-        Some(service) => {
-            restart.insert(service.to_owned());
+/// One thing that is done for what has changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Telling {
+    /// The kernel's NFS server reads its exports again; no client is interrupted.
+    Exports,
+    /// The kernel's NFS server runs so many threads from now on; no client is interrupted.
+    Threads(u16),
+    /// A service goes, which is not to run any more.
+    Down(String),
+    /// A service comes, which was not to run.
+    Up(String),
+    /// A service reads its files again; what it is doing goes on.
+    Reload(String),
+    /// A service starts anew.
+    Restart(String),
+    /// A file that is read at boot, and only then.
+    Reboot(String),
+}
+
+impl fmt::Display for Telling {
+    /// The command that does it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exports => write!(f, "exportfs -ra"),
+            Self::Threads(threads) => write!(f, "rpc.nfsd {threads}"),
+            Self::Down(service) => write!(f, "sv down {service}"),
+            Self::Up(service) => write!(f, "sv up {service}"),
+            Self::Reload(service) => write!(f, "sv hup {service}"),
+            Self::Restart(service) => write!(f, "sv restart {service}"),
+            Self::Reboot(path) => write!(f, "reboot, for {path}"),
         }
-        None => say(line),
+    }
+}
+
+impl Telling {
+    /// The service that is told.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::Exports | Self::Threads(_) => Some(NFS),
+            Self::Down(service) | Self::Up(service) | Self::Reload(service) | Self::Restart(service) => Some(service),
+            Self::Reboot(_) => None,
+        }
+    }
+
+    /// Does it, and says what was done. What takes a reboot is left to the administrator.
+    ///
+    /// # Errors
+    /// When the service cannot be told.
+    pub fn tell(&self, machine: &Machine, say: &mut dyn FnMut(&str)) -> Result<()> {
+        let mut words = Vec::new();
+        let done = match self {
+            Self::Reboot(_) => return Ok(()),
+            Self::Exports => {
+                words.extend(["exportfs", "-ra"]);
+                "exports read again".to_owned()
+            }
+            Self::Threads(threads) if on_path("rpc.nfsd") => {
+                Tool::new("rpc.nfsd").arg(threads.to_string()).output()?;
+                say(&format!("the NFS server runs {threads} threads"));
+                return Ok(());
+            }
+            Self::Threads(_) => return Self::Restart(NFS.to_owned()).tell(machine, say),
+            Self::Down(service) => {
+                words.extend(["sv", "down", service]);
+                format!("stopped {service}")
+            }
+            Self::Up(service) => {
+                words.extend(["sv", "up", service]);
+                format!("started {service}")
+            }
+            Self::Reload(service) => {
+                words.extend(["sv", "hup", service]);
+                format!("reloaded {service}")
+            }
+            Self::Restart(service) => {
+                let broken = if service == DNSMASQ { loads::in_progress(machine)? } else { 0 };
+                words.extend(["sv", "restart", service]);
+                match broken {
+                    0 => format!("restarted {service}"),
+                    _ => format!("restarted {service}; {broken} loads by TFTP were broken off: start again what hangs now"),
+                }
+            }
+        };
+        Tool::new(words[0]).args(words[1..].iter().copied()).output()?;
+        say(&done);
+        Ok(())
+    }
+}
+
+/// What is to be told after files of /etc have `changed`, whether they are new, other, or gone; `text` reads one as it is
+/// afterwards. A service that an earlier run has `missed` starts anew, for nobody knows any more what it has not read.
+/// Services that do not run are not told, nor those that have just been enabled: they start by themselves.
+#[must_use]
+pub fn decide(
+    machine: &Machine,
+    changed: &BTreeSet<String>,
+    missed: &BTreeSet<String>,
+    text: &dyn Fn(&str) -> Option<String>,
+) -> BTreeSet<Telling> {
+    let runs = |service: &str| {
+        let is_new = changed.contains(&format!("runit/runsvdir/default/{service}"));
+        !is_new && machine.path(&format!("{}/{service}", paths::SERVICES)).exists()
+    };
+    let told = changed.iter().filter_map(|path| Some((reader_of(path)?, path)));
+    let told = told.filter(|(service, _)| runs(service)).filter_map(|(service, path)| telling(service, path, text));
+    let mut told: BTreeSet<Telling> = told.collect();
+    told.extend(missed.iter().filter(|service| runs(service)).map(|service| Telling::Restart(service.clone())));
+    // Who starts anew reads everything; who goes, nothing.
+    let whole = told.iter().filter(|told| matches!(told, Telling::Restart(_) | Telling::Down(_)));
+    let whole: BTreeSet<String> = whole.filter_map(|told| told.service().map(ToOwned::to_owned)).collect();
+    let goes: BTreeSet<String> =
+        whole.iter().filter(|service| told.contains(&Telling::Down((*service).clone()))).cloned().collect();
+    told.retain(|told| match told {
+        Telling::Exports | Telling::Down(_) | Telling::Reboot(_) => true,
+        Telling::Restart(service) => !goes.contains(service),
+        _ => !told.service().is_some_and(|service| whole.contains(service)),
     });
-    (restart, laid)
+    told.extend(changed.iter().filter_map(|path| read_at_boot(path)).map(|path| Telling::Reboot(path.to_owned())));
+    told
 }
 
-/// Says that these services were told, or their user was: the next refresh does not name them again.
-///
-/// # Errors
-/// When the script cannot be run.
-pub fn told<'name>(services: impl IntoIterator<Item = &'name String>) -> Result<()> {
-    let mut services = services.into_iter().peekable();
-    if services.peek().is_none() {
-        return Ok(());
+/// What a service is told that reads a file, if it is told anything.
+fn telling(service: &str, path: &str, text: &dyn Fn(&str) -> Option<String>) -> Option<Telling> {
+    let owned = service.to_owned();
+    if path == format!("sv/{service}/down") {
+        return Some(if text(path).is_some() { Telling::Down(owned) } else { Telling::Up(owned) });
     }
-    script().arg("--told").args(services).output().map(|_| ())
+    match path.split('/').next().unwrap_or_default() {
+        "exports" | "exports.d" => Some(Telling::Exports),
+        // Read only for its names, and nobody is told names when DNS is off.
+        "hosts" if text("dnsmasq.conf").is_some_and(|conf| conf.lines().any(|line| line.trim() == "port=0")) => None,
+        "hosts" | "ethers" | "dnsmasq.hosts" => Some(Telling::Reload(owned)),
+        "ssh" if path.starts_with("ssh/ssh_config") => None,
+        _ if path == format!("sv/{NFS}/conf") => Some(match threads(&text(path).unwrap_or_default()) {
+            Some(threads) => Telling::Threads(threads),
+            None => Telling::Restart(owned),
+        }),
+        _ => Some(Telling::Restart(owned)),
+    }
 }
 
-fn script() -> Tool {
-    Tool::new(Path::new("/").join(paths::LAY_OVERLAYS))
-}
-
-/// Restarts a service if it runs; the NFS server only reads its exports again, so that no client is interrupted.
-///
-/// # Errors
-/// When the service cannot be told.
-pub fn tell(service: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
-    if !Path::new("/etc/runit/runsvdir/current").join(service).exists() {
-        return Ok(());
-    }
-    if service == "nfs-server" && tools::on_path("exportfs") {
-        Tool::new("exportfs").arg("-ra").output()?;
-        say("exports read again");
-    } else {
-        Tool::new("sv").args(["restart", service]).output()?;
-        say(&format!("restarted {service}"));
-    }
-    Ok(())
+/// The number of threads in the configuration of the NFS server's service, when it says nothing else.
+fn threads(conf: &str) -> Option<u16> {
+    let mut lines = conf.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let threads = lines.next()?.strip_prefix("PROCESSES=")?.parse().ok();
+    threads.filter(|_| lines.next().is_none())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::tests::machine;
+
+    /// What is told of these changes on a machine that runs these services.
+    fn told(changed: &[&str], missed: &[&str], files: &[(&str, &str)]) -> Vec<String> {
+        let services = ["dnsmasq", "nfs-server", "acpid"].map(|name| format!("{}/{name}/run", paths::SERVICES));
+        let mut here = vec![(paths::MOUNTS, "")];
+        here.extend(services.iter().map(|path| (path.as_str(), "")));
+        let (_dir, machine) = machine(&here);
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let text = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
+        decide(&machine, &owned(changed), &owned(missed), &text).iter().map(ToString::to_string).collect()
+    }
 
     #[test]
-    fn files_lead_to_the_services_that_read_them() {
-        for (path, service) in [
-            ("dnsmasq.conf", "dnsmasq"),
-            ("exports.d/voidclust.exports", "nfs-server"),
-            ("sv/netmount/conf", "netmount"),
-            ("ssh/sshd_config", "sshd"),
+    fn each_file_is_told_by_what_is_enough_for_it() {
+        let threads = ("sv/nfs-server/conf", "# ours\nPROCESSES=64\n");
+        let other = ("sv/nfs-server/conf", "PROCESSES=64\nLEASE=9\n");
+        let (no_dns, dns) = (("dnsmasq.conf", "x\nport=0\n"), ("dnsmasq.conf", "# port=0\n"));
+        for (changed, files, want) in [
+            (&["exports.d/voidclust.exports"][..], &[][..], &["exportfs -ra"][..]),
+            (&["sv/nfs-server/conf"], &[threads], &["rpc.nfsd 64"]),
+            (&["sv/nfs-server/conf"], &[other], &["sv restart nfs-server"]),
+            (&["sv/nfs-server/conf", "exports", "nfs.conf"], &[threads], &["exportfs -ra", "sv restart nfs-server"]),
+            (&["hosts"], &[dns], &["sv hup dnsmasq"]),
+            (&["hosts"], &[no_dns], &[]),
+            (&["hosts", "dnsmasq.hosts"], &[no_dns], &["sv hup dnsmasq"]),
+            (&["dnsmasq.hosts", "dnsmasq.conf"], &[no_dns], &["sv restart dnsmasq"]),
+            (&["dnsmasq.d/x.conf"], &[], &["sv restart dnsmasq"]),
+            (&["sv/acpid/down"], &[("sv/acpid/down", "")], &["sv down acpid"]),
+            (&["sv/acpid/down", "sv/acpid/run"], &[("sv/acpid/down", "")], &["sv down acpid"]),
+            (&["sv/acpid/down"], &[], &["sv up acpid"]),
+            (&["ssh/sshd_config", "motd"], &[], &[]),
+            (&["dnsmasq.conf", "runit/runsvdir/default/dnsmasq"], &[], &[]),
         ] {
-            assert_eq!(reader_of(path), Some(service));
+            assert_eq!(told(changed, &[], files), want, "{changed:?}");
         }
-        assert_eq!(reader_of("motd"), None);
+    }
+
+    #[test]
+    fn what_is_read_at_boot_only_takes_a_reboot() {
+        let changed = ["rc.local", "hostname", "runit/core-services/09-x.sh", "udev", "udev/rules.d/x", "rc.localx", "runit"];
+        let want = ["hostname", "rc.local", "runit/core-services", "udev"];
+        assert_eq!(told(&changed, &[], &[]), want.map(|path| format!("reboot, for {path}")));
+    }
+
+    #[test]
+    fn who_was_missed_starts_anew() {
+        assert_eq!(told(&["dnsmasq.hosts"], &["dnsmasq", "sshd"], &[]), ["sv restart dnsmasq"]);
+        assert_eq!(told(&[], &["nfs-server"], &[]), ["sv restart nfs-server"]);
     }
 }

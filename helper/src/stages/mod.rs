@@ -1,4 +1,12 @@
 //! The workflow: the stages that a change goes through, in their order. Stages return reports and print nothing.
 
 pub mod changes;
-pub mod session;
+pub mod images;
+pub mod live;
+pub mod menus;
+pub mod notes;
+pub mod preview;
+pub mod target;
+pub mod trees;
+pub mod wanted;
+pub mod workflow;

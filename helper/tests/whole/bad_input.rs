@@ -63,7 +63,7 @@ fn templates_that_fail_are_all_named_in_one_run() {
     place.write("etc/voidclust/overlays/master/c.j2", "{{ 1 / 0 }}");
     refused(
         &place,
-        &["client/a.j2:1: a variable is not defined", "client/b.j2:2: ", "master/c.j2:1: ", "\n3 problems in the overlays"],
+        &["client/a.j2:1: a variable is not defined", "client/b.j2:2: ", "master/c.j2:1: ", "\n3 problems; nothing was changed"],
     );
 }
 

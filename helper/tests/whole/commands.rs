@@ -57,11 +57,17 @@ fn check_says_ok_or_every_problem() {
 fn check_reads_the_overlays_too_and_writes_nothing() {
     let place = Place::small();
     place.write("etc/voidclust/overlays/client/motd.j2", "\n{{ node.nmae }}\n");
-    let before = place.tree();
     let ran = place.run(&["check"]).ended(1);
     let place_of_it = "ROOT/etc/voidclust/overlays/client/motd.j2:2: a variable is not defined";
     assert!(ran.err.starts_with(place_of_it), "{}", ran.err);
-    assert_eq!(place.run(&["check", "--json"]).ended(1).json()["complaints"].as_array().map(Vec::len), Some(1));
+    // Configuration and overlays are told in one shape, and every mistake of either is in the list.
+    place.write("etc/voidclust/overlays/master/hosts.j2", "{% if %}\n");
+    let before = place.tree();
+    let report = place.run(&["check", "--json"]).ended(1).json();
+    let problems = report["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 2, "{report}");
+    assert!(problems[0]["file"].as_str().unwrap().ends_with("client/motd.j2") && problems[0]["line"] == 2, "{report}");
+    assert_eq!(place.run(&["diff", "--json"]).ended(1).json()["problems"], report["problems"]);
     assert_eq!(place.tree(), before);
 }
 

@@ -1,118 +1,365 @@
-//! Commands on a master that runs from its overlay: the files are those of the lower tree, the services the machine's own.
+//! What happens to the running machine: on a master that runs from its overlay, on one that is to become one, on a client.
 
+use crate::machine::{LOWER, Machine};
 use crate::overlay_root;
-use crate::place::{Place, Ran};
+use crate::place::Place;
 
-/// An applied site, its master running; programs of the machine are doubles that write what they were told to /run/told.
-fn master(test: &str) -> Option<Place> {
+#[test]
+fn apply_lays_the_masters_overlay_and_tells_each_service_what_is_enough() {
+    let Some(machine) = Machine::master("apply_lays_the_masters_overlay") else { return };
+    for (change, told) in [
+        // Names of a machine that answers no DNS concern nobody; the nodes' addresses and exports are read again.
+        (
+            "[[node]]\nname = \"n9\"\nmac = \"52:54:00:00:09:09\"\naddress = \"172.23.199.9\"\n",
+            &["exportfs -ra", "sv hup dnsmasq"][..],
+        ),
+        ("[nfs]\nthreads = 64\n", &["rpc.nfsd 64"]),
+        ("[network]\ndhcp = \"off\"\n", &["sv restart dnsmasq"]),
+        ("[master]\nservices = [\"!acpid\"]\n", &["sv down acpid"]),
+    ] {
+        let name = told.join("-").replace(' ', "_");
+        machine.configure(&name, change);
+        let diff = machine.run(&["diff"]).ended(3).out;
+        let announced: Vec<&str> = diff.lines().filter_map(|line| line.strip_prefix("tell: ")).collect();
+        assert_eq!(announced, told, "diff: {diff}");
+        let said = machine.run(&["apply"]).ended(0).out;
+        assert_eq!(machine.told(), told, "{said}");
+        machine.run(&["apply"]).ended(0);
+        assert_eq!(machine.told(), [""; 0], "once is enough");
+    }
+    assert!(machine.place.read("etc/dnsmasq.hosts").contains("52:54:00:00:09:09,172.23.199.9"));
+    assert_eq!(machine.place.read("etc/sv/nfs-server/conf"), "PROCESSES=64\n");
+}
+
+#[test]
+fn what_takes_a_reboot_is_told_until_it_comes() {
+    let Some(machine) = Machine::master("what_takes_a_reboot_is_told_until_it_comes") else { return };
+    machine.configure("1", "[nfs]\nhome = \"/data/home\"\n[master]\nname = \"head\"\n");
+    let note = "note: reboot the master for: hostname, rc.local (";
+    assert!(machine.run(&["diff"]).ended(3).out.contains(note));
+    for arguments in [&["apply"][..], &["apply"], &["check"], &["diff"]] {
+        let out = machine.run(arguments).ended(0).out;
+        assert!(out.contains(note), "{arguments:?}: {out}");
+    }
+    // What the boot does to /run.
+    machine.place.remove("run/voidclust/reboot");
+    assert!(!machine.run(&["apply"]).ended(0).out.contains("reboot the master"));
+}
+
+#[test]
+fn a_service_that_cannot_be_told_hides_nothing_else_and_is_told_by_the_next_run() {
+    let Some(machine) = Machine::master("a_service_that_cannot_be_told_hides_nothing_else") else { return };
+    // mkinitcpio is there, and fails.
+    machine.double("chroot", "exit 1");
+    machine.double("unshare", "exit 1");
+    machine.place.write(&machine.lower("usr/bin/mkinitcpio"), "");
+    machine.place.write(&machine.lower("boot/vmlinuz-6.12.1_1"), "kernel");
+    machine.place.write(&machine.lower("usr/lib/modules/6.12.1_1/modules.dep"), "");
+    machine.configure("1", "[network]\ndhcp = \"off\"\n[nfs]\nthreads = 9\n");
+    machine.double("sv", "echo no such service >&2; exit 1");
+    let ran = machine.run(&["apply"]).ended(1);
+    for said in ["client image of 6.12.1_1: ", "`sv restart dnsmasq` failed", "run again: voidclust apply"] {
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    assert!(ran.out.contains("note: ") && ran.out.contains("install syslinux"), "notes are told, too: {}", ran.out);
+    assert_eq!(machine.told(), ["rpc.nfsd 9"]);
+    machine.place.remove(&machine.lower("usr/bin/mkinitcpio"));
+
+    machine.double("sv", "");
+    // A change that would only take a reload does not make up for what was missed.
+    machine.configure("2", "[[node]]\nname = \"n9\"\nmac = \"52:54:00:00:09:09\"\naddress = \"172.23.199.9\"\n");
+    assert!(machine.run(&["diff"]).ended(3).out.contains("tell: sv restart dnsmasq\n"));
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), ["exportfs -ra", "sv restart dnsmasq"]);
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), [""; 0]);
+}
+
+#[test]
+fn a_broken_archive_of_the_site_keeps_no_service_from_being_told() {
+    let Some(machine) = Machine::master("a_broken_archive_of_the_site_keeps_no_service_from_being_told") else { return };
+    machine.place.write(&machine.lower("etc/overlays/52:54:00:17:c7:e1.50-site.tar"), "garbage");
+    machine.configure("1", "[network]\ndhcp = \"off\"\n");
+    let ran = machine.run(&["apply"]).ended(1);
+    assert!(ran.err.contains("50-site.tar"), "{}", ran.err);
+    assert_eq!(machine.told(), ["sv restart dnsmasq"]);
+}
+
+/// Kernels of a machine, each with its image, the oldest first.
+fn with_images(machine: &Machine, kernels: &[&str]) {
+    for (built, kernel) in kernels.iter().enumerate() {
+        let digest = format!("{built:012x}");
+        let folder = machine.lower(&format!("srv/tftp/images/{kernel}-{digest}"));
+        let part = |text: &str| {
+            use sha2::{Digest, Sha256};
+            let sum: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("size = {}\nsha256 = \"{sum}\"\n", text.len())
+        };
+        machine.place.write(&format!("{folder}/vmlinuz"), "kernel");
+        machine.place.write(&format!("{folder}/initramfs.img"), "image");
+        let text = format!(
+            "kernel = \"{kernel}\"\ndigest = \"{digest}\"\ninputs = \"x\"\nbuilt = {}\n\n[vmlinuz]\n{}\n[initramfs]\n{}",
+            built + 1,
+            part("kernel"),
+            part("image")
+        );
+        machine.place.write(&format!("{folder}/manifest"), text);
+        machine.place.write(&machine.lower(&format!("boot/vmlinuz-{kernel}")), "kernel");
+        machine.place.write(&machine.lower(&format!("usr/lib/modules/{kernel}/modules.dep")), "");
+    }
+}
+
+#[test]
+fn nothing_is_pruned_before_the_menus_without_it_are_served() {
+    let Some(machine) = Machine::master("nothing_is_pruned_before_the_menus_without_it_are_served") else { return };
+    let kernels = ["6.12.1_1", "6.12.2_1", "6.12.3_1"];
+    with_images(&machine, &kernels);
+    let there =
+        |kernel: usize| machine.place.at(&machine.lower(&format!("srv/tftp/images/{}-{kernel:012x}", kernels[kernel]))).exists();
+    let served = machine.place.at(&machine.lower("srv/tftp/pxelinux.cfg/default")).display().to_string();
+    // When the overlay learns of the menus they are switched, and the image is still there.
+    let image = machine.place.at(&machine.lower("srv/tftp/images/6.12.1_1-000000000000")).display().to_string();
+    let script = format!(
+        "! grep -q 6.12.1_1 '{served}' && [ -d '{image}' ] || exit 1\necho seen >>'{}'",
+        machine.place.at("seen").display()
+    );
+
+    machine.double("mount", "exit 1");
+    let ran = machine.run(&["image", "prune"]).ended(1);
+    assert!(ran.err.contains("mount -o remount") && there(0), "{}", ran.err);
+
+    machine.double("mount", &script);
+    let ran = machine.run(&["image", "prune"]).ended(0);
+    assert!(ran.out.contains("pruned images/6.12.1_1-000000000000\n") && ran.out.ends_with("1 image pruned\n"), "{}", ran.out);
+    assert!(!there(0) && there(1) && there(2) && machine.place.at("seen").exists());
+}
+
+#[test]
+fn every_change_of_the_lower_tree_reaches_the_running_machine() {
+    let Some(machine) = Machine::master("every_change_of_the_lower_tree_reaches_the_running_machine") else { return };
+    with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
+    machine.place.write(&machine.lower("usr/bin/mkinitcpio"), "");
+    machine.double("chroot", "exit 1");
+    machine.double("unshare", "exit 1");
+    let seen = machine.place.at("seen");
+    machine.double("mount", &format!("echo >>'{}'", seen.display()));
+    for arguments in [
+        &["apply"][..],
+        &["image", "build"],
+        &["image", "prune"],
+        &["hook", "post-install"],
+        &["hook", "kernel-install", "6.12.2_1"],
+        &["hook", "live"],
+    ] {
+        let _ = machine.run(arguments);
+        assert!(seen.exists(), "{arguments:?}");
+        machine.place.remove("seen");
+    }
+}
+
+#[test]
+fn what_is_removed_from_memory_only_leaves_the_disk_alone() {
+    let Some(machine) = Machine::master("what_is_removed_from_memory_only_leaves_the_disk_alone") else { return };
+    let before = machine.place.tree();
+    for (hook, command) in [
+        (&["hook", "remove"][..], "xbps-remove cluster-master"),
+        (&["hook", "kernel-remove", "6.12.9_1"], "vkpurge rm 6.12.9_1"),
+        (&["hook", "kernel-install", "6.12.9_1"], "xbps-install linux6.12"),
+    ] {
+        let ran = machine.run(hook).ended(0);
+        assert!(ran.out.ends_with(&format!("to keep it: xchroot /run/rootfs/lower {command}\n")), "{}", ran.out);
+    }
+    let lower = |tree: std::collections::BTreeMap<String, crate::place::Stands>| {
+        tree.into_iter().filter(|(path, _)| path.starts_with(LOWER)).collect::<Vec<_>>()
+    };
+    assert_eq!(lower(machine.place.tree()), lower(before));
+}
+
+#[test]
+fn a_machine_whose_overlay_is_gone_keeps_what_it_has() {
+    let Some(machine) = Machine::master("a_machine_whose_overlay_is_gone_keeps_what_it_has") else { return };
+    machine.place.remove(&machine.lower("etc/overlays/52:54:00:17:c7:e1.00-voidclust.tar"));
+    let ran = machine.run(&["hook", "live"]).ended(0);
+    assert!(ran.out.contains("it keeps what it has until it reboots"), "{}", ran.out);
+    assert_eq!(machine.place.read("etc/hostname"), "master.cluster\n");
+}
+
+#[test]
+fn file_systems_that_clients_do_not_see_are_told() {
+    let Some(machine) = Machine::master("file_systems_that_clients_do_not_see_are_told") else { return };
+    machine.mounts(
+        "40 30 8:2 / /opt rw - xfs /dev/sda2 rw\n41 40 8:3 / /opt/deep rw - xfs /dev/sda3 rw\n\
+         42 30 0:41 / /var rw - tmpfs none rw\n43 30 0:42 / /tmp rw - tmpfs none rw\n44 30 0:43 / /net rw - nfs4 nas:/x rw\n\
+         45 30 8:5 / /home rw - ext4 /dev/sda5 rw\n46 30 8:6 / /boot/efi rw - vfat /dev/sda6 rw\n\
+         47 30 8:7 / /both rw - xfs /dev/sda7 rw\n48 23 8:7 / /run/rootfs/lower/both rw - xfs /dev/sda7 rw\n\
+         49 23 0:41 / /run/rootfs/lower/var rw - tmpfs none rw\n",
+    );
+    let out = machine.run(&["check"]).ended(0).out;
+    let told: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("note: /")?.split(':').next()).collect();
+    assert_eq!(told, ["opt", "opt/deep"], "{out}");
+}
+
+#[test]
+fn what_would_not_be_served_is_refused_until_it_is() {
+    let Some(machine) = Machine::master("what_would_not_be_served_is_refused_until_it_is") else { return };
+    for (point, line) in [
+        ("/srv", "40 30 8:2 / /srv rw - xfs /dev/sda2 rw\n"),
+        ("/srv/tftp", "40 30 8:2 / /srv/tftp rw - xfs /dev/sda2 rw\n"),
+        ("/boot", "40 30 8:2 / /boot rw - ext4 /dev/sda2 rw\n"),
+        ("/var", "40 30 8:2 / /var rw - xfs /dev/sda2 rw\n"),
+        ("/run/rootfs/lower/srv", "40 23 8:2 / /run/rootfs/lower/srv rw - xfs /dev/sda2 rw\n"),
+    ] {
+        machine.mounts(line);
+        let before = machine.place.tree();
+        for command in [&["check"][..], &["diff"], &["apply"], &["image", "prune"]] {
+            let ran = machine.run(command).ended(1);
+            let message = format!("{point}: a file system of its own");
+            assert!(ran.err.contains(&message) && ran.err.contains("mount --rbind"), "{command:?}: {}", ran.err);
+        }
+        assert_eq!(machine.place.tree(), before);
+    }
+    machine.mounts("40 30 8:2 / /srv rw - xfs /dev/sda2 rw\n41 23 8:2 / /run/rootfs/lower/srv rw - xfs /dev/sda2 rw\n");
+    machine.run(&["apply"]).ended(0);
+}
+
+#[test]
+fn a_machine_that_is_to_become_the_master_is_told_what_will_hide_our_files() {
+    let Some(machine) = Machine::plain("a_machine_that_is_to_become_the_master_is_told") else { return };
+    machine.place.write(
+        "proc/self/mountinfo",
+        "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /srv rw - xfs /dev/sda2 rw\n3 1 8:3 / /boot rw - ext4 /dev/sda3 rw\n",
+    );
+    let out = machine.run(&["apply"]).ended(0).out;
+    assert!(out.contains("etc/fstab: /srv /run/rootfs/lower/srv none rbind,nofail 0 0\n"), "{out}");
+    assert!(!out.contains("note: /boot:") && out.contains("note: this machine does not run from its overlay yet"), "{out}");
+}
+
+#[test]
+fn the_card_and_the_interface_are_those_of_this_machine() {
+    let Some(machine) = Machine::plain("the_card_and_the_interface_are_those_of_this_machine") else { return };
+    let check = |text: &str| {
+        machine.place.write("etc/voidclust.d/1.conf", text);
+        machine.run(&["check"])
+    };
+    let ran = check("[master]\nmac = \"52:54:00:17:c7:1e\"\n").ended(1);
+    for said in ["1.conf:2:7: this machine has no network card with the MAC 52:54:00:17:c7:1e", "\"52:54:00:17:c7:e1\" (eth0)"] {
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    let ran = check("[network]\ninterface = \"eth7\"\n").ended(1);
+    assert!(
+        ran.err.contains("this machine has no network interface `eth7`") && ran.err.ends_with("\n1 problem\n"),
+        "{}",
+        ran.err
+    );
+    // A bridge is one, though it is no card.
+    machine.place.write("sys/class/net/br0/address", "52:54:00:17:c7:e1\n");
+    let ran = check("[network]\ninterface = \"br0\"\n").ended(0);
+    assert!(ran.out.contains("note: 172.23.199.225 is an address of eth0, not of `interface` br0"), "{}", ran.out);
+    let ran = check("[network]\naddress = \"172.23.199.224/24\"\n").ended(0);
+    assert!(ran.out.contains("does not have the address 172.23.199.224 yet; give it to eth0"), "{}", ran.out);
+    assert!(!check("").ended(0).out.contains("note: "), "nothing to note");
+    // Not to be able to ask is not the same as to have none.
+    machine.place.remove("sys/class/net");
+    machine.place.write("sys/class/net", "");
+    assert!(check("").ended(1).err.contains("sys/class/net: cannot list the network interfaces"));
+}
+
+#[test]
+fn an_address_of_the_master_that_every_node_would_take_is_told() {
+    let Some(machine) = Machine::plain("an_address_of_the_master_that_every_node_would_take_is_told") else { return };
+    let told = |path: &str, text: &str| {
+        machine.place.write(path, text);
+        let out = machine.run(&["check"]).ended(0).out;
+        machine.place.remove(path);
+        out.contains(&format!("{path}: holds the master's address"))
+    };
+    assert!(told("etc/rc.local", "ip addr add 172.23.199.225/24 dev eth0\n"));
+    assert!(told("etc/runit/core-services/90-net.sh", "ip addr add 172.23.199.225 dev eth0\n"));
+    assert!(!told("etc/rc.local", "# 172.23.199.225\nping 172.23.199.22\nping 172.23.199.2251\n"));
+}
+
+#[test]
+fn a_client_is_told_where_its_master_is() {
+    let Some(machine) = Machine::master("a_client_is_told_where_its_master_is") else { return };
+    machine.place.write(
+        "proc/self/mountinfo",
+        "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:31 / /run/rootfs/lower ro - nfs4 172.23.199.225:/root ro\n",
+    );
+    for command in [&["check"][..], &["diff"], &["apply"], &["image", "build"], &["image", "prune"], &["show", "node1"]] {
+        let ran = machine.run(command).ended(1);
+        assert!(ran.err.contains("this machine is a client of 172.23.199.225"), "{command:?}: {}", ran.err);
+    }
+    assert!(machine.run(&["hook", "post-install"]).ended(0).out.contains("is a client of 172.23.199.225"));
+    machine.run(&["refresh"]).ended(0);
+}
+
+#[test]
+fn an_edit_in_memory_is_refused_only_where_it_would_be_read() {
+    let Some(machine) = Machine::master("an_edit_in_memory_is_refused_only_where_it_would_be_read") else { return };
+    let upper = |path: &str| format!("run/rootfs/cowspace/upper/{path}");
+    let config = upper("etc/voidclust.conf");
+    machine.place.write(&config, "# mine\n");
+    assert!(machine.run(&["check"]).ended(1).err.contains("was changed in memory"));
+    let other = machine.place.at("other.conf").display().to_string();
+    machine.place.write("other.conf", machine.place.read(&machine.lower("etc/voidclust.conf")));
+    machine.run(&["check", "--config", &other]).ended(0);
+    machine.place.remove(&config);
+    machine.place.write(&upper("etc/voidclust/overlays/unused/motd"), "mine\n");
+    machine.place.write(&upper("etc/voidclust.d/README"), "mine\n");
+    machine.run(&["check"]).ended(0);
+    machine.place.write(&upper("etc/voidclust/overlays/client/motd"), "mine\n");
+    assert!(machine.run(&["check", "--config", &other]).ended(1).err.contains("client/motd: was changed in memory"));
+}
+
+#[test]
+fn refresh_prints_how_to_tell_the_services() {
+    let Some(machine) = Machine::master("refresh_prints_how_to_tell_the_services") else { return };
+    machine.place.write("etc/sv/nfs-server/conf", "PROCESSES=1\n");
+    let ran = machine.run(&["refresh"]).ended(0);
+    assert_eq!(ran.out, "changed sv/nfs-server/conf\nneeded: rpc.nfsd 8\n1 change\n");
+    assert_eq!(machine.told(), [""; 0]);
+    assert_eq!(machine.run(&["refresh"]).ended(0).out, "up to date\n");
+}
+
+/// An applied site, its master running from a real overlay; programs of the machine are doubles.
+fn scene(test: &str) -> Option<Place> {
     let place = Place::small();
     if overlay_root::skipped(test, &place) {
         return None;
     }
     place.run(&["apply"]).ended(0);
-    for service in ["dnsmasq", "nfs-server"] {
-        place.write(&format!("etc/sv/{service}/run"), "");
-        place.link(format!("/etc/sv/{service}"), &format!("etc/runit/runsvdir/default/{service}"));
-    }
-    place.link("default", "etc/runit/runsvdir/current");
     Some(place)
 }
 
-/// Runs a script beside the running master.
-fn run(place: &Place, script: &str) -> Ran {
-    let doubles = r#"
-        double() { printf '#!/bin/sh\n%s\necho "${0##*/} $*" >>/run/told\n' "${2-}" >root/run/bin/$1; chmod 755 root/run/bin/$1; }
-        double sv; double exportfs
-        # As libmount from 2.39 on.
-        double mount 'case "$*:$LIBMOUNT_FORCE_MOUNT2" in *remount*:always) ;; *) echo "no changes allowed" >&2; exit 32 ;; esac'
-        add() { printf '[[node]]\nname = "%s"\nmac = "52:54:00:00:09:%s"\naddress = "172.23.199.1%s"\n' "$1" "$2" "$2" >>lower/etc/voidclust.conf; }
-        told() { echo "told:"; [ ! -e root/run/told ] || { sort -u root/run/told; rm root/run/told; }; }
-        echo 52:54:00:17:c7:e1 >root/run/voidclust/macs
-        inside 'voidclust refresh' >/dev/null 2>&1 || :; rm -f root/run/told
-    "#;
-    overlay_root::run(place, &format!("{doubles}\n{script}"))
+const DOUBLES: &str = r#"
+    double() { printf '#!/bin/sh\n%s\necho "${0##*/} $*" >>/run/told\n' "${2-}" >$3/run/bin/$1; chmod 755 $3/run/bin/$1; }
+    double mount 'case "$*:$LIBMOUNT_FORCE_MOUNT2" in *remount*:always) ;; *) echo "no changes allowed" >&2; exit 32 ;; esac' root
+    echo 52:54:00:17:c7:e1 >root/run/voidclust/macs
+"#;
+
+#[test]
+fn a_real_overlay_is_remounted_as_libmount_wants_it() {
+    let Some(place) = scene("a_real_overlay_is_remounted_as_libmount_wants_it") else { return };
+    let script = format!("{DOUBLES}\ninside 'voidclust apply' >/dev/null; cat root/run/told; cat root/etc/hostname");
+    assert_eq!(overlay_root::run(&place, &script).ended(0).out, "mount -o remount /\nmaster.cluster\n");
 }
 
 #[test]
-fn apply_lays_the_masters_overlay_and_tells_the_services() {
-    let Some(place) = master("apply_lays_the_masters_overlay_and_tells_the_services") else { return };
-    let ran = run(&place, "add n9 09; inside 'voidclust apply' >/dev/null; told; grep -c n9 root/etc/hosts").ended(0);
-    assert_eq!(ran.out, "told:\nexportfs -ra\nmount -o remount /\nsv restart dnsmasq\n1\n");
-}
-
-#[test]
-fn services_that_could_not_be_told_are_told_by_the_next_run() {
-    let Some(place) = master("services_that_could_not_be_told_are_told_by_the_next_run") else { return };
-    let script = "add n9 09; double sv 'exit 1'; inside 'voidclust apply' >out 2>&1 || echo status $?; told
-        grep -o 'sv restart dnsmasq. failed' out; double sv; inside 'voidclust apply' >/dev/null; told
-        inside 'voidclust apply' >/dev/null; told";
-    let want = "status 1\ntold:\nexportfs -ra\nmount -o remount /\nsv restart dnsmasq` failed\n\
-        told:\nmount -o remount /\nsv restart dnsmasq\n\
-        told:\nmount -o remount /\n";
-    assert_eq!(run(&place, script).ended(0).out, want);
-}
-
-#[test]
-fn a_run_that_names_no_service_forgets_none() {
-    let Some(place) = master("a_run_that_names_no_service_forgets_none") else { return };
-    let script = "add n9 09; double sv 'exit 1'; inside 'voidclust apply' >out 2>&1 || echo status $?; double sv
-        # No room for the work of lay-overlays.
-        double mkdir 'exit 1'; inside 'voidclust apply' >out 2>&1 || echo status $?; rm root/run/bin/mkdir root/run/told
-        inside 'voidclust apply' >/dev/null; told";
-    assert_eq!(run(&place, script).ended(0).out, "status 1\nstatus 1\ntold:\nmount -o remount /\nsv restart dnsmasq\n");
-}
-
-#[test]
-fn a_broken_archive_of_the_site_keeps_no_service_from_being_told() {
-    let Some(place) = master("a_broken_archive_of_the_site_keeps_no_service_from_being_told") else { return };
-    place.write("etc/overlays/52:54:00:17:c7:e1.50-site.tar", "garbage");
-    let ran =
-        run(&place, "add n9 09; inside 'voidclust apply' >out 2>&1 || echo status $?; told; grep -c 50-site.tar out").ended(0);
-    assert!(ran.out.starts_with("status 1\ntold:\nexportfs -ra\nmount -o remount /\nsv restart dnsmasq\n"), "{}", ran.out);
-}
-
-#[test]
-fn a_part_of_the_system_that_clients_cannot_see_is_told() {
-    let Some(place) = master("a_part_of_the_system_that_clients_cannot_see_is_told") else { return };
-    let ran =
-        run(&place, "mkdir -p root/var; mount -t tmpfs none root/var; inside 'voidclust apply' | grep note: | grep -v /boot")
-            .ended(0);
-    let notes: Vec<&str> = ran.out.lines().filter(|line| line.contains("a file system of its own")).collect();
-    // The scene's own /usr is one, too.
-    assert_eq!(notes.iter().map(|note| note.split(':').nth(1).unwrap()).collect::<Vec<_>>(), [" /usr", " /var"], "{}", ran.out);
-}
-
-#[test]
-fn what_is_removed_from_memory_only_leaves_the_disk_alone() {
-    let Some(place) = master("what_is_removed_from_memory_only_leaves_the_disk_alone") else { return };
-    let script = "cd root; for hook in remove 'kernel-remove 6.12.9_1' 'kernel-install 6.12.9_1'; do
-            chroot . /bin/sh -c \"cd /; : | voidclust -r . hook $hook\"; done
-        ls run/rootfs/lower/var/lib/voidclust/manifest.toml; ls run/rootfs/lower/etc/overlays | wc -l";
-    let ran = run(&place, script).ended(0);
-    for command in ["xbps-remove cluster-master", "vkpurge rm 6.12.9_1", "xbps-install linux6.12"] {
-        assert!(ran.out.contains(&format!("to keep it: xchroot /run/rootfs/lower {command}\n")), "{}", ran.out);
-    }
-    assert!(ran.out.ends_with("/manifest.toml\n5\n"), "{}", ran.out);
-}
-
-#[test]
-fn an_edit_in_memory_is_refused_until_the_lower_file_is_edited_too() {
-    let Some(place) = master("an_edit_in_memory_is_refused_until_the_lower_file_is_edited_too") else { return };
-    place.write("etc/voidclust.d/a.conf", "[boot]\ntimeout = 3\n");
-    let script = r#"
-        check() { inside 'voidclust check' 2>&1 | grep -o 'was [a-z]* in memory\|keep it with: .*\|^ok' || :; }
-        echo '# mine' >>root/etc/voidclust.conf; check
-        inside 'cp -a /etc/voidclust.conf /run/rootfs/lower/etc/voidclust.conf'; check
-        sleep 0.02; echo '# in the lower tree' >>lower/etc/voidclust.conf; check
-        chmod 600 root/etc/voidclust.conf; check
-        rm root/etc/voidclust.d/a.conf; check
-        rm lower/etc/voidclust.d/a.conf; check
-        sleep 0.02; printf '[boot]\nkeep = 3\n' >lower/etc/voidclust.d/a.conf; check"#;
-    let ran = run(&place, script).ended(0);
-    let want = "was changed in memory\n\
-        keep it with: cp -a /etc/voidclust.conf /run/rootfs/lower/etc/voidclust.conf\n\
-        ok\nok\nok\n\
-        was removed in memory\n\
-        keep it with: rm -r /run/rootfs/lower/etc/voidclust.d/a.conf\nok\nok\n";
-    assert_eq!(ran.out, want);
+fn a_chroot_of_the_lower_tree_tells_the_machine_outside() {
+    let Some(place) = scene("a_chroot_of_the_lower_tree_tells_the_machine_outside") else { return };
+    // The first process of a name space sees the overlay; the lower tree is entered as xchroot(1) does it.
+    let script = format!(
+        r#"{DOUBLES}
+        mount --bind usr root/run/rootfs/lower/usr
+        mkdir -p lower/etc/voidclust.d; printf '[boot]\ntimeout = 5\n' >lower/etc/voidclust.d/1.conf
+        unshare --pid --fork chroot root /bin/sh -ec '
+            export PATH=/run/bin:/usr/bin:/usr/sbin:/bin:/sbin
+            /usr/bin/mount -t proc proc /proc
+            /usr/bin/mount --rbind /proc /run/rootfs/lower/proc; /usr/bin/mount --rbind /dev /run/rootfs/lower/dev
+            chroot /run/rootfs/lower /bin/sh -c "cd /; voidclust -r . hook post-install"
+        ' 2>&1
+        echo "told: $(cat root/run/told)""#
+    );
+    let ran = overlay_root::run(&place, &script).ended(0);
+    assert!(ran.out.contains("changed hostname\n") && ran.out.ends_with("told: mount -o remount /\n"), "{}{}", ran.out, ran.err);
 }

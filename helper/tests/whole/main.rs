@@ -12,6 +12,7 @@ mod config;
 mod hooks;
 mod killed;
 mod live_master;
+mod machine;
 mod overlay_root;
 mod place;
 mod rc_local;

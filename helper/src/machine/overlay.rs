@@ -1,0 +1,106 @@
+//! The overlay of the running machine: seeing what changed below it, and laying what differs over /etc.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::Machine;
+use crate::disk::root::Root;
+use crate::paths;
+use crate::tools::Tool;
+
+/// What laying did.
+#[derive(Debug, Default)]
+pub struct Laid {
+    /// One line for each change.
+    pub lines: Vec<String>,
+    /// The paths below /etc that have changed.
+    pub changed: BTreeSet<String>,
+    /// Services that read what an earlier run changed, and that nobody has told.
+    pub missed: BTreeSet<String>,
+    /// What went wrong: something may have been left out, and the rest laid.
+    pub failure: Option<anyhow::Error>,
+}
+
+/// Makes the overlay see what was changed in its lower tree: it would go on showing files that were replaced.
+///
+/// # Errors
+/// When it cannot be remounted.
+pub fn remount(machine: &Machine) -> Result<()> {
+    // By its new interface to mounts, the kernel refuses to change an overlay's options, and libmount gives it them all.
+    // void-runit does the same for its own remounts.
+    let remount = Tool::new("mount").args(["-o", "remount"]).arg(machine.path(""));
+    remount.env("LIBMOUNT_FORCE_MOUNT2", "always").output().map(|_| ())
+}
+
+/// Services that are still to be told, from earlier runs.
+///
+/// # Errors
+/// When the record is there and cannot be read.
+pub fn missed(machine: &Machine) -> Result<BTreeSet<String>> {
+    Ok(machine.text(paths::UNTOLD)?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
+}
+
+/// Whether something of this machine's overlays was laid and now none is left, as after the removal of our packages: the
+/// running machine still lives on what was laid.
+///
+/// # Errors
+/// When that cannot be looked at.
+pub fn is_gone(machine: &Machine) -> Result<bool> {
+    let macs = machine.text(paths::OWN_MACS)?.unwrap_or_default();
+    let macs: Vec<&str> = macs.lines().filter(|mac| !mac.is_empty()).collect();
+    if macs.is_empty() || machine.text(paths::WAS_LAID)?.unwrap_or_default().is_empty() {
+        return Ok(false);
+    }
+    let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
+    Ok(!overlays.iter().any(|name| macs.iter().any(|mac| name.to_ascii_lowercase().starts_with(mac))))
+}
+
+/// Lays what has changed in this machine's overlays over its /etc.
+#[must_use]
+pub fn lay(machine: &Machine) -> Laid {
+    let mut laid = Laid::default();
+    match missed(machine) {
+        Ok(missed) => laid.missed = missed,
+        Err(error) => return Laid { failure: Some(error), ..laid },
+    }
+    // The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
+    let overlays = machine.path(paths::LOWER).join(paths::OVERLAYS);
+    let run = script(machine).arg("--refresh").arg(overlays).arg(machine.path("etc")).lines(|line| {
+        if line.starts_with("restart ") {
+            return;
+        }
+        if let Some((_, path)) = line.split_once(' ').filter(|(what, _)| matches!(*what, "changed" | "removed")) {
+            laid.changed.insert(path.to_owned());
+        }
+        laid.lines.push(line.to_owned());
+    });
+    laid.failure = run.err();
+    laid
+}
+
+/// Says that these services were told, or their user was: the next run does not count them as missed.
+///
+/// # Errors
+/// When that cannot be recorded.
+pub fn told<'name>(machine: &Machine, services: impl IntoIterator<Item = &'name str>) -> Result<()> {
+    let mut services = services.into_iter().peekable();
+    if services.peek().is_none() {
+        return Ok(());
+    }
+    script(machine).arg("--told").args(services).output().map(|_| ())
+}
+
+fn script(machine: &Machine) -> Tool {
+    let script = Tool::new(machine.path(paths::LAY_OVERLAYS));
+    if machine.is_slash() {
+        return script;
+    }
+    let elsewhere = [
+        ("VOIDCLUST_RUN", paths::LAID),
+        ("VOIDCLUST_LOWER", paths::LOWER),
+        ("VOIDCLUST_SYS", "sys"),
+        ("VOIDCLUST_CMDLINE", paths::COMMAND_LINE),
+    ];
+    elsewhere.iter().fold(script, |script, (name, path)| script.env(name, machine.path(path)))
+}

@@ -1,0 +1,67 @@
+//! What waits for the next boot of the running machine: kept in memory, so that the boot itself forgets it.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use anyhow::{Context, Result};
+
+use super::Machine;
+use crate::paths;
+
+/// What waits, by its path below /etc.
+///
+/// # Errors
+/// When the record is there and cannot be read.
+fn waiting(machine: &Machine) -> Result<BTreeSet<String>> {
+    Ok(machine.text(paths::WAITING)?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
+}
+
+/// Records what waits from now on.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn wait_for<'path>(machine: &Machine, paths: impl Iterator<Item = &'path str>) -> Result<()> {
+    let known = waiting(machine)?;
+    let new: String = paths.filter(|path| !known.contains(*path)).map(|path| format!("{path}\n")).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let path = machine.path(paths::WAITING);
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    let written = file.and_then(|mut file| file.write_all(new.as_bytes()));
+    written.with_context(|| format!("{}: cannot record what waits for the next boot", path.display()))
+}
+
+/// What to tell about it, if anything waits.
+///
+/// # Errors
+/// When the record is there and cannot be read.
+pub fn note(machine: &Machine) -> Result<Option<String>> {
+    let waiting: Vec<String> = waiting(machine)?.into_iter().collect();
+    Ok((!waiting.is_empty()).then(|| note_for(&waiting)))
+}
+
+/// What to tell when these files wait.
+#[must_use]
+pub fn note_for(waiting: &[String]) -> String {
+    format!("reboot the master for: {} (in place, and read at boot only)", waiting.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::tests::machine;
+
+    #[test]
+    fn what_waits_is_told_until_the_next_boot() {
+        let (dir, machine) = machine(&[(paths::MOUNTS, ""), ("run/voidclust/macs", "")]);
+        assert_eq!(note(&machine).unwrap(), None);
+        wait_for(&machine, ["rc.local"].into_iter()).unwrap();
+        wait_for(&machine, ["hostname", "rc.local"].into_iter()).unwrap();
+        let told = note(&machine).unwrap().unwrap();
+        assert!(told.starts_with("reboot the master for: hostname, rc.local ("), "{told}");
+        std::fs::File::create(dir.path().join(paths::WAITING)).unwrap();
+        assert_eq!(note(&machine).unwrap(), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! The last stage of every change of the lower tree: the running machine takes over what was written.
+
+use std::collections::BTreeSet;
+
+use super::target::{Runs, Target};
+use crate::machine::overlay::{self, Laid};
+use crate::machine::services::{self, Telling};
+use crate::machine::{Machine, reboot};
+use crate::paths;
+use crate::tools::Tool;
+
+/// Says that whoever serves the menus serves those that were written last. Only this stage makes one.
+#[derive(Debug)]
+pub struct Served(());
+
+/// What the stage did.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// There when the menus are served.
+    pub served: Option<Served>,
+    /// What the administrator should know, in one line each.
+    pub notes: Vec<String>,
+    /// What could not be done; the next run does it.
+    pub failures: Vec<String>,
+}
+
+/// On a master that runs from its overlay: the mounted overlay learns of the changed lower tree (it would go on showing
+/// deleted files), the new overlay is laid over /etc, and the services that read what changed are told. No step keeps the
+/// others from being tried. Each thing done is said in a line.
+#[must_use]
+pub fn bring_up_to_date(target: &Target, say: &mut dyn FnMut(&str)) -> Live {
+    match &target.runs {
+        Runs::Nothing | Runs::Machine(_) => Live { served: Some(Served(())), ..Live::default() },
+        Runs::Overlay(machine) => of_machine(machine, say),
+        Runs::Outside => from_inside(say),
+    }
+}
+
+fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
+    let mut live = Live::default();
+    let failures = &mut live.failures;
+    let mut tried = |result: anyhow::Result<()>| {
+        let done = result.is_ok();
+        failures.extend(result.err().map(|error| format!("{error:#}")));
+        done
+    };
+    let served = tried(overlay::remount(machine)).then_some(Served(()));
+    let laid = match overlay::is_gone(machine) {
+        Ok(false) => overlay::lay(machine),
+        Ok(true) => {
+            live.notes.push("no overlay of this machine is left; it keeps what it has until it reboots".to_owned());
+            Laid::default()
+        }
+        Err(error) => Laid { failure: Some(error), ..Laid::default() },
+    };
+    laid.lines.iter().for_each(|line| say(line));
+    tried(laid.failure.map_or(Ok(()), Err));
+    let text = |path: &str| machine.text(&format!("etc/{path}")).ok().flatten();
+    let decided = services::decide(machine, &laid.changed, &laid.missed, &text);
+    let mut untold = BTreeSet::new();
+    for telling in &decided {
+        if !tried(telling.tell(machine, say)) {
+            untold.extend(telling.service().map(ToOwned::to_owned));
+        }
+    }
+    match overlay::missed(machine) {
+        Ok(missed) => {
+            tried(overlay::told(machine, missed.iter().filter(|service| !untold.contains(*service)).map(String::as_str)));
+        }
+        Err(error) => _ = tried(Err(error)),
+    }
+    let waiting = decided.iter().filter_map(|telling| match telling {
+        Telling::Reboot(path) => Some(path.as_str()),
+        _ => None,
+    });
+    tried(reboot::wait_for(machine, waiting));
+    match reboot::note(machine) {
+        Ok(note) => live.notes.extend(note),
+        Err(error) => live.failures.push(format!("{error:#}")),
+    }
+    live.served = served;
+    live
+}
+
+/// In a chroot of the lower tree the machine's own helper does it, which sees the machine.
+fn from_inside(say: &mut dyn FnMut(&str)) -> Live {
+    let outside = Tool::new("chroot").arg(paths::FIRST_ROOT).args(["voidclust", "hook", "live"]);
+    let mut live = Live::default();
+    match outside.called("voidclust hook live").lines(say) {
+        Ok(()) => live.served = Some(Served(())),
+        Err(error) => live.failures.push(format!("the running machine does not see the change yet: {error:#}")),
+    }
+    live
+}

@@ -1,0 +1,183 @@
+//! What the administrator should know although nothing is wrong.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::target::{Runs, Target, shown_below};
+use crate::disk::root::Root;
+use crate::machine::facts::Facts;
+use crate::machine::mounts::Mount;
+use crate::machine::{Machine, reboot};
+use crate::paths;
+use crate::site::{Home, Site, Storage};
+use crate::types::InterfaceName;
+
+/// All of it, in one line each.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
+    let mut notes: Vec<String> = own_address(site, facts).into_iter().collect();
+    notes.extend(address_for_all(&target.root, site.network.address.address)?);
+    notes.extend(zfs_hook(target, site)?);
+    if let Some(machine) = target.machine() {
+        notes.extend(unseen(target, machine, site));
+        notes.extend(hidden_later(target, machine));
+        notes.extend(reboot::note(machine)?);
+    }
+    Ok(notes)
+}
+
+/// The running machine must have the address under which it serves, on the interface where it serves.
+fn own_address(site: &Site, facts: &Facts) -> Option<String> {
+    let addresses = &facts.interfaces.as_ref()?.addresses;
+    let (address, interface) = (site.network.address.address, site.network.interface.as_ref().map(InterfaceName::as_str));
+    match (addresses.get(&address), interface) {
+        // Nothing is known of this machine's addresses, not that it has none.
+        _ if addresses.is_empty() => None,
+        (None, _) => Some(format!(
+            "this machine does not have the address {address} yet; give it{}, or nodes do not reach it",
+            interface.map_or_else(String::new, |name| format!(" to {name}"))
+        )),
+        (Some(on), Some(name)) if !on.is_empty() && !on.contains(name) => {
+            let on: Vec<&str> = on.iter().map(String::as_str).collect();
+            Some(format!("{address} is an address of {}, not of `interface` {name}, where dnsmasq answers", on.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// Files of the shared root that give every node the master's address: with it a client loses its root.
+fn address_for_all(root: &Root, address: Ipv4Addr) -> Result<Vec<String>> {
+    let mut files = vec![paths::RC_LOCAL.to_owned()];
+    for folder in paths::RUN_ON_EVERY_NODE {
+        files.extend(root.list(folder)?.unwrap_or_default().into_iter().map(|name| format!("{folder}/{name}")));
+    }
+    for service in root.list(paths::ENABLED)?.unwrap_or_default() {
+        files.extend(["run", "conf"].map(|file| format!("etc/sv/{service}/{file}")));
+    }
+    let address = address.to_string();
+    let mut notes = Vec::new();
+    for file in files {
+        let is_file = match root.open_file(&file)? {
+            Some(opened) => opened.metadata().is_ok_and(|found| found.is_file()),
+            None => false,
+        };
+        let bytes = if is_file { root.read(&file)?.unwrap_or_default() } else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let is_word = |line: &str| line.split(|c: char| !(c.is_ascii_digit() || c == '.')).any(|word| word == address);
+        if text.lines().any(|line| !line.trim_start().starts_with('#') && is_word(line)) {
+            notes.push(format!(
+                "{}: holds the master's address, and runs on every node: a client that takes it loses its root; move that into the overlay `master`",
+                root.display(&file)
+            ));
+        }
+    }
+    Ok(notes)
+}
+
+/// What tells of ZFS where there is none: the tree may be copied to where it will run.
+fn zfs_hook(target: &Target, site: &Site) -> Result<Option<String>> {
+    let has_hook = target.root.list(paths::INITCPIO_HOOKS)?.unwrap_or_default().contains(&"zfs".to_owned());
+    let is_guess = target.machine().is_none() && site.master.storage == Storage::Plain && has_hook;
+    Ok(is_guess.then(|| {
+        format!(
+            "{}: does not lie on ZFS, so the master's image will not mount it from there; if it is to, set storage = \"zfs\" under [master]",
+            target.root.display("")
+        )
+    }))
+}
+
+/// Types of file systems that are no storage of this machine.
+fn is_local(mount: &Mount) -> bool {
+    const ELSEWHERE: &[&str] = &["9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "virtiofs"];
+    const NOWHERE: &[&str] = &[
+        "autofs",
+        "binfmt_misc",
+        "bpf",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "fusectl",
+        "hugetlbfs",
+        "mqueue",
+        "nfsd",
+        "nsfs",
+        "overlay",
+        "proc",
+        "pstore",
+        "ramfs",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "sysfs",
+        "tracefs",
+    ];
+    let kind = mount.kind.as_str();
+    !ELSEWHERE.contains(&kind) && !NOWHERE.contains(&kind) && !kind.starts_with("fuse.")
+}
+
+/// The file systems of the master that clients do not see, though its administrator does.
+fn unseen(target: &Target, machine: &Machine, site: &Site) -> Vec<String> {
+    // What is nobody's but the machine's own, and what is shown to clients in a way of its own.
+    let mut others: Vec<&Path> = ["/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/boot", "/srv/nfs"].map(Path::new).into();
+    if let Home::Master { path, .. } = &site.nfs.home {
+        others.push(Path::new(path.as_str()));
+    }
+    let (slash, lower) = (Path::new("/"), Path::new("/").join(paths::LOWER));
+    let is_overlay = target.is_in_memory();
+    if !is_overlay {
+        // The initramfs mounts it below the overlay.
+        others.push(Path::new("/usr"));
+    }
+    if site.nfs.root_server.is_some() {
+        return Vec::new();
+    }
+    let mounts = machine.mounts();
+    let unseen = mounts.visible().filter(|mount| {
+        let point = mount.point.as_path();
+        let there = lower.join(point.strip_prefix(slash).unwrap_or(point));
+        point != slash
+            && is_local(mount)
+            && !others.iter().any(|other| point.starts_with(other))
+            && !(is_overlay && mounts.are_one(point, &there))
+    });
+    let mut points: Vec<&Path> = unseen.map(|mount| mount.point.as_path()).collect();
+    points.sort();
+    let note = |point: &Path| {
+        format!(
+            "{}: a file system of its own, which clients do not see; they have what is below its mount point",
+            point.display()
+        )
+    };
+    points.into_iter().map(note).collect()
+}
+
+/// On a machine that is to become the master: what will hide, after its reboot, what is written then.
+fn hidden_later(target: &Target, machine: &Machine) -> Vec<String> {
+    if !matches!(target.runs, Runs::Machine(_)) {
+        return Vec::new();
+    }
+    let mut points: Vec<&Path> = Vec::new();
+    for folder in paths::WRITTEN.iter().filter(|folder| **folder != paths::BOOT) {
+        let mount = machine.mounts().holding(&Path::new("/").join(folder));
+        points.extend(mount.map(|mount| mount.point.as_path()).filter(|point| *point != Path::new("/")));
+    }
+    points.sort();
+    points.dedup();
+    let note = |point: &Path| {
+        format!(
+            "{}: a file system of its own, into which voidclust writes; before the reboot add behind its line in {}: {}",
+            point.display(),
+            target.root.display("etc/fstab"),
+            shown_below(point)
+        )
+    };
+    points.into_iter().map(note).collect()
+}

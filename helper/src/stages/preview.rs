@@ -1,0 +1,110 @@
+//! What apply would do, without doing any of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+
+use super::changes::{self, Action, Change};
+use super::target::{Runs, Target};
+use super::trees::{Plans, Trees};
+use super::wanted::Wanted;
+use crate::disk::archive::{self, Member};
+use crate::disk::tree::Item;
+use crate::image;
+use crate::machine::services::{self, Telling};
+use crate::machine::{Machine, overlay, reboot};
+use crate::paths;
+use crate::words::counted;
+
+/// Everything that apply would do, as people and programs read it.
+#[derive(Debug)]
+pub struct Preview {
+    /// Per file or archive member.
+    pub changes: Vec<Change>,
+    /// The commands by which the services of the running master are told.
+    pub tell: Vec<String>,
+    /// Kernels whose image is missing or out of date.
+    pub images: Vec<String>,
+    /// What the administrator should know.
+    pub notes: Vec<String>,
+}
+
+impl Preview {
+    /// Works it out; changes nothing.
+    ///
+    /// # Errors
+    /// When something cannot be read.
+    pub fn of(target: &Target, wanted: &Wanted, trees: &Trees, plans: &Plans) -> Result<Self> {
+        let root = &target.root;
+        let mut changes = Vec::new();
+        for plan in plans.all() {
+            changes.extend(changes::list(root, &wanted.site, plan)?);
+        }
+        let mut notes = trees.notes.clone();
+        let images = match image::Mkinitcpio::of(root)?.missing() {
+            Some(missing) => {
+                notes.push(missing.to_owned());
+                Vec::new()
+            }
+            None => image::stale(root, &trees.files, &wanted.site, &wanted.facts.kernels)?,
+        };
+        let decided = match &target.runs {
+            Runs::Overlay(machine) => tellings(machine, wanted, trees, &changes)?,
+            _ => BTreeSet::new(),
+        };
+        let (mut tell, mut waiting) = (Vec::new(), Vec::new());
+        for telling in decided {
+            match telling {
+                Telling::Reboot(path) => waiting.push(path),
+                other => tell.push(other.to_string()),
+            }
+        }
+        if !waiting.is_empty() {
+            notes.push(reboot::note_for(&waiting));
+        }
+        Ok(Self { changes, tell, images, notes })
+    }
+
+    /// Whether the disk is not as the site wants it: apply would change something, or cannot, for somebody edited a file.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        !self.changes.is_empty() || !self.images.is_empty() || !self.tell.is_empty()
+    }
+
+    /// One line: how much of what.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        if !self.differs() {
+            return "in sync".to_owned();
+        }
+        let of = |action: Action| self.changes.iter().filter(|change| change.action == action).count();
+        let mut parts = vec![
+            format!("{} to create", of(Action::Create)),
+            format!("{} to replace", of(Action::Replace)),
+            format!("{} to remove", of(Action::Remove)),
+        ];
+        if of(Action::Edited) > 0 {
+            parts.push(format!("{} edited by hand", of(Action::Edited)));
+        }
+        if of(Action::Foreign) > 0 {
+            parts.push(format!("{} in the way", of(Action::Foreign)));
+        }
+        parts.push(format!("{} to build", counted(self.images.len(), "image")));
+        parts.join(", ")
+    }
+}
+
+/// What the last stage of apply would tell: the same question as it asks, of what would lie in /etc.
+fn tellings(machine: &Machine, wanted: &Wanted, trees: &Trees, changes: &[Change]) -> Result<BTreeSet<Telling>> {
+    let archive = paths::archive(&wanted.site.master.mac.to_string());
+    let members = changes.iter().filter(|change| change.path == archive).filter_map(|change| change.member.clone());
+    let coming: BTreeMap<String, Member> = match trees.files.0.get(&archive) {
+        Some(Item::File { bytes, .. }) => archive::read(bytes)?,
+        _ => BTreeMap::new(),
+    };
+    let text = |path: &str| match coming.get(path) {
+        Some(Member::Item(Item::File { bytes, .. })) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    };
+    Ok(services::decide(machine, &members.collect(), &overlay::missed(machine)?, &text))
+}

@@ -1,0 +1,127 @@
+//! What the site wants: the configuration, its overlays, and what the machine and the root tell.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::notes;
+use super::target::Target;
+use crate::config::{self, Outcome};
+use crate::disk::lock::Lock;
+use crate::disk::root::split;
+use crate::image;
+use crate::machine::facts::Facts;
+use crate::paths;
+use crate::render::compose::Composer;
+use crate::render::overlay::{self, Overlays};
+use crate::site::Site;
+use crate::types::Problem;
+use crate::words::counted;
+
+/// A site, its overlays and the machine's facts: everything that the Tree is a function of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The checked configuration.
+    pub site: Site,
+    /// What the machine told.
+    pub facts: Facts,
+    /// The overlays that the site uses.
+    pub overlays: Overlays,
+    /// What the administrator should know, in one line each.
+    pub notes: Vec<String>,
+}
+
+/// Why there is nothing to work by.
+#[derive(Debug)]
+pub enum Unready {
+    /// No key is set in this file.
+    NotConfigured(String),
+    /// Every mistake, of the configuration or else of the overlays.
+    Wrong(Vec<Problem>),
+}
+
+impl Unready {
+    /// The same as a list.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::NotConfigured(file) => {
+                let remedy = "set at least `address` under [network] and one [[node]]";
+                vec![Problem::new(file, "not configured yet").remedy(remedy)]
+            }
+            Self::Wrong(problems) => problems.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problems = self.problems();
+        for problem in &problems {
+            writeln!(f, "{problem}")?;
+        }
+        write!(f, "{}; nothing was changed", counted(problems.len(), "problem"))
+    }
+}
+
+impl std::error::Error for Unready {}
+
+/// Reads the configuration and what it names.
+///
+/// # Errors
+/// [`Unready`] when it is not edited yet, or something is wrong with it or its overlays; others when a file cannot be read,
+/// or this machine is a client.
+pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
+    target.is_no_client()?;
+    let root = &target.root;
+    if config.is_none() {
+        let is_read = |path: &str| path == paths::CONFIG || config::is_drop_in(split(path).1);
+        target.is_not_edited_in_memory([paths::CONFIG, paths::CONFIG_DROPINS], is_read)?;
+    }
+    let texts = config::load(root, config)?;
+    let facts = Facts::gather(root, target.machine(), image::kernels(root)?)?;
+    let site = match config::parse(&texts, &facts) {
+        Outcome::NotConfigured => {
+            return Err(Unready::NotConfigured(texts.into_iter().next().map(|(name, _)| name).unwrap_or_default()).into());
+        }
+        Outcome::Wrong(problems) => return Err(Unready::Wrong(problems).into()),
+        Outcome::Site(site) => *site,
+    };
+    let used: Vec<String> = site
+        .overlay_names()
+        .chain([overlay::MASTER, overlay::CLIENT])
+        .map(|name| format!("{}/{name}", paths::SITE_OVERLAYS))
+        .collect();
+    target.is_not_edited_in_memory(used.iter().map(String::as_str), |_| true)?;
+    let elsewhere = target.is_written_elsewhere();
+    if !elsewhere.is_empty() {
+        return Err(Unready::Wrong(elsewhere).into());
+    }
+    let overlays = overlay::load(root, &site).map_err(|error| Unready::Wrong(vec![Problem::from(format!("{error:#}"))]))?;
+    let mut notes = notes::of(target, &site, &facts)?;
+    notes.extend(image::without_modules(root, &site)?);
+    Ok(Wanted { site, facts, overlays, notes })
+}
+
+/// Takes the lock and reads again: what another run wrote, or an editor, between the first reading and the lock must not
+/// be put back to what it was. Whoever finds a mistake in the first reading leaves no lock behind.
+///
+/// # Errors
+/// When another run holds the lock, or the configuration has become wrong.
+pub fn lock<'target>(target: &'target Target, config: Option<&Path>) -> Result<(Lock<'target>, Wanted)> {
+    let lock = target.lock()?;
+    let wanted = read(target, config)?;
+    Ok((lock, wanted))
+}
+
+impl Wanted {
+    /// Renders every overlay, in memory.
+    ///
+    /// # Errors
+    /// [`Unready`] with every mistake in the overlays.
+    pub fn archives(&self) -> Result<crate::disk::tree::Tree> {
+        let archives = Composer::new(&self.site, &self.overlays).archives();
+        archives.map_err(|wrong| Unready::Wrong(wrong.into_iter().map(Problem::from).collect()).into())
+    }
+}
