@@ -5,9 +5,11 @@ ok() { printf 'ok: %s\n' "$*"; }
 fail() { printf 'FAIL: %s\n' "$*"; }
 skip() { printf 'skip: %s\n' "$*"; }
 
-# A part that breaks off leaves checks unmade: it says where. A subshell's failure is its parent's to tell.
+# A part that breaks off leaves checks unmade: it says where, whatever its output goes to at that moment. A subshell's
+# failure is its parent's to tell.
 set -E
-trap '[[ $BASH_SUBSHELL -gt 0 ]] || fail "${0##*/} breaks off at line $LINENO, the rest was not checked: $BASH_COMMAND"' ERR
+exec 9>&1
+trap '[[ $BASH_SUBSHELL -gt 0 ]] || fail "${0##*/} breaks off at line $LINENO, the rest was not checked: $BASH_COMMAND" >&9' ERR
 
 # check WHAT COMMAND... - ok if the command succeeds; else its output, and FAIL
 check() {
