@@ -5,10 +5,12 @@ mod master;
 mod network;
 mod nfs;
 mod nodes;
+mod notation;
 mod raw;
 mod read;
 mod resolve;
 mod source;
+mod words;
 
 use anyhow::Result;
 use toml::Spanned;
@@ -76,10 +78,8 @@ pub fn parse(texts: &Texts, facts: &Facts) -> Outcome {
     for (name, text) in texts {
         let base = sources.add(name.clone(), text.clone());
         let (table, errors) = DeTable::parse_recoverable(text);
-        mistakes.extend(errors.iter().map(|error| {
-            let span = error.span().unwrap_or(0..0);
-            Mistake::at(span.start + base..span.end + base, error.message()).remedy("see https://toml.io for the notation")
-        }));
+        let errors = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()));
+        mistakes.extend(notation::mistakes(text, base, errors.collect()));
         merge(&mut document, moved(table.into_inner(), base), true);
     }
     // A file that cannot be read whole would only yield more complaints about what it seems to lack.
@@ -125,12 +125,24 @@ fn moved_value(value: Spanned<DeValue<'_>>, base: usize) -> Spanned<DeValue<'_>>
 fn merge<'text>(table: &mut DeTable<'text>, over: DeTable<'text>, top: bool) {
     for (key, value) in over {
         let grows = top && key.get_ref() == "node";
+        // A `[node]` is a mistake that nodes of a later file must not hide.
+        if grows && value.get_ref().is_array() && table.get(&key).is_some_and(|there| !there.get_ref().is_array()) {
+            continue;
+        }
         let span = value.span();
         // Taken out and put in again: the map would keep the old key, and messages would name the wrong file.
         let merged = match (table.remove(&key).map(Spanned::into_inner), value.into_inner()) {
             (Some(DeValue::Table(mut there)), DeValue::Table(over)) => {
                 merge(&mut there, over, false);
                 DeValue::Table(there)
+            }
+            // A mistake that a later file must not hide.
+            (Some(there), over) if grows && !(there.is_array() && over.is_array()) => {
+                if over.is_array() {
+                    there
+                } else {
+                    over
+                }
             }
             (Some(DeValue::Array(mut there)), DeValue::Array(over)) if grows => {
                 over.into_iter().for_each(|node| there.push(node));

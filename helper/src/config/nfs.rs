@@ -26,9 +26,7 @@ impl Check<'_> {
                 );
             }
         }
-        if let Some(threads) = raw.threads.as_ref().filter(|threads| !(1..=1024).contains(threads.get_ref())) {
-            self.add(Mistake::at(threads.span(), "`threads` must be between 1 and 1024").remedy("8 serves a few dozen nodes"));
-        }
+        self.within_bounds("threads", raw.threads.as_ref());
         let default_home: AbsolutePath = "/home".parse().ok()?;
         let path = match value(raw.home) {
             Some(HomePath::None) => None,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
 use crate::site::Drivers;
@@ -21,6 +21,8 @@ pub(super) struct Raw {
     pub(super) nfs: Nfs,
     pub(super) boot: Boot,
     pub(super) profiles: Vec<(Spanned<OverlayName>, Profile)>,
+    /// Whether a profile may be missing because its table could not be read.
+    pub(super) profiles_lost: bool,
     pub(super) nodes: Vec<Entry>,
 }
 
@@ -32,18 +34,24 @@ pub(super) struct Entry {
     pub(super) whole: bool,
 }
 
-/// Declares a table: all keys optional, unknown keys refused.
+/// A table of the configuration.
+pub(super) trait Table: Default + DeserializeOwned {
+    /// As it is written: `[network]`.
+    const HEADER: &'static str;
+    /// Its keys, each with the Rust type of its value, as written below.
+    const KEYS: &'static [(&'static str, &'static str)];
+}
+
+/// Declares a table: all keys optional.
 macro_rules! table {
-    ($(#[doc = $doc:literal])* $name:ident, $expecting:literal, { $($key:ident: $type:ty,)* }) => {
-        $(#[doc = $doc])*
+    ($name:ident, $header:literal, { $($key:ident: $type:ty,)* }) => {
         #[derive(Debug, Default, serde::Deserialize)]
-        #[serde(default, deny_unknown_fields, expecting = $expecting)]
+        #[serde(default, deny_unknown_fields)]
         pub(super) struct $name { $(pub(super) $key: $type,)* }
 
-        impl $name {
-            /// The keys, for the tests that compare them with the documents.
-            #[cfg(test)]
-            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+        impl Table for $name {
+            const HEADER: &'static str = $header;
+            const KEYS: &'static [(&'static str, &'static str)] = &[$((stringify!($key), stringify!($type))),*];
         }
     };
 }
@@ -51,8 +59,8 @@ macro_rules! table {
 type Key<T> = Option<Spanned<T>>;
 type List<T> = Vec<Spanned<T>>;
 
-table!(Cluster, "the table [cluster]", { domain: Key<HostName>, });
-table!(Network, "the table [network]", {
+table!(Cluster, "[cluster]", { domain: Key<HostName>, });
+table!(Network, "[network]", {
     interface: Key<InterfaceName>,
     address: Key<HostNet>,
     gateway: Key<Address>,
@@ -60,7 +68,7 @@ table!(Network, "the table [network]", {
     dhcp: Key<DhcpMode>,
     range: Key<AddressRange>,
 });
-table!(Master, "the table [master]", {
+table!(Master, "[master]", {
     name: Key<HostName>,
     mac: Key<MasterMac>,
     storage: Key<StorageMode>,
@@ -68,7 +76,7 @@ table!(Master, "the table [master]", {
     overlays: List<OverlayName>,
     services: List<Service>,
 });
-table!(Client, "the table [client]", {
+table!(Client, "[client]", {
     cmdline: Key<CommandLine>,
     modules: List<ModuleName>,
     drivers: Key<Drivers>,
@@ -76,7 +84,7 @@ table!(Client, "the table [client]", {
     services: List<Service>,
     kernel: Key<Kernel>,
 });
-table!(Nfs, "the table [nfs]", {
+table!(Nfs, "[nfs]", {
     root_options: Key<MountOptions>,
     home_options: Key<MountOptions>,
     threads: Key<u16>,
@@ -86,19 +94,19 @@ table!(Nfs, "the table [nfs]", {
     home_type: Key<FileSystemType>,
     root_squash_home: Key<bool>,
 });
-table!(Boot, "the table [boot]", {
+table!(Boot, "[boot]", {
     firmware: Key<Vec<Firmware>>,
     keep: Key<u16>,
     timeout: Key<u16>,
 });
-table!(Profile, "a table such as [profile.compute]", {
+table!(Profile, "[profile.NAME]", {
     overlays: List<OverlayName>,
     services: List<Service>,
     cmdline: Key<CommandLine>,
     modules: List<ModuleName>,
     kernel: Key<Kernel>,
 });
-table!(Node, "a [[node]] table", {
+table!(Node, "[[node]]", {
     name: Key<HostName>,
     mac: Key<Macs>,
     address: Key<Address>,
@@ -189,30 +197,31 @@ impl<'de> Deserialize<'de> for Macs {
     }
 }
 
-/// The top-level keys, in the order of the documents.
-pub(super) const TABLES: [&str; 8] = ["cluster", "network", "master", "client", "nfs", "boot", "profile", "node"];
+/// Every table as it is written, with its keys, in the order of the documents.
+pub(super) const TABLES: [(&str, &[(&str, &str)]); 8] = [
+    (Cluster::HEADER, Cluster::KEYS),
+    (Network::HEADER, Network::KEYS),
+    (Master::HEADER, Master::KEYS),
+    (Client::HEADER, Client::KEYS),
+    (Nfs::HEADER, Nfs::KEYS),
+    (Boot::HEADER, Boot::KEYS),
+    (Profile::HEADER, Profile::KEYS),
+    (Node::HEADER, Node::KEYS),
+];
+
+/// The first word of a header: `node` of `[[node]]`.
+pub(super) fn table_name(header: &str) -> &str {
+    let inner = header.trim_matches(['[', ']', ' ']);
+    inner.split('.').next().unwrap_or(inner).trim()
+}
 
 #[cfg(test)]
 mod tests {
-    use super::{Boot, Client, Cluster, Master, Network, Nfs, Node, Profile, TABLES};
+    use super::TABLES;
     use std::collections::BTreeSet;
 
-    /// Every table as it is written, with its keys.
-    fn tables() -> [(&'static str, &'static [&'static str]); TABLES.len()] {
-        let tables = [
-            ("[cluster]", Cluster::KEYS),
-            ("[network]", Network::KEYS),
-            ("[master]", Master::KEYS),
-            ("[client]", Client::KEYS),
-            ("[nfs]", Nfs::KEYS),
-            ("[boot]", Boot::KEYS),
-            ("[profile.NAME]", Profile::KEYS),
-            ("[[node]]", Node::KEYS),
-        ];
-        for ((header, _), table) in tables.iter().zip(TABLES) {
-            assert!(header.trim_matches(['[', ']']).split('.').next() == Some(table), "{header} is not {table}");
-        }
-        tables
+    fn names(keys: &[(&'static str, &str)]) -> BTreeSet<&'static str> {
+        keys.iter().map(|(key, _)| *key).collect()
     }
 
     #[test]
@@ -220,12 +229,11 @@ mod tests {
         let page = include_str!("../../../docs/voidclust.conf.5");
         let keys = page.split("\n.Sh ").find(|section| section.starts_with("KEYS\n")).unwrap();
         let mut sections: Vec<&str> = keys.split("\n.Ss ").skip(1).collect();
-        for (header, keys) in tables() {
+        for (header, keys) in TABLES {
             let section = sections.remove(0);
             assert!(section.starts_with(header), "{header} comes next, not {section}");
             let named = section.lines().filter_map(|line| line.strip_prefix(".It Cm ")?.split(' ').next());
-            let keys: BTreeSet<&str> = keys.iter().copied().collect();
-            assert_eq!(named.collect::<BTreeSet<_>>(), keys, "{header}");
+            assert_eq!(named.collect::<BTreeSet<_>>(), names(keys), "{header}");
         }
         assert!(sections.is_empty(), "{sections:?}");
     }
@@ -243,7 +251,7 @@ mod tests {
                 _ => {}
             }
         }
-        let wanted = tables().map(|(header, keys)| (header.replace("NAME", "compute"), keys.iter().copied().collect()));
+        let wanted = TABLES.map(|(header, keys)| (header.replace("NAME", "compute"), names(keys)));
         assert_eq!(shown.into_iter().map(|(header, keys)| (header.to_owned(), keys)).collect::<Vec<_>>(), wanted);
     }
 }

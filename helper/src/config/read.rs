@@ -1,12 +1,13 @@
 //! Reads the tables one by one, so that one mistake hides no other.
 
-use serde::de::DeserializeOwned;
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::raw::{Entry, Profile, Raw, TABLES};
+use super::raw::{Entry, Raw, Table};
 use super::source::Mistake;
-use crate::types::OverlayName;
+use super::{notation, words};
 
 /// Reads every table of the merged document; what is wrong goes to `mistakes` and is left out.
 pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
@@ -19,33 +20,42 @@ pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
             "client" => raw.client = section(value, mistakes).0,
             "nfs" => raw.nfs = section(value, mistakes).0,
             "boot" => raw.boot = section(value, mistakes).0,
-            "profile" => match value.into_inner() {
-                DeValue::Table(profiles) => raw.profiles = read_profiles(profiles, mistakes),
-                _ => mistakes.push(Mistake::at(key.span(), "`profile` is not a table").remedy("write [profile.NAME]")),
-            },
+            "profile" => read_profiles(key.span(), value.into_inner(), &mut raw, mistakes),
             "node" => match value.into_inner() {
                 DeValue::Array(nodes) => raw.nodes = nodes.into_iter().map(|node| entry(node, mistakes)).collect(),
-                _ => mistakes.push(Mistake::at(key.span(), "`node` is not a list").remedy("write [[node]], with two brackets")),
+                _ => mistakes.push(notation::one_bracket(key.span(), &[])),
             },
             name => {
-                let text = format!("unknown table or key `{name}`");
-                mistakes.push(Mistake::at(key.span(), text).remedy(format!("use one of {}", TABLES.join(", "))));
+                mistakes.push(Mistake::of(key.span(), words::unknown_table(name, value.get_ref())));
+                // It may have been meant to be one.
+                raw.profiles_lost = true;
             }
         }
     }
     raw
 }
 
-fn read_profiles(profiles: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Vec<(Spanned<OverlayName>, Profile)> {
-    let mut read = Vec::new();
-    for (key, value) in profiles {
+fn read_profiles(header: Range<usize>, value: DeValue<'_>, raw: &mut Raw, mistakes: &mut Vec<Mistake>) {
+    let DeValue::Table(profiles) = value else {
+        raw.profiles_lost = true;
+        return mistakes.push(Mistake::at(header, "`profile` is not a table").remedy("write [profile.NAME]"));
+    };
+    let (named, bare): (Vec<_>, Vec<_>) = profiles.into_iter().partition(|(_, value)| value.get_ref().is_table());
+    if !bare.is_empty() {
+        raw.profiles_lost = true;
+        mistakes.push(Mistake::at(header, "this profile has no name").remedy("write [profile.NAME]"));
+    }
+    for (key, value) in named {
         let profile = section(value, mistakes).0;
         match key.get_ref().parse() {
-            Ok(name) => read.push((Spanned::new(key.span(), name), profile)),
-            Err(wrong) => mistakes.push(Mistake::at(key.span(), format!("profile {wrong}"))),
+            Ok(name) => raw.profiles.push((Spanned::new(key.span(), name), profile)),
+            Err(wrong) => {
+                raw.profiles_lost = true;
+                let (what, remedy) = words::wrong_value("profile", &DeValue::Boolean(false), false, &wrong);
+                mistakes.push(Mistake::at(key.span(), format!("profile {what}")).remedy(remedy));
+            }
         }
     }
-    read
 }
 
 fn entry(value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> Entry {
@@ -54,24 +64,33 @@ fn entry(value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> Entry {
     Entry { span, node, whole }
 }
 
-/// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found.
-fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> (T, bool) {
-    if value.get_ref().as_table().is_none() {
+/// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found. The second
+/// is false when something was taken out.
+fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> (T, bool) {
+    let DeValue::Table(entries) = value.get_mut() else {
         // serde would take a list for the table's keys in the order of their declaration.
-        mistakes.push(Mistake::at(value.span(), "this is not a table").remedy("write [NAME], and `key = value` below it"));
+        let remedy = format!("write {}, and `key = value` below it", T::HEADER);
+        mistakes.push(Mistake::at(value.span(), format!("this is not the table {}", T::HEADER)).remedy(remedy));
         return (T::default(), false);
+    };
+    let before = mistakes.len();
+    let known = |name: &str| T::KEYS.iter().any(|(key, _)| *key == name);
+    let unknown: Vec<_> = entries.keys().filter(|key| !known(key.get_ref())).cloned().collect();
+    for key in unknown {
+        mistakes.push(Mistake::of(key.span(), words::unknown_key(key.get_ref(), T::HEADER, T::KEYS)));
+        entries.remove(&key);
     }
-    let mut whole = true;
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(table) => return (table, whole),
+            Ok(table) => return (table, mistakes.len() == before),
             Err(error) => {
-                whole = false;
                 let span = error.span().unwrap_or_else(|| value.span());
                 if sort_out::<T>(&mut value, &span, mistakes) {
                     continue;
                 }
-                mistakes.push(Mistake::at(span.clone(), plain(error.message())));
+                let found = find(value.get_ref(), &span);
+                let (key, wrong, element) = found.unwrap_or_else(|| (String::new(), DeValue::Boolean(false), false));
+                mistakes.push(Mistake::of(span.clone(), words::wrong_value(&key, &wrong, element, error.message())));
                 if !take_out(value.get_mut(), &span) {
                     return (T::default(), false);
                 }
@@ -80,25 +99,17 @@ fn section<T: DeserializeOwned + Default>(mut value: Spanned<DeValue<'_>>, mista
     }
 }
 
-/// serde's message in the words of somebody who writes a configuration.
-fn plain(message: &str) -> String {
-    [
-        ("unknown field", "unknown key"),
-        ("expected a sequence", "expected a list"),
-        ("expected a boolean", "expected true or false"),
-        ("expected u16", "expected a whole number from 0 to 65535"),
-    ]
-    .into_iter()
-    .fold(message.to_owned(), |message, (theirs, ours)| message.replace(theirs, ours))
+/// The key whose value covers `span`, the value that is there, and whether it is one of a list.
+fn find<'text>(table: &DeValue<'text>, span: &Range<usize>) -> Option<(String, DeValue<'text>, bool)> {
+    let covers = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
+    let (key, value) = table.as_table()?.iter().find(|(_, value)| covers(value.span()))?;
+    let element = value.get_ref().as_array().and_then(|list| list.iter().find(|element| covers(element.span())));
+    Some((key.get_ref().to_string(), element.unwrap_or(value).get_ref().clone(), element.is_some()))
 }
 
 /// An error in a list has the place of the whole list: finds the elements that are wrong, by reading each alone, and takes
 /// them out. False when `span` is no list, or none of its elements is wrong by itself.
-fn sort_out<'text, T: DeserializeOwned>(
-    table: &mut Spanned<DeValue<'text>>,
-    span: &std::ops::Range<usize>,
-    mistakes: &mut Vec<Mistake>,
-) -> bool {
+fn sort_out<'text, T: Table>(table: &mut Spanned<DeValue<'text>>, span: &Range<usize>, mistakes: &mut Vec<Mistake>) -> bool {
     let DeValue::Table(entries) = table.get_mut() else { return false };
     let found = entries.iter().find(|(_, value)| value.span() == *span && value.get_ref().is_array());
     let Some((key, DeValue::Array(elements))) = found.map(|(key, value)| (key.clone(), value.get_ref().clone())) else {
@@ -112,17 +123,27 @@ fn sort_out<'text, T: DeserializeOwned>(
         alone.insert(key.clone(), with(vec![element.clone()]));
         let read = T::deserialize(ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(alone))));
         match read.err().filter(|error| error.span().as_ref() == Some(span)) {
-            Some(error) => mistakes.push(Mistake::at(element.span(), plain(error.message()))),
+            Some(error) => {
+                mistakes.push(Mistake::of(
+                    element.span(),
+                    words::wrong_value(key.get_ref(), element.get_ref(), true, error.message()),
+                ));
+            }
             None => kept.push(element),
         }
     }
-    entries.insert(key, with(kept));
+    // Of an empty list it would be said that it is empty.
+    if kept.is_empty() {
+        entries.remove(&key);
+    } else {
+        entries.insert(key, with(kept));
+    }
     mistakes.len() > before
 }
 
 /// Removes the innermost entry that covers `span`; false when there is none.
-fn take_out(value: &mut DeValue<'_>, span: &std::ops::Range<usize>) -> bool {
-    let covers = |outer: std::ops::Range<usize>| outer.start <= span.start && span.end <= outer.end;
+fn take_out(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
+    let covers = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     match value {
         DeValue::Table(table) => {
             let found = table.iter().find(|(key, value)| covers(key.span()) || covers(value.span()));

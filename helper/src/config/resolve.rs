@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::raw::{self, Firmware, Raw};
 use super::source::Mistake;
+use super::words;
 use crate::machine::facts::Facts;
 use crate::site::{Boot, Client, Node, Profile, Site};
 
@@ -83,10 +84,16 @@ impl Check<'_> {
         self.mistakes.push(mistake);
     }
 
-    fn boot(&mut self, raw: raw::Boot) -> Option<Boot> {
-        if let Some(keep) = raw.keep.as_ref().filter(|keep| *keep.get_ref() == 0) {
-            self.add(Mistake::at(keep.span(), "`keep` must be at least 1").remedy("2 leaves one image to fall back to"));
+    pub(super) fn within_bounds(&mut self, key: &str, number: Option<&Spanned<u16>>) {
+        let (least, most) = words::bounds(key);
+        if let Some(wrong) = number.filter(|number| !(least..=most).contains(number.get_ref())) {
+            self.add(Mistake::of(wrong.span(), words::out_of_bounds(key, &wrong.get_ref().to_string())));
         }
+    }
+
+    fn boot(&mut self, raw: raw::Boot) -> Option<Boot> {
+        self.within_bounds("keep", raw.keep.as_ref());
+        self.within_bounds("timeout", raw.timeout.as_ref());
         if let Some(firmware) = raw.firmware.as_ref().filter(|firmware| firmware.get_ref().is_empty()) {
             self.add(
                 Mistake::at(firmware.span(), "`firmware` is empty, so no machine could boot")

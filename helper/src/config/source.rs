@@ -96,6 +96,12 @@ impl Mistake {
         Self { span: Some(span), what: what.into(), remedy: None }
     }
 
+    /// The same, from what is wrong and what would be right.
+    #[must_use]
+    pub fn of(span: Range<usize>, (what, remedy): (String, String)) -> Self {
+        Self::at(span, what).remedy(remedy)
+    }
+
     /// Something that is missing altogether.
     #[must_use]
     pub fn missing(what: impl Into<String>) -> Self {

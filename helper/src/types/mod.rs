@@ -55,6 +55,7 @@ macro_rules! checked_text {
 mod host;
 mod kernel;
 mod mac;
+mod nearest;
 mod net;
 mod problem;
 mod service;
@@ -63,6 +64,7 @@ mod text;
 pub use host::HostName;
 pub use kernel::{CommandLine, Kernel, ModuleName, compare_versions};
 pub use mac::Mac;
+pub use nearest::nearest;
 pub use net::{Address, AddressRange, HostNet, InterfaceName, RemoteDevice, RootServer};
 pub use problem::Problem;
 pub use service::Service;
