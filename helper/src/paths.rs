@@ -47,6 +47,8 @@ pub const CLIENT_INITCPIO: &str = "etc/mkinitcpio.net.conf";
 pub const REMEMBERED: &str = "var/lib/voidclust/master.toml";
 /// Kernel modules, a folder a version.
 pub const MODULES: &str = "usr/lib/modules";
+/// The services that can be enabled, a folder each.
+pub const SERVICES: &str = "etc/sv";
 /// Kernels and the master's own images.
 pub const BOOT: &str = "boot";
 /// The hooks that packages bring for images.
@@ -126,7 +128,7 @@ pub const UNTOLD: &str = "run/voidclust/untold";
 /// The changed files of /etc that wait for the next boot.
 pub const WAITING: &str = "run/voidclust/reboot";
 /// The services that run.
-pub const SERVICES: &str = "etc/runit/runsvdir/current";
+pub const RUNNING_SERVICES: &str = "etc/runit/runsvdir/current";
 /// The boot server's process, where it may stand.
 pub const BOOT_SERVER: [&str; 2] = ["run/runit/supervise.dnsmasq/pid", "etc/sv/dnsmasq/supervise/pid"];
 /// Every UDP socket of the machine.

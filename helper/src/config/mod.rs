@@ -6,6 +6,7 @@ mod network;
 mod nfs;
 mod nodes;
 mod notation;
+mod options;
 mod raw;
 mod read;
 mod resolve;

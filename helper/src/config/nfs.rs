@@ -2,13 +2,112 @@
 
 use toml::Spanned;
 
-use super::raw::{self, HomePath};
+use super::options::Mounted;
+use super::raw::{self, HomePath, Raw};
 use super::resolve::{Check, value};
 use super::source::Mistake;
-use crate::site::{Home, Nfs};
-use crate::types::{AbsolutePath, FileSystemType, MountOptions};
+use crate::site::{Home, Master, Network, Nfs};
+use crate::types::{AbsolutePath, Address, FileSystemType, HostName, MountOptions};
+
+/// Folders in which a home cannot lie: what makes the system, what is made anew at each boot, and what is ours. Nor can one of
+/// them lie in the home.
+const OF_THE_SYSTEM: [&str; 16] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/srv/nfs",
+    "/srv/tftp",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var/lib/voidclust",
+];
+
+/// Whether `path` is `folder` or lies in it.
+fn is_within(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 impl Check<'_> {
+    /// Servers of root and home are neither the master itself nor one of its clients, and mounts can work.
+    pub(super) fn servers(&mut self, raw: &Raw, network: &Network, master: &Master) {
+        let own = network.address.address;
+        if let Some(server) = &raw.nfs.root_server {
+            let address = server.get_ref().address;
+            let client = raw.nodes.iter().find(|entry| entry.node.address.as_ref().is_some_and(|own| own.get_ref().0 == address));
+            if address == own {
+                let text = "the root's server is the master itself";
+                self.add(Mistake::at(server.span(), text).remedy("remove `root_server`: without it the master serves the root"));
+            } else if let Some(name) = client.and_then(|client| client.node.name.as_ref()) {
+                let text = format!("the root's server is node `{}`, which has its own root from there", name.get_ref());
+                self.add(Mistake::at(server.span(), text).remedy("name a server that is no client"));
+            } else if network.address.contains(address) {
+                self.usable(network.address, address, &server.span(), "the root's server");
+            }
+        }
+        if let Some(device) = &raw.nfs.home_server {
+            let names = [
+                own.to_string(),
+                master.name.to_string(),
+                master.name.short().to_owned(),
+                master.name.fqdn(raw.cluster.domain.as_ref().map(Spanned::get_ref)),
+            ];
+            let is_own = |server: &str| {
+                names.iter().any(|name| name.eq_ignore_ascii_case(server))
+                    || server.starts_with("127.")
+                    || server.eq_ignore_ascii_case("localhost")
+            };
+            if device.get_ref().servers().split(',').any(is_own) {
+                let text = "the home's server is the master itself";
+                self.add(Mistake::at(device.span(), text).remedy("remove `home_server`, and name the folder with `home`"));
+            }
+        }
+        self.mounts(raw);
+    }
+
+    fn mounts(&mut self, raw: &Raw) {
+        let nfs = &raw.nfs;
+        if let Some(home) = &nfs.home
+            && let HomePath::Path(path) = home.get_ref()
+        {
+            let path = path.as_str();
+            let clashes = |folder: &&&str| is_within(path, folder) || is_within(folder, path);
+            if let Some(folder) = OF_THE_SYSTEM.iter().find(clashes) {
+                let text = format!("the home cannot be {path}: {folder} belongs to the system or to voidclust");
+                self.add(Mistake::at(home.span(), text).remedy("choose another folder, such as /home or /data/home"));
+            }
+        }
+        let fstype = nfs.home_type.as_ref().map_or("nfs4", |fstype| fstype.get_ref().as_str());
+        let mounted = match &nfs.home_server {
+            None => Mounted::Home,
+            Some(_) if fstype.starts_with("nfs") => Mounted::OtherNfs,
+            Some(_) => Mounted::Other,
+        };
+        if let Some(device) = nfs.home_server.as_ref().filter(|_| mounted == Mounted::OtherNfs) {
+            let path = device.get_ref().path();
+            let one = |server: &str| {
+                let address =
+                    server.strip_prefix('[').and_then(|server| server.strip_suffix(']')).map(str::parse::<std::net::Ipv6Addr>);
+                address.is_some_and(|address| address.is_ok())
+                    || server.parse::<HostName>().is_ok()
+                    || server.parse::<Address>().is_ok()
+            };
+            if !one(device.get_ref().servers()) || (path != "/" && path.parse::<AbsolutePath>().is_err()) {
+                let text = format!("`{}` is not one NFS server and a path", device.get_ref());
+                self.add(Mistake::at(device.span(), text).remedy("write it as nas.example.org:/home, or set `home_type`"));
+            }
+        }
+        self.mount_options(nfs.root_options.as_ref(), Mounted::Root);
+        self.mount_options(nfs.home_options.as_ref(), mounted);
+    }
+
     pub(super) fn nfs(&mut self, raw: raw::Nfs) -> Option<Nfs> {
         if raw.home_server.is_none() {
             if let Some(fstype) = &raw.home_type {

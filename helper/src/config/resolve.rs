@@ -18,6 +18,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
     check.names_known(&raw);
     if let (Some(network), Some(master)) = (&network, &master) {
         check.nodes(&raw, network, master);
+        check.servers(&raw, network, master);
     }
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);

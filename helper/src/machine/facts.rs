@@ -25,6 +25,8 @@ pub struct Facts {
     pub imaged: BTreeSet<String>,
     /// The overlays there are: ours and the site's.
     pub overlays: BTreeSet<String>,
+    /// The services there are, installed or brought by an overlay; `None` when the root has none at all.
+    pub services: Option<BTreeSet<String>>,
     /// Whether the shared root is a ZFS data set.
     pub zfs: bool,
     /// Why nothing is known of the interfaces, when nothing is.
@@ -40,8 +42,15 @@ impl Facts {
     /// When something is there but cannot be read.
     pub fn gather(root: &Root, machine: Option<&Machine>, imaged: BTreeSet<String>) -> Result<Self> {
         let mut overlays = BTreeSet::new();
+        let mut services = root.list(paths::SERVICES)?.map(BTreeSet::from_iter);
         for folder in [paths::PACKAGE_OVERLAYS, paths::SITE_OVERLAYS] {
-            overlays.extend(root.list(folder)?.unwrap_or_default());
+            let names = root.list(folder)?.unwrap_or_default();
+            if let Some(services) = &mut services {
+                for name in &names {
+                    services.extend(services_below(root, &format!("{folder}/{name}/sv"))?);
+                }
+            }
+            overlays.extend(names);
         }
         let unasked = match machine {
             Some(machine) => format!("{} is not there; is /sys mounted?", machine.path(paths::INTERFACES).display()),
@@ -53,6 +62,7 @@ impl Facts {
             kernels: kernels(root)?,
             imaged,
             overlays,
+            services,
             zfs: machine.map_or_else(|| is_zfs(root), |machine| Ok(machine.is_zfs()))?,
             unasked,
             root: root.display(""),
@@ -79,6 +89,18 @@ fn remembered(root: &Root) -> Result<Option<Remembered>> {
     let Some(text) = root.read_text(paths::REMEMBERED)? else { return Ok(None) };
     let remembered = toml::from_str(&text);
     remembered.map(Some).with_context(|| format!("{}: cannot be understood; remove it", root.display(paths::REMEMBERED)))
+}
+
+/// The services that an overlay brings: with a program to run, not only with settings for one that is installed.
+fn services_below(root: &Root, folder: &str) -> Result<Vec<String>> {
+    let mut runs = Vec::new();
+    for name in root.list(folder)?.unwrap_or_default() {
+        let files = root.list(&format!("{folder}/{name}"))?.unwrap_or_default();
+        if files.iter().any(|file| file == "run" || file == "run.j2") {
+            runs.push(name);
+        }
+    }
+    Ok(runs)
 }
 
 /// The kernels that can be booted: those with both modules and an image.

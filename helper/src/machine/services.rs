@@ -157,7 +157,7 @@ pub fn decide(
 ) -> BTreeSet<Telling> {
     let runs = |service: &str| {
         let is_new = changed.contains(&format!("runit/runsvdir/default/{service}"));
-        !is_new && machine.path(&format!("{}/{service}", paths::SERVICES)).exists()
+        !is_new && machine.path(&format!("{}/{service}", paths::RUNNING_SERVICES)).exists()
     };
     let told = changed.iter().filter_map(|path| Some((reader_of(path)?, path)));
     let told = told.filter(|(service, _)| runs(service)).filter_map(|(service, path)| telling(service, path, text));
@@ -211,7 +211,7 @@ mod tests {
 
     /// What is told of these changes on a machine that runs these services.
     fn told(changed: &[&str], missed: &[&str], files: &[(&str, &str)]) -> Vec<String> {
-        let services = ["dnsmasq", "nfs-server", "acpid"].map(|name| format!("{}/{name}/run", paths::SERVICES));
+        let services = ["dnsmasq", "nfs-server", "acpid"].map(|name| format!("{}/{name}/run", paths::RUNNING_SERVICES));
         let mut here = vec![(paths::MOUNTS, "")];
         here.extend(services.iter().map(|path| (path.as_str(), "")));
         let (_dir, machine) = machine(&here);

@@ -25,7 +25,8 @@ impl FromStr for HostName {
     fn from_str(text: &str) -> Result<Self, String> {
         if text.len() > Self::MAX || !text.split('.').all(is_label) {
             return Err(format!(
-                "`{text}` is not a host name; use letters, digits and dashes (RFC 1123), at most 63 a label and 64 in all"
+                "`{}` is not a host name; use letters, digits and dashes (RFC 1123), at most 63 a label and 64 in all",
+                text.escape_debug()
             ));
         }
         if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {

@@ -15,7 +15,7 @@ impl FromStr for Mac {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a MAC address; write it as 52:54:00:12:34:56");
+        let wrong = || format!("`{}` is not a MAC address; write it as 52:54:00:12:34:56", text.escape_debug());
         // 52:54:00:12:34:56, 52-54-00-12-34-56, 5254.0012.3456 (Cisco) and 525400123456.
         let width = match text.chars().find(|c| !c.is_ascii_hexdigit()) {
             Some(':' | '-') => 2,
@@ -37,7 +37,9 @@ impl FromStr for Mac {
         }
         // The group bit is the lowest of the first byte (IEEE 802-2014, 8.2): no card has such an address.
         if bytes[0] & 1 == 1 || bytes == [0; 6] {
-            return Err(format!("`{text}` is not the address of one network card (a group or null address)"));
+            return Err(format!(
+                "`{text}` is not the address of one network card (a group or null address); see ip(8), link/ether"
+            ));
         }
         Ok(Self(bytes))
     }

@@ -52,6 +52,7 @@ macro_rules! checked_text {
     };
 }
 
+mod command_line;
 mod host;
 mod kernel;
 mod mac;
@@ -61,8 +62,9 @@ mod problem;
 mod service;
 mod text;
 
+pub use command_line::CommandLine;
 pub use host::HostName;
-pub use kernel::{CommandLine, Kernel, ModuleName, compare_versions};
+pub use kernel::{Kernel, ModuleName, compare_versions};
 pub use mac::Mac;
 pub use nearest::nearest;
 pub use net::{Address, AddressRange, HostNet, InterfaceName, RemoteDevice, RootServer};

@@ -8,7 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::AbsolutePath;
 
-/// An IPv4 address.
+/// Refuses what no machine can have as its address on a network (RFC 6890).
+fn of_a_host(address: Ipv4Addr) -> Result<(), &'static str> {
+    match address.octets()[0] {
+        0 => Err("of no network"),
+        127 => Err("an address by which a machine calls itself"),
+        224..=239 => Err("a multicast address"),
+        240..=255 => Err("a reserved address"),
+        _ => Ok(()),
+    }
+}
+
+/// The IPv4 address of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address(pub Ipv4Addr);
@@ -18,7 +29,9 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let address = text.parse().map_err(|_| format!("`{text}` is not an IPv4 address; write it as 172.23.199.226"))?;
+        let wrong = || format!("`{}` is not an IPv4 address; write it as 172.23.199.226", text.escape_debug());
+        let address = text.parse().map_err(|_| wrong())?;
+        of_a_host(address).map_err(|why| format!("`{text}` is {why}; write the address of one machine"))?;
         Ok(Self(address))
     }
 }
@@ -44,13 +57,15 @@ impl FromStr for HostNet {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not an address with a prefix; write it as 172.23.199.225/24");
+        let wrong = || format!("`{}` is not an address with a prefix; write it as 172.23.199.225/24", text.escape_debug());
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
         let net = Self { address: address.parse().map_err(|_| wrong())?, prefix: prefix.parse().map_err(|_| wrong())? };
         if !(8..=30).contains(&net.prefix) {
-            return Err(format!("the prefix of `{text}` must be between 8 and 30"));
+            return Err(format!("the prefix of `{text}` must be between 8 and 30; 24 makes a subnet of 254 machines"));
         }
-        net.usable(net.address).map_err(|why| format!("`{text}` is {why}"))?;
+        let another = "write the address of the machine itself";
+        of_a_host(net.address).map_err(|why| format!("`{text}` is {why}; {another}"))?;
+        net.usable(net.address).map_err(|why| format!("`{text}` is {why}; {another}"))?;
         Ok(net)
     }
 }
@@ -78,6 +93,14 @@ impl HostNet {
     #[must_use]
     pub fn broadcast(self) -> Ipv4Addr {
         self.network() | !self.netmask()
+    }
+
+    /// The lowest and the highest address that a host can have.
+    #[must_use]
+    pub fn hosts(self) -> (Ipv4Addr, Ipv4Addr) {
+        let next = |address: Ipv4Addr| Ipv4Addr::from(u32::from(address).saturating_add(1));
+        let before = |address: Ipv4Addr| Ipv4Addr::from(u32::from(address).saturating_sub(1));
+        (next(self.network()), before(self.broadcast()))
     }
 
     /// Whether `address` lies in this subnet.
@@ -118,7 +141,7 @@ impl FromStr for AddressRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a range; write it as \"172.23.199.100 - 172.23.199.199\"");
+        let wrong = || format!("`{}` is not a range; write it as \"172.23.199.100 - 172.23.199.199\"", text.escape_debug());
         let (first, last) = text.split_once('-').ok_or_else(wrong)?;
         let range = Self { first: first.trim().parse().map_err(|_| wrong())?, last: last.trim().parse().map_err(|_| wrong())? };
         if range.first > range.last {
@@ -135,6 +158,12 @@ impl fmt::Display for AddressRange {
 }
 
 impl AddressRange {
+    /// How many addresses the pool has.
+    #[must_use]
+    pub fn size(self) -> usize {
+        usize::try_from(u32::from(self.last) - u32::from(self.first)).map_or(usize::MAX, |between| between.saturating_add(1))
+    }
+
     /// Whether `address` is one of the pool's.
     #[must_use]
     pub fn contains(self, address: Ipv4Addr) -> bool {
@@ -143,10 +172,13 @@ impl AddressRange {
 }
 
 checked_text!(
-    /// The name of a network interface (at most 15 bytes: IFNAMSIZ).
+    /// The name of a network interface (at most 15 bytes: IFNAMSIZ). ip(8) shows `eth0.5@eth0` for `eth0.5`.
     InterfaceName,
-    |text| (1..=15).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b)) && !matches!(text, "." | ".."),
-    "is not the name of a network interface; at most 15 letters, digits, `.`, `_`, `-`"
+    |text| (1..=15).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text != "lo",
+    "is not the name of a network interface; at most 15 letters, digits, `.`, `_`, `-`, as ip(8) shows it before a `@`, and not `lo`"
 );
 
 /// An NFS server by address and the path it exports: `172.23.199.10:/void`. The initramfs resolves no names.
@@ -166,12 +198,14 @@ impl FromStr for RootServer {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` does not name a server and a path; write it as 172.23.199.10:/void (the initramfs resolves no names)"
+                "`{}` does not name a server and a path; write it as 172.23.199.10:/void (the initramfs resolves no names)",
+                text.escape_debug()
             )
         };
         let (address, path) = text.split_once(':').ok_or_else(wrong)?;
         let path: AbsolutePath = path.parse().map_err(|_| wrong())?;
-        Ok(Self { address: address.parse().map_err(|_| wrong())?, path: path.to_string() })
+        let Address(address) = address.parse().map_err(|_| wrong())?;
+        Ok(Self { address, path: path.to_string() })
     }
 }
 
@@ -182,11 +216,29 @@ impl fmt::Display for RootServer {
 }
 
 checked_text!(
-    /// The device of a network file system as fstab(5) takes it: `nas:/home`, `10.0.0.1,10.0.0.2:/`, `mgs@tcp:/scratch`.
+    /// The device of a network file system as fstab(5) takes it: `nas:/home`, `10.0.0.1,10.0.0.2:/`, `mgs@tcp:/scratch`. What
+    /// begins like `LABEL=` would be a disk's.
     RemoteDevice,
-    |text| text.contains(":/") && !text.starts_with(':') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b":/,.@_=+-[]".contains(&b)),
+    |text| text.len() <= 255
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && text.split_once(":/").is_some_and(|(servers, _)| !servers.contains(['/', '=']))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b":/,.@_=+-[]".contains(&b)),
     "does not name a server and a path; write it as nas.example.org:/home"
 );
+
+impl RemoteDevice {
+    /// What stands before the path: one server, or several with commas.
+    #[must_use]
+    pub fn servers(&self) -> &str {
+        self.0.split_once(":/").map_or("", |(servers, _)| servers)
+    }
+
+    /// The path on the server.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.find(":/").map_or("", |at| &self.0[at + 1..])
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -198,10 +250,31 @@ mod tests {
         assert_eq!(net.netmask(), Ipv4Addr::new(255, 255, 255, 0));
         assert_eq!(net.network(), Ipv4Addr::new(172, 23, 199, 0));
         assert_eq!(net.broadcast(), Ipv4Addr::new(172, 23, 199, 255));
+        let (first, last) = net.hosts();
+        assert!(net.usable(first).is_ok() && net.usable(last).is_ok());
         assert!(net.usable(Ipv4Addr::new(172, 23, 199, 226)).is_ok());
         assert_eq!(net.usable(Ipv4Addr::new(172, 23, 200, 1)).unwrap_err(), "outside the subnet 172.23.199.0/24");
         for text in ["172.23.199.225", "172.23.199.0/24", "172.23.199.255/24", "1.2.3.4/31", "1.2.3.4/7", "1.2.3/24", "x/24"] {
             assert!(text.parse::<HostNet>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_those_of_machines() {
+        for text in ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "10.0.0", "010.0.0.1"] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+            assert!(format!("{text}:/void").parse::<RootServer>().is_err(), "{text}");
+            assert!(format!("{text}/24").parse::<HostNet>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn interfaces_are_cards() {
+        for text in ["eth0", "enp3s0f0", "eth0.10", "br-lan", "0a"] {
+            assert!(text.parse::<InterfaceName>().is_ok(), "{text}");
+        }
+        for text in ["lo", "", "-x", ".", "..", "eth0:1", "eth0*", "eth0.5@eth0", "a b", "abcdefghijklmnop"] {
+            assert!(text.parse::<InterfaceName>().is_err(), "{text}");
         }
     }
 
@@ -218,7 +291,11 @@ mod tests {
         for text in ["nas:/home", "10.0.0.1,10.0.0.2:/", "mgs@tcp:/scratch"] {
             assert!(text.parse::<RemoteDevice>().is_ok(), "{text}");
         }
-        assert!("nas".parse::<RemoteDevice>().is_err());
+        for text in ["nas", "-o:/x", "LABEL=a:/b", "/dev/sda:/", "//nas/share:/", "#a:/b", ":/home", "nas:/a b"] {
+            assert!(text.parse::<RemoteDevice>().is_err(), "{text}");
+        }
+        let device: RemoteDevice = "10.0.0.1,10.0.0.2:/a:/b".parse().unwrap();
+        assert_eq!((device.servers(), device.path()), ("10.0.0.1,10.0.0.2", "/a:/b"));
         assert!("nas:/void".parse::<RootServer>().is_err());
         assert_eq!("10.0.0.1:/void".parse::<RootServer>().unwrap().path, "/void");
     }

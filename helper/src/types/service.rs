@@ -25,7 +25,8 @@ impl FromStr for Service {
         let name = text.strip_prefix('!').unwrap_or(text);
         if !is_file_name(name) {
             return Err(format!(
-                "`{text}` is not the name of a service; write sshd to enable it, !sshd to keep it from starting"
+                "`{}` is not the name of a service; write sshd to enable it, !sshd to keep it from starting",
+                text.escape_debug()
             ));
         }
         Ok(Self { name: name.to_owned(), enabled: name.len() == text.len() })

@@ -22,7 +22,9 @@ checked_text!(
 checked_text!(
     /// Options of mount(8) or exports(5): comma-separated, no blanks.
     MountOptions,
-    |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"=,._:/+-%@".contains(&b)),
+    |text| text.len() <= 1024
+        && text.split(',').all(|option| option.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"=,._:/+-%@".contains(&b)),
     "is not a list of mount options; write them as \"ro,nfsvers=4\" without blanks"
 );
 
@@ -30,21 +32,51 @@ checked_text!(
     /// An absolute path that stands as it is, unquoted, in a shell script, in fstab(5) and on a kernel command line, where
     /// a comma ends it.
     AbsolutePath,
-    |text| text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
+    |text| text.len() <= 1024
+        && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..") && part.len() <= 255))
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._+-@".contains(&b)),
     "is not an absolute path; begin with `/`, go on with letters, digits, `.`, `_`, `+`, `-`, `@`, without `..` or a slash at the end"
 );
 
 checked_text!(
-    /// The type of a file system as mount(8) takes it.
+    /// The type of a network file system as mount(8) takes it. Those of disks and of the kernel itself come from no server, and
+    /// `none`, `swap` and `ignore` are words of fstab(5).
     FileSystemType,
-    |text| (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
-    "is not a file system type; write for example nfs4, ceph or lustre"
+    |text| (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !OF_NO_SERVER.contains(&text),
+    "is not a file system type that a server has; write for example nfs4, ceph or lustre"
 );
+
+const OF_NO_SERVER: [&str; 22] = [
+    "auto", "bind", "btrfs", "devpts", "devtmpfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "ignore", "iso9660", "none", "ntfs",
+    "overlay", "proc", "swap", "sysfs", "tmpfs", "vfat", "xfs", "zfs",
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mount_options_are_words_between_commas() {
+        for text in ["ro", "ro,nfsvers=4.2,_netdev,x-y=a:/b%c"] {
+            assert!(text.parse::<MountOptions>().is_ok(), "{text}");
+        }
+        for text in ["", ",", "ro,", ",ro", "ro,,nfsvers=4", "-o,ro", "ro,-x", "ro nosuid", "ro#", "=4"] {
+            assert!(text.parse::<MountOptions>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn types_are_those_of_network_file_systems() {
+        for text in ["nfs4", "ceph", "lustre", "fuse.sshfs", "9p"] {
+            assert!(text.parse::<FileSystemType>().is_ok(), "{text}");
+        }
+        for text in ["", "-t", "swap", "none", "tmpfs", "ext4", "nfs 4", "nfs,ext4", "nfs#"] {
+            assert!(text.parse::<FileSystemType>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn paths_are_absolute_and_stay_where_they_are() {
