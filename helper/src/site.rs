@@ -258,6 +258,30 @@ impl Site {
         parameters
     }
 
+    /// The kernel's command line for a node (`None`: a machine that is not listed), but for what the loader adds.
+    ///
+    /// `ip=` has four fields exactly: the `net` hook of mkinitcpio-nfs-utils appends `::DEVICE` once it has found the card of
+    /// BOOTIF. Without `rootdelay=0` mkinitcpio's init waits ten seconds for a block device /dev/nfs, and without `panic=` a
+    /// node that panics stays dead until somebody walks up to it.
+    #[must_use]
+    pub fn command_line(&self, node: Option<&Node>) -> String {
+        let net = &self.network;
+        let (server, path) = self.root_source();
+        let ip = node.and_then(|node| node.address).map_or_else(
+            || ":::".to_owned(),
+            |address| {
+                let gateway = net.gateway.map_or_else(String::new, |gateway| gateway.to_string());
+                format!("{address}:{server}:{gateway}:{}", net.address.netmask())
+            },
+        );
+        let mut line = format!("nfsroot={server}:{path},{} ip={ip} rootdelay=0 panic=30", self.nfs.root_options);
+        for parameter in self.parameters_of(node) {
+            line.push(' ');
+            line.push_str(parameter.as_str().trim());
+        }
+        line
+    }
+
     /// The node that `text` names: by host name (short or whole), MAC or address.
     #[must_use]
     pub fn node(&self, text: &str) -> Option<&Node> {
@@ -269,5 +293,41 @@ impl Site {
                 || mac.is_some_and(|mac| node.macs.contains(&mac))
                 || node.address.is_some_and(|address| address.to_string() == text)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::example_site;
+
+    #[test]
+    fn a_node_with_an_address_gets_it_statically() {
+        let mut site = example_site();
+        site.network.gateway = Some([172, 23, 199, 1].into());
+        assert_eq!(
+            site.command_line(Some(&site.nodes[0])),
+            "nfsroot=172.23.199.225:/root,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
+             ip=172.23.199.226:172.23.199.225:172.23.199.1:255.255.255.0 rootdelay=0 panic=30 loglevel=4"
+        );
+        assert!(site.command_line(None).contains(" ip=::: "));
+    }
+
+    #[test]
+    fn parameters_come_from_client_profiles_and_node_in_order() {
+        let mut site = example_site();
+        site.profiles.insert(
+            "p".parse().unwrap(),
+            super::Profile { cmdline: Some("from=profile".parse().unwrap()), ..Default::default() },
+        );
+        site.nodes[0].profiles = vec!["p".parse().unwrap()];
+        site.nodes[0].cmdline = Some(" from=node ".parse().unwrap());
+        assert!(site.command_line(Some(&site.nodes[0])).ends_with(" loglevel=4 from=profile from=node"));
+    }
+
+    #[test]
+    fn another_root_server_is_named_on_the_command_line() {
+        let mut site = example_site();
+        site.nfs.root_server = Some("10.9.9.9:/void".parse().unwrap());
+        assert!(site.command_line(None).starts_with("nfsroot=10.9.9.9:/void,ro,"));
     }
 }

@@ -15,6 +15,7 @@ use crate::render::overlay::MASTER;
 use crate::site::Site;
 use crate::stages::target::Target;
 use crate::stages::wanted;
+use crate::types::nearest;
 
 /// Lists the layout of a node, or prints one file of it.
 ///
@@ -45,7 +46,9 @@ fn machine<'site>(site: &'site Site, name: &str) -> Result<Machine<'site>> {
     } else {
         let known: Vec<&str> = site.nodes.iter().take(8).map(|node| node.name.as_str()).collect();
         let more = if site.nodes.len() > known.len() { ", …" } else { "" };
-        bail!("there is no node `{name}`; there are {MASTER}, {}, {}{more}", paths::DEFAULT_NODE, known.join(", "))
+        let names = site.nodes.iter().map(|node| node.name.as_str()).chain([MASTER, paths::DEFAULT_NODE]);
+        let hint = nearest(name, names).map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+        bail!("there is no node `{name}`; {hint}there are {MASTER}, {}, {}{more}", paths::DEFAULT_NODE, known.join(", "))
     }
 }
 

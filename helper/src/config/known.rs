@@ -43,8 +43,11 @@ impl Check<'_> {
         self.profiles_known(raw);
 
         let of_clients = nodes().flat_map(|node| &node.overlays).chain(profiles().flat_map(|profile| &profile.overlays));
-        self.overlays_known(of_clients.chain(&raw.client.overlays).collect(), MASTER, "it makes a machine the master");
-        self.overlays_known(raw.master.overlays.iter().collect(), CLIENT, "the master would mount its home from itself");
+        let of_clients: Vec<_> = of_clients.chain(&raw.client.overlays).collect();
+        self.not_of_another(&of_clients, MASTER, "it makes a machine the master");
+        let of_master: Vec<_> = raw.master.overlays.iter().collect();
+        self.not_of_another(&of_master, CLIENT, "the master would mount its home from itself");
+        self.overlays_known(of_clients.into_iter().chain(of_master));
 
         let services = nodes().flat_map(|node| &node.services).chain(profiles().flat_map(|profile| &profile.services));
         self.services_known(services.chain(&raw.client.services).chain(&raw.master.services));
@@ -74,17 +77,18 @@ impl Check<'_> {
         }
     }
 
-    /// Overlays are there; `other` is that of another machine.
-    fn overlays_known(&mut self, overlays: Vec<&Spanned<OverlayName>>, other: &str, because: &str) {
+    /// Refuses the overlay that is for another machine.
+    fn not_of_another(&mut self, overlays: &[&Spanned<OverlayName>], other: &str, because: &str) {
+        if let Some(overlay) = overlays.iter().find(|overlay| overlay.get_ref().as_str() == other) {
+            let text = format!("the overlay `{other}` cannot be used here: {because}");
+            self.add(Mistake::at(overlay.span(), text).remedy("put what you need of it into an overlay of another name"));
+        }
+    }
+
+    fn overlays_known<'raw>(&mut self, overlays: impl Iterator<Item = &'raw Spanned<OverlayName>>) {
         let mut unknown = Unknown::new();
-        for overlay in overlays {
-            let name = overlay.get_ref().as_str();
-            if name == other {
-                let text = format!("the overlay `{other}` cannot be used here: {because}");
-                self.add(Mistake::at(overlay.span(), text).remedy("put what you need of it into an overlay of another name"));
-            } else if !self.facts.overlays.contains(name) {
-                note(&mut unknown, name, overlay.span());
-            }
+        for overlay in overlays.filter(|overlay| !self.facts.overlays.contains(overlay.get_ref().as_str())) {
+            note(&mut unknown, overlay.get_ref().as_str(), overlay.span());
         }
         for (name, (span, count)) in unknown {
             let hint = did_you_mean(&name, self.facts.overlays.iter().map(String::as_str));

@@ -1,6 +1,7 @@
 //! From the text of /etc/voidclust.conf and its drop-ins to a checked [`Site`].
 
 mod known;
+mod limits;
 mod master;
 mod network;
 mod nfs;

@@ -1,5 +1,7 @@
 //! Where the root and the home come from.
 
+use std::net::Ipv4Addr;
+
 use toml::Spanned;
 
 use super::options::Mounted;
@@ -52,24 +54,31 @@ impl Check<'_> {
                 self.usable(network.address, address, &server.span(), "the root's server");
             }
         }
-        if let Some(device) = &raw.nfs.home_server {
-            let names = [
-                own.to_string(),
-                master.name.to_string(),
-                master.name.short().to_owned(),
-                master.name.fqdn(raw.cluster.domain.as_ref().map(Spanned::get_ref)),
-            ];
-            let is_own = |server: &str| {
-                names.iter().any(|name| name.eq_ignore_ascii_case(server))
-                    || server.starts_with("127.")
-                    || server.eq_ignore_ascii_case("localhost")
-            };
-            if device.get_ref().servers().split(',').any(is_own) {
-                let text = "the home's server is the master itself";
-                self.add(Mistake::at(device.span(), text).remedy("remove `home_server`, and name the folder with `home`"));
-            }
+        if !self.home_from_itself(raw, own, master) {
+            self.mounts(raw);
         }
-        self.mounts(raw);
+    }
+
+    /// Whether a client would ask itself for the home, or the master for an NFS export that it does not have.
+    fn home_from_itself(&mut self, raw: &Raw, own: Ipv4Addr, master: &Master) -> bool {
+        let Some(device) = &raw.nfs.home_server else { return false };
+        let fqdn = master.name.fqdn(raw.cluster.domain.as_ref().map(Spanned::get_ref));
+        let names = [own.to_string(), master.name.to_string(), master.name.short().to_owned(), fqdn];
+        let is_nfs = raw.nfs.home_type.as_ref().is_none_or(|fstype| fstype.get_ref().as_str().starts_with("nfs"));
+        let is_own = |server: &str| {
+            // `mgs@tcp` and `mon:6789`, but not an IPv6 address.
+            let server = server.split('@').next().unwrap_or(server).to_ascii_lowercase();
+            let host = server.split_once(':').filter(|_| !server.starts_with('[')).map_or(server.as_str(), |(host, _)| host);
+            matches!(host, "localhost" | "0.0.0.0" | "[::1]" | "[::]")
+                || host.starts_with("127.")
+                || (is_nfs && names.iter().any(|name| name == host))
+        };
+        let wrong = device.get_ref().servers().split(',').any(is_own);
+        if wrong {
+            let text = "the home's server is the master itself";
+            self.add(Mistake::at(device.span(), text).remedy("remove `home_server`, and name the folder with `home`"));
+        }
+        wrong
     }
 
     fn mounts(&mut self, raw: &Raw) {

@@ -33,7 +33,13 @@ struct Clash {
 impl Check<'_> {
     /// Names, MACs and addresses are each of one machine only.
     pub(super) fn nodes(&mut self, raw: &Raw, network: &Network, master: &Master) {
-        let domain = raw.cluster.domain.as_ref().map(Spanned::get_ref);
+        let written = raw.cluster.domain.as_ref();
+        if let Some(domain) = written.filter(|domain| is_localhost(domain.get_ref().as_str())) {
+            let text = format!("`{}` cannot be a domain: by it each machine means itself", domain.get_ref());
+            self.add(Mistake::at(domain.span(), text).remedy("choose another name, or leave it out"));
+        }
+        // Of machines in such a domain nothing more is said.
+        let domain = written.map(Spanned::get_ref).filter(|domain| !is_localhost(domain.as_str()));
         if let Some(span) = raw.master.name.as_ref().or(raw.cluster.domain.as_ref()).map(Spanned::span) {
             self.name_fits(&master.name, domain, span);
         }
@@ -103,14 +109,19 @@ impl Check<'_> {
         if fqdn.len() > HostName::MAX {
             let text = format!("`{fqdn}` has {} characters, a host name at most {}", fqdn.len(), HostName::MAX);
             self.add(Mistake::at(span, text).remedy("shorten the name, or `domain` under [cluster]"));
-        } else if let Some(why) = reserved(name, &fqdn) {
+        } else if let Some(why) = reserved(name) {
             self.add(Mistake::at(span, format!("`{name}` cannot be the name of a machine: {why}")).remedy("choose another name"));
         }
     }
 }
 
+/// Whether a domain, or that of a name, is every machine's for itself (RFC 6761, 6.3).
+fn is_localhost(name: &str) -> bool {
+    name.rsplit('.').next() == Some("localhost")
+}
+
 /// What else a name means.
-fn reserved(name: &HostName, fqdn: &str) -> Option<&'static str> {
+fn reserved(name: &HostName) -> Option<&'static str> {
     let short = name.short();
     // What dnsmasq takes for a lease time in `dhcp-host`: digits and a letter for the unit (dnsmasq(8)).
     let digits = short.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -120,7 +131,7 @@ fn reserved(name: &HostName, fqdn: &str) -> Option<&'static str> {
         && matches!(&short[digits.len()..], "" | "s" | "m" | "h" | "d" | "w");
     match short {
         "localhost" | "ip6-localhost" => Some("by it each machine means itself"),
-        _ if fqdn.ends_with(".localhost") => Some("by it each machine means itself"),
+        _ if is_localhost(name.as_str()) => Some("by it each machine means itself"),
         "unlisted" => Some("machines that are not listed are called so"),
         "infinite" | "ignore" => Some("dnsmasq has a meaning for it"),
         _ if is_time => Some("dnsmasq would take it for a lease time"),

@@ -265,7 +265,7 @@ fn right(key: &str, text: &str) -> String {
         }
         Some(Kind::Number) => words::number(key, bare.trim_matches(['"', '\''])).to_string(),
         Some(Kind::List) => format!("[{}]", bare.split(',').map(quote).collect::<Vec<_>>().join(", ")),
-        Some(Kind::Text) | None => quote(bare),
+        Some(Kind::Text | Kind::TextOrList) | None => quote(bare),
     };
     format!("{key} = {value}")
 }

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::raw::{Entry, Raw, Table};
 use super::source::Mistake;
+use super::words::Kind;
 use super::{notation, words};
 
 /// Reads every table of the merged document; what is wrong goes to `mistakes` and is left out.
@@ -51,7 +52,7 @@ fn read_profiles(header: Range<usize>, value: DeValue<'_>, raw: &mut Raw, mistak
             Ok(name) => raw.profiles.push((Spanned::new(key.span(), name), profile)),
             Err(wrong) => {
                 raw.profiles_lost = true;
-                let (what, remedy) = words::wrong_value("profile", &DeValue::Boolean(false), false, &wrong);
+                let (what, remedy) = words::wrong_value("profile", &DeValue::Boolean(false), None, &wrong);
                 mistakes.push(Mistake::at(key.span(), format!("profile {what}")).remedy(remedy));
             }
         }
@@ -88,9 +89,9 @@ fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake
                 if sort_out::<T>(&mut value, &span, mistakes) {
                     continue;
                 }
-                let found = find(value.get_ref(), &span);
-                let (key, wrong, element) = found.unwrap_or_else(|| (String::new(), DeValue::Boolean(false), false));
-                mistakes.push(Mistake::of(span.clone(), words::wrong_value(&key, &wrong, element, error.message())));
+                let nothing = || (String::new(), Spanned::new(span.clone(), DeValue::Boolean(false)), None);
+                let (key, wrong, kind) = find::<T>(value.get_ref(), &span).unwrap_or_else(nothing);
+                mistakes.push(Mistake::of(wrong.span(), words::wrong_value(&key, wrong.get_ref(), kind, error.message())));
                 if !take_out(value.get_mut(), &span) {
                     return (T::default(), false);
                 }
@@ -99,19 +100,28 @@ fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake
     }
 }
 
-/// The key whose value covers `span`, the value that is there, and whether it is one of a list.
-fn find<'text>(table: &DeValue<'text>, span: &Range<usize>) -> Option<(String, DeValue<'text>, bool)> {
+/// What a key of the table takes.
+fn kind<T: Table>(key: &str) -> Kind {
+    T::KEYS.iter().find(|(name, _)| *name == key).map_or(Kind::Text, |(_, shape)| Kind::of(shape))
+}
+
+/// The key whose value covers `span`, the value that is to blame with its place, and what it should have been: `None` when it
+/// is one of a list.
+fn find<'text, T: Table>(table: &DeValue<'text>, span: &Range<usize>) -> Option<(String, Spanned<DeValue<'text>>, Option<Kind>)> {
     let covers = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     let (key, value) = table.as_table()?.iter().find(|(_, value)| covers(value.span()))?;
-    let element = value.get_ref().as_array().and_then(|list| list.iter().find(|element| covers(element.span())));
-    Some((key.get_ref().to_string(), element.unwrap_or(value).get_ref().clone(), element.is_some()))
+    let kind = kind::<T>(key.get_ref());
+    let list = value.get_ref().as_array().filter(|_| kind.is_list());
+    let element = list.and_then(|list| list.iter().find(|element| covers(element.span())));
+    Some((key.get_ref().to_string(), element.unwrap_or(value).clone(), element.map_or(Some(kind), |_| None)))
 }
 
 /// An error in a list has the place of the whole list: finds the elements that are wrong, by reading each alone, and takes
 /// them out. False when `span` is no list, or none of its elements is wrong by itself.
 fn sort_out<'text, T: Table>(table: &mut Spanned<DeValue<'text>>, span: &Range<usize>, mistakes: &mut Vec<Mistake>) -> bool {
     let DeValue::Table(entries) = table.get_mut() else { return false };
-    let found = entries.iter().find(|(_, value)| value.span() == *span && value.get_ref().is_array());
+    let is_list = |key: &str, value: &DeValue<'_>| value.is_array() && kind::<T>(key).is_list();
+    let found = entries.iter().find(|(key, value)| value.span() == *span && is_list(key.get_ref(), value.get_ref()));
     let Some((key, DeValue::Array(elements))) = found.map(|(key, value)| (key.clone(), value.get_ref().clone())) else {
         return false;
     };
@@ -126,13 +136,12 @@ fn sort_out<'text, T: Table>(table: &mut Spanned<DeValue<'text>>, span: &Range<u
             Some(error) => {
                 mistakes.push(Mistake::of(
                     element.span(),
-                    words::wrong_value(key.get_ref(), element.get_ref(), true, error.message()),
+                    words::wrong_value(key.get_ref(), element.get_ref(), None, error.message()),
                 ));
             }
             None => kept.push(element),
         }
     }
-    // Of an empty list it would be said that it is empty.
     if kept.is_empty() {
         entries.remove(&key);
     } else {
@@ -155,7 +164,8 @@ fn take_out(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
             let kept: Vec<_> = array.iter().filter(|element| !covers(element.span())).cloned().collect();
             let taken = kept.len() < array.len();
             *array = kept.into_iter().collect();
-            taken
+            // Of an empty list it would be said that it is empty, so the whole key is taken out.
+            taken && !array.is_empty()
         }
         _ => false,
     }

@@ -3,6 +3,7 @@
 
 use toml::Spanned;
 
+use super::limits::Written;
 use super::raw::{self, Firmware, Raw};
 use super::source::Mistake;
 use super::words;
@@ -20,12 +21,13 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         check.nodes(&raw, network, master);
         check.servers(&raw, network, master);
     }
+    let written = Written::of(&raw);
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);
     if !mistakes.is_empty() {
         return None;
     }
-    Some(Site {
+    let site = Site {
         domain: value(raw.cluster.domain),
         network: network?,
         master: master?,
@@ -41,7 +43,9 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         boot: boot?,
         profiles: raw.profiles.into_iter().map(|(name, profile)| (name.into_inner(), resolved_profile(profile))).collect(),
         nodes: raw.nodes.into_iter().map(|entry| resolved_node(entry.node)).collect::<Option<_>>()?,
-    })
+    };
+    mistakes.extend(written.too_long(&site, facts));
+    mistakes.is_empty().then_some(site)
 }
 
 pub(super) fn value<T>(key: Option<Spanned<T>>) -> Option<T> {

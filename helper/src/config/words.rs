@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::raw::{TABLES, table_name};
-use crate::types::nearest;
+use crate::types::{nearest, shown};
 
 /// What is wrong, and what would be right.
 pub(super) type Words = (String, String);
@@ -19,17 +19,32 @@ pub(super) enum Kind {
     List,
     /// One text in quotes.
     Text,
+    /// One, or a list of them.
+    TextOrList,
+}
+
+impl Kind {
+    /// From the Rust type of the key's value.
+    pub(super) fn of(shape: &str) -> Self {
+        match shape.replace(' ', "").as_str() {
+            "Key<bool>" => Self::Flag,
+            "Key<u16>" => Self::Number,
+            "Key<Macs>" => Self::TextOrList,
+            list if list.starts_with("List<") || list.contains("Vec<") => Self::List,
+            _ => Self::Text,
+        }
+    }
+
+    /// Whether it may be a list.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::List | Self::TextOrList)
+    }
 }
 
 /// What a key takes, in whatever table it is; `None` when there is no such key.
 pub(super) fn kind(key: &str) -> Option<Kind> {
     let (_, shape) = TABLES.iter().flat_map(|(_, keys)| keys.iter()).find(|(name, _)| *name == key)?;
-    Some(match shape.replace(' ', "").as_str() {
-        "Key<bool>" => Kind::Flag,
-        "Key<u16>" => Kind::Number,
-        list if list.starts_with("List<") || list.contains("Vec<") => Kind::List,
-        _ => Kind::Text,
-    })
+    Some(Kind::of(shape))
 }
 
 /// What other programs call our keys and values.
@@ -90,7 +105,7 @@ pub(super) fn unknown_key(key: &str, header: &str, keys: &'static [(&'static str
     } else {
         format!("use one of: {}", own().collect::<Vec<_>>().join(", "))
     };
-    (format!("unknown key `{}` in {header}", key.escape_debug()), remedy)
+    (format!("unknown key `{}` in {header}", shown(key)), remedy)
 }
 
 /// A key that stands in no table, or a table that we do not have.
@@ -99,7 +114,7 @@ pub(super) fn unknown_table(name: &str, value: &DeValue<'_>) -> Words {
     let header = |table: &str| TABLES.iter().map(|(header, _)| *header).find(|header| table_name(header) == table);
     let table = meant(name, TABLES.map(|(header, _)| table_name(header))).and_then(header);
     let headers = || TABLES.map(|(header, _)| header).join(", ");
-    let shown = name.escape_debug();
+    let shown = shown(name);
     if nested {
         let remedy = table.map_or_else(|| format!("use one of: {}", headers()), |table| format!("did you mean {table}?"));
         return (format!("unknown table `{shown}`"), remedy);
@@ -116,7 +131,7 @@ pub(super) fn unknown_table(name: &str, value: &DeValue<'_>) -> Words {
 /// A value as it is written.
 fn written(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) => format!("\"{}\"", text.escape_debug()),
+        DeValue::String(text) => format!("\"{}\"", shown(text)),
         DeValue::Integer(number) => number.as_str().to_owned(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(flag) => flag.to_string(),
@@ -135,9 +150,9 @@ fn quoted(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// A value that its key does not take, from the message of serde or of a type of ours. `element` tells that the value is one
+/// A value that its key does not take, from the message of serde or of a type of ours; `kind` is `None` when the value is one
 /// of the list that is the key's.
-pub(super) fn wrong_value(key: &str, value: &DeValue<'_>, element: bool, message: &str) -> Words {
+pub(super) fn wrong_value(key: &str, value: &DeValue<'_>, kind: Option<Kind>, message: &str) -> Words {
     if let Some(rest) = message.strip_prefix("unknown variant `") {
         return wrong_choice(key, rest);
     }
@@ -145,7 +160,7 @@ pub(super) fn wrong_value(key: &str, value: &DeValue<'_>, element: bool, message
         return out_of_bounds(key, &written(value));
     }
     if message.starts_with("invalid type: ") || message.starts_with("wanted ") {
-        return wrong_kind(key, value, element);
+        return wrong_kind(key, value, kind);
     }
     // Ours have the remedy behind the last semicolon.
     message.rsplit_once("; ").map_or_else(
@@ -194,22 +209,22 @@ fn wrong_choice(key: &str, rest: &str) -> Words {
     let choices: Vec<&str> = std::iter::from_fn(|| ticked.nth(1)).collect();
     let wrong = rest.rsplit_once("`, expected ").map_or(rest, |(wrong, _)| wrong);
     let quoted: Vec<String> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
-    let what = format!("`{key}` takes {}, not \"{}\"", either(quoted.iter().map(String::as_str)), wrong.escape_debug());
+    let what = format!("`{key}` takes {}, not \"{}\"", either(quoted.iter().map(String::as_str)), shown(wrong));
     let remedy = meant(wrong, choices).map_or_else(|| "use one of them".to_owned(), |meant| format!("did you mean \"{meant}\"?"));
     (what, remedy)
 }
 
-fn wrong_kind(key: &str, value: &DeValue<'_>, element: bool) -> Words {
+fn wrong_kind(key: &str, value: &DeValue<'_>, kind: Option<Kind>) -> Words {
     let is = written(value);
-    if element {
+    let Some(kind) = kind else {
         let remedy = quoted(value).map_or_else(|| "write texts in quotes".to_owned(), |quoted| format!("write {quoted}"));
         return (format!("`{key}` is a list of texts, and {is} is none"), remedy);
-    }
+    };
     let text = match value {
         DeValue::String(text) => text.trim().to_lowercase(),
         other => written(other),
     };
-    let (must, remedy) = match kind(key).unwrap_or(Kind::Text) {
+    let (must, remedy) = match kind {
         Kind::Flag => (
             "true or false",
             flag(&text).map_or_else(|| format!("write {key} = true, or false"), |flag| format!("write {key} = {flag}")),
@@ -219,7 +234,7 @@ fn wrong_kind(key: &str, value: &DeValue<'_>, element: bool) -> Words {
             "a list",
             quoted(value).map_or_else(|| format!("write {key} = [\"…\"]"), |quoted| format!("write {key} = [{quoted}]")),
         ),
-        Kind::Text => {
+        Kind::Text | Kind::TextOrList => {
             let first = value.as_array().and_then(|list| list.iter().next()).and_then(|first| quoted(first.get_ref()));
             let quoted = quoted(value).or(first).unwrap_or_else(|| "\"…\"".to_owned());
             ("one text in quotes", format!("write {key} = {quoted}"))

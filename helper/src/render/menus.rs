@@ -1,4 +1,4 @@
-//! What the loaders read: kernel command lines, PXELINUX and GRUB configurations. Pure.
+//! What the loaders read: PXELINUX and GRUB configurations. Pure.
 
 use serde::Serialize;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::disk::tree::{Item, Tree};
 use crate::image::Image;
 use crate::paths;
 use crate::render::template;
-use crate::site::{Node, Site};
+use crate::site::Site;
 use crate::types::{Kernel, Mac};
 
 /// One entry of a loader's menu.
@@ -16,30 +16,6 @@ struct Entry {
     label: String,
     kernel: String,
     folder: String,
-}
-
-/// The parameters that every client gets before the site's own.
-///
-/// `ip=` has four fields exactly: the `net` hook of mkinitcpio-nfs-utils appends `::DEVICE` once it has found the card of
-/// BOOTIF. Without `rootdelay=0` mkinitcpio's init waits ten seconds for a block device /dev/nfs, and without `panic=` a
-/// node that panics stays dead until somebody walks up to it.
-#[must_use]
-pub fn command_line(site: &Site, node: Option<&Node>) -> String {
-    let net = &site.network;
-    let (server, path) = site.root_source();
-    let ip = node.and_then(|node| node.address).map_or_else(
-        || ":::".to_owned(),
-        |address| {
-            let gateway = net.gateway.map_or_else(String::new, |gateway| gateway.to_string());
-            format!("{address}:{server}:{gateway}:{}", net.address.netmask())
-        },
-    );
-    let mut line = format!("nfsroot={server}:{path},{} ip={ip} rootdelay=0 panic=30", site.nfs.root_options);
-    for parameter in site.parameters_of(node) {
-        line.push(' ');
-        line.push_str(parameter.as_str().trim());
-    }
-    line
 }
 
 /// The image that a kernel wish stands for: `images` has the best first.
@@ -84,7 +60,7 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
         tree.insert(path, Item::file(text.into_bytes()));
         Ok(())
     };
-    let common = (&site.client.kernel, command_line(site, None));
+    let common = (&site.client.kernel, site.command_line(None));
     if site.boot.bios {
         add(paths::pxelinux_menu(None), "pxelinux", common.0, &common.1, None)?;
     }
@@ -92,7 +68,7 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
         add(paths::grub_menu(None), "grub", common.0, &common.1, None)?;
     }
     for node in &site.nodes {
-        let own = (site.kernel_of(node), command_line(site, Some(node)));
+        let own = (site.kernel_of(node), site.command_line(Some(node)));
         if own == common {
             continue;
         }
@@ -125,37 +101,6 @@ mod tests {
             Item::File { bytes, mode: 0o644 } => String::from_utf8(bytes.to_vec()).unwrap(),
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn a_node_with_an_address_gets_it_statically() {
-        let mut site = example_site();
-        site.network.gateway = Some([172, 23, 199, 1].into());
-        assert_eq!(
-            command_line(&site, Some(&site.nodes[0])),
-            "nfsroot=172.23.199.225:/root,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
-             ip=172.23.199.226:172.23.199.225:172.23.199.1:255.255.255.0 rootdelay=0 panic=30 loglevel=4"
-        );
-        assert!(command_line(&site, None).contains(" ip=::: "));
-    }
-
-    #[test]
-    fn parameters_come_from_client_profiles_and_node_in_order() {
-        let mut site = example_site();
-        site.profiles.insert(
-            "p".parse().unwrap(),
-            crate::site::Profile { cmdline: Some("from=profile".parse().unwrap()), ..Default::default() },
-        );
-        site.nodes[0].profiles = vec!["p".parse().unwrap()];
-        site.nodes[0].cmdline = Some(" from=node ".parse().unwrap());
-        assert!(command_line(&site, Some(&site.nodes[0])).ends_with(" loglevel=4 from=profile from=node"));
-    }
-
-    #[test]
-    fn another_root_server_is_named_on_the_command_line() {
-        let mut site = example_site();
-        site.nfs.root_server = Some("10.9.9.9:/void".parse().unwrap());
-        assert!(command_line(&site, None).starts_with("nfsroot=10.9.9.9:/void,ro,"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::nearest;
+use super::{LONGEST, nearest, shown};
 
 /// Kernel parameters. What one of the loaders would take for its own is refused, and so is what would take the place of a
 /// parameter of ours.
@@ -18,16 +18,16 @@ impl FromStr for CommandLine {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let shown = text.escape_debug();
         // GRUB's script language gives these a meaning, and PXELINUX passes quotes on. A line break would end the entry.
         let plain = |b: u8| matches!(b, b' '..=b'~') && !b"\"'`\\$;{}|&<>".contains(&b);
         if !text.bytes().all(plain) {
             return Err(format!(
-                "`{shown}` cannot be passed on a kernel command line; leave out quotes, backslashes, braces, `$`, `;`, `|`, `&`, `<`, `>`, control characters and all but ASCII"
+                "`{}` cannot be passed on a kernel command line; leave out quotes, backslashes, braces, `$`, `;`, `|`, `&`, `<`, `>`, control characters and all but ASCII",
+                shown(text)
             ));
         }
-        if text.len() > 1024 {
-            return Err(format!("{} bytes of kernel parameters are too many; leave it at 1024", text.len()));
+        if text.len() > LONGEST {
+            return Err(format!("{} bytes of kernel parameters are too many; leave it at {LONGEST}", text.len()));
         }
         text.split(' ').try_for_each(word)?;
         Ok(Self(text.to_owned()))
@@ -50,7 +50,8 @@ impl CommandLine {
 
 /// Checks one parameter.
 fn word(word: &str) -> Result<(), String> {
-    let wrong = |why: &str, remedy: &str| Err(format!("`{word}` cannot be passed on a kernel command line: {why}; {remedy}"));
+    let wrong =
+        |why: &str, remedy: &str| Err(format!("`{}` cannot be passed on a kernel command line: {why}; {remedy}", shown(word)));
     if word.starts_with('#') {
         return wrong("the initramfs reads no further than a word that begins with `#`", "leave it out");
     }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::shown;
+
 /// Checks one label of a host name (RFC 1123, 2.1; RFC 1035, 2.3.1).
 fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
@@ -26,7 +28,7 @@ impl FromStr for HostName {
         if text.len() > Self::MAX || !text.split('.').all(is_label) {
             return Err(format!(
                 "`{}` is not a host name; use letters, digits and dashes (RFC 1123), at most 63 a label and 64 in all",
-                text.escape_debug()
+                shown(text)
             ));
         }
         if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_file_name;
+use super::{is_file_name, shown};
 
 checked_text!(
     /// The name of a kernel module, as modprobe takes it; what begins with a dash would be an option of it.
@@ -37,7 +37,7 @@ impl FromStr for Kernel {
         } else if is_file_name(text) && text.starts_with(|c: char| c.is_ascii_digit()) {
             Ok(Self::Version(text.to_owned()))
         } else {
-            Err(format!("`{}` is not a kernel; write \"newest\" or a version such as 6.12.94_1", text.escape_debug()))
+            Err(format!("`{}` is not a kernel; write \"newest\" or a version such as 6.12.94_1", shown(text)))
         }
     }
 }

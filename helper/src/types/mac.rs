@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::shown;
+
 /// A MAC address (EUI-48), stored as six bytes; any common notation is read, lower case with colons is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -15,7 +17,7 @@ impl FromStr for Mac {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a MAC address; write it as 52:54:00:12:34:56", text.escape_debug());
+        let wrong = || format!("`{}` is not a MAC address; write it as 52:54:00:12:34:56", shown(text));
         // 52:54:00:12:34:56, 52-54-00-12-34-56, 5254.0012.3456 (Cisco) and 525400123456.
         let width = match text.chars().find(|c| !c.is_ascii_hexdigit()) {
             Some(':' | '-') => 2,
@@ -53,6 +55,9 @@ impl fmt::Display for Mac {
 }
 
 impl Mac {
+    /// The length of [`Self::loader_name`].
+    pub const LOADER_NAME: usize = "01-52-54-00-12-34-56".len();
+
     /// The file name under which PXELINUX and our GRUB look for this card: `01-` (the ARP type of Ethernet) and dashes.
     #[must_use]
     pub fn loader_name(self) -> String {

@@ -32,7 +32,10 @@ macro_rules! checked_text {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(text.to_owned())) } else { Err(format!(concat!("`{}` ", $right), text.escape_debug())) }
+                if text.len() > super::LONGEST {
+                    return Err(format!("{} bytes are too long a value; leave it at {}", text.len(), super::LONGEST));
+                }
+                if check(text) { Ok(Self(text.to_owned())) } else { Err(format!(concat!("`{}` ", $right), super::shown(text))) }
             }
         }
 
@@ -72,6 +75,18 @@ pub use problem::Problem;
 pub use service::Service;
 use text::is_file_name;
 pub use text::{AbsolutePath, FileSystemType, MountOptions, OverlayName};
+
+/// No value is longer, in bytes.
+const LONGEST: usize = 1024;
+
+/// A value as messages show it: on one line, and not longer than that.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(72).flat_map(char::escape_debug).collect();
+    if text.chars().nth(72).is_some() {
+        shown.push('…');
+    }
+    shown
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::AbsolutePath;
+use super::{AbsolutePath, shown};
 
 /// Refuses what no machine can have as its address on a network (RFC 6890).
 fn of_a_host(address: Ipv4Addr) -> Result<(), &'static str> {
@@ -29,7 +29,7 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not an IPv4 address; write it as 172.23.199.226", text.escape_debug());
+        let wrong = || format!("`{}` is not an IPv4 address; write it as 172.23.199.226", shown(text));
         let address = text.parse().map_err(|_| wrong())?;
         of_a_host(address).map_err(|why| format!("`{text}` is {why}; write the address of one machine"))?;
         Ok(Self(address))
@@ -57,7 +57,7 @@ impl FromStr for HostNet {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not an address with a prefix; write it as 172.23.199.225/24", text.escape_debug());
+        let wrong = || format!("`{}` is not an address with a prefix; write it as 172.23.199.225/24", shown(text));
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
         let net = Self { address: address.parse().map_err(|_| wrong())?, prefix: prefix.parse().map_err(|_| wrong())? };
         if !(8..=30).contains(&net.prefix) {
@@ -141,7 +141,7 @@ impl FromStr for AddressRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a range; write it as \"172.23.199.100 - 172.23.199.199\"", text.escape_debug());
+        let wrong = || format!("`{}` is not a range; write it as \"172.23.199.100 - 172.23.199.199\"", shown(text));
         let (first, last) = text.split_once('-').ok_or_else(wrong)?;
         let range = Self { first: first.trim().parse().map_err(|_| wrong())?, last: last.trim().parse().map_err(|_| wrong())? };
         if range.first > range.last {
@@ -199,7 +199,7 @@ impl FromStr for RootServer {
         let wrong = || {
             format!(
                 "`{}` does not name a server and a path; write it as 172.23.199.10:/void (the initramfs resolves no names)",
-                text.escape_debug()
+                shown(text)
             )
         };
         let (address, path) = text.split_once(':').ok_or_else(wrong)?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_file_name;
+use super::{is_file_name, shown};
 
 /// A runit service to enable, or with a leading `!` to keep from starting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -26,7 +26,7 @@ impl FromStr for Service {
         if !is_file_name(name) {
             return Err(format!(
                 "`{}` is not the name of a service; write sshd to enable it, !sshd to keep it from starting",
-                text.escape_debug()
+                shown(text)
             ));
         }
         Ok(Self { name: name.to_owned(), enabled: name.len() == text.len() })

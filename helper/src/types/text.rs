@@ -22,8 +22,7 @@ checked_text!(
 checked_text!(
     /// Options of mount(8) or exports(5): comma-separated, no blanks.
     MountOptions,
-    |text| text.len() <= 1024
-        && text.split(',').all(|option| option.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+    |text| text.split(',').all(|option| option.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"=,._:/+-%@".contains(&b)),
     "is not a list of mount options; write them as \"ro,nfsvers=4\" without blanks"
 );
@@ -32,8 +31,7 @@ checked_text!(
     /// An absolute path that stands as it is, unquoted, in a shell script, in fstab(5) and on a kernel command line, where
     /// a comma ends it.
     AbsolutePath,
-    |text| text.len() <= 1024
-        && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..") && part.len() <= 255))
+    |text| text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..") && part.len() <= 255))
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._+-@".contains(&b)),
     "is not an absolute path; begin with `/`, go on with letters, digits, `.`, `_`, `+`, `-`, `@`, without `..` or a slash at the end"
 );

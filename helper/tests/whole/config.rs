@@ -193,6 +193,118 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("network = \"x\"", "1:11", "this is not the table [network]"),
     ("[[network]]", "1:1", "this is not the table [network]"),
     // [cluster]
+    // What means something else where it is put.
+    ("[[node]]\nname = \"localhost\"\nmac = \"52:54:00:00:00:99\"", "2:8", "by it each machine means itself"),
+    ("[[node]]\nname = \"localhost.cluster\"\nmac = \"52:54:00:00:00:99\"", "2:8", "by it each machine means itself"),
+    ("[[node]]\nname = \"a.localhost\"\nmac = \"52:54:00:00:00:99\"", "2:8", "by it each machine means itself"),
+    ("[[node]]\nname = \"unlisted\"\nmac = \"52:54:00:00:00:99\"", "2:8", "machines that are not listed are called so"),
+    ("[[node]]\nname = \"infinite\"\nmac = \"52:54:00:00:00:99\"", "2:8", "dnsmasq has a meaning for it"),
+    ("[[node]]\nname = \"ignore.rack\"\nmac = \"52:54:00:00:00:99\"", "2:8", "dnsmasq has a meaning for it"),
+    ("[[node]]\nname = \"12h\"\nmac = \"52:54:00:00:00:99\"", "2:8", "dnsmasq would take it for a lease time"),
+    ("[[node]]\nname = \"7W\"\nmac = \"52:54:00:00:00:99\"", "2:8", "dnsmasq would take it for a lease time"),
+    ("[[node]]\nname = \"45.rack\"\nmac = \"52:54:00:00:00:99\"", "2:8", "dnsmasq would take it for a lease time"),
+    ("[master]\nname = \"localhost\"", "2:8", "by it each machine means itself"),
+    ("[cluster]\ndomain = \"localhost\"", "2:10", "by it each machine means itself"),
+    (
+        "[[node]]\nname = \"node1.rack\"\nmac = \"52:54:00:00:00:99\"",
+        "2:8",
+        "the short name of `node1.rack` is that of node `node1` already",
+    ),
+    (
+        "[[node]]\nname = \"master.rack\"\nmac = \"52:54:00:00:00:99\"",
+        "2:8",
+        "the short name of `master.rack` is that of the master already",
+    ),
+    ("[network]\ninterface = \"lo\"", "2:13", "is not the name of a network interface"),
+    ("[network]\ninterface = \"eth0@if3\"", "2:13", "is not the name of a network interface"),
+    ("[network]\ninterface = \"-i\"", "2:13", "is not the name of a network interface"),
+    ("[network]\ninterface = \"eth0*\"", "2:13", "is not the name of a network interface"),
+    ("[network]\ndns = [\"127.0.0.1\"]", "2:8", "`127.0.0.1` is "),
+    ("[network]\ndns = [\"0.0.0.0\"]", "2:8", "`0.0.0.0` is "),
+    ("[network]\ndns = [\"224.0.0.9\"]", "2:8", "`224.0.0.9` is "),
+    ("[network]\ndns = [\"255.255.255.255\"]", "2:8", "`255.255.255.255` is "),
+    ("[network]\naddress = \"127.0.0.1/8\"", "2:11", "by which a machine calls itself"),
+    ("[network]\ndns = [\"172.23.199.255\"]", "2:8", "the DNS server, 172.23.199.255, is the broadcast address"),
+    ("[network]\ndns = [\"9.9.9.9\", \"1.1.1.1\", \"8.8.8.8\", \"8.8.4.4\"]", "2:41", "nodes ask only the first 3 DNS servers"),
+    ("[client]\nmodules = [\"-r\"]", "2:12", "`-r` is not the name of a kernel module"),
+    ("[client]\nservices = [\"-v\"]", "2:13", "`-v` is not the name of a service"),
+    ("[client]\noverlays = [\"master\"]", "2:13", "the overlay `master` cannot be used here"),
+    ("[master]\noverlays = [\"client\"]", "2:13", "the overlay `client` cannot be used here"),
+    ("[client]\ncmdline = \"[[ -f x ]]\"", "2:11", "GRUB would take it"),
+    ("[client]\ncmdline = \"a ]] b\"", "2:11", "GRUB would take it"),
+    ("[client]\ncmdline = \"*\"", "2:11", "GRUB would take it"),
+    ("[client]\ncmdline = \"initrd=/x\"", "2:11", "PXELINUX would load that file"),
+    ("[client]\ncmdline = \"a.initrd=b\"", "2:11", "PXELINUX would load that file"),
+    ("[client]\ncmdline = \"ip=dhcp\"", "2:11", "voidclust makes it itself"),
+    ("[client]\ncmdline = \"nfsroot=10.0.0.1:/x\"", "2:11", "voidclust makes it itself"),
+    ("[client]\ncmdline = \"BOOTIF=x\"", "2:11", "the loader makes it itself"),
+    ("[client]\ncmdline = \"root=/dev/sda\"", "2:11", "comes from the network"),
+    ("[client]\ncmdline = \"a -- b\"", "2:11", "what follows it would go to init"),
+    ("[client]\ncmdline = \"overlay.size=50\"", "2:11", "it is no size"),
+    ("[client]\ncmdline = \"overlay.size=0\"", "2:11", "it is no size"),
+    ("[client]\ncmdline = \"overlay.size=150%\"", "2:11", "it is no size"),
+    ("[client]\ncmdline = \"overlay.mode=9\"", "2:11", "it is no mode"),
+    ("[client]\ncmdline = \"overlay=no\"", "2:11", "it is on or off"),
+    ("[client]\ncmdline = \"root_timeout=0\"", "2:11", "it is no number of seconds"),
+    ("[nfs]\nroot_server = \"172.23.199.225:/void\"", "2:15", "the root's server is the master itself"),
+    ("[nfs]\nroot_server = \"172.23.199.226:/void\"", "2:15", "the root's server is node `node1`"),
+    ("[nfs]\nroot_server = \"172.23.199.255:/void\"", "2:15", "the root's server, 172.23.199.255, is the broadcast address"),
+    ("[nfs]\nroot_server = \"127.0.0.1:/void\"", "2:15", "does not name a server and a path"),
+    ("[nfs]\nhome_server = \"[::1]:/home\"", "2:15", "the home's server is the master itself"),
+    ("[nfs]\nhome_server = \"localhost:6789:/\"\nhome_type = \"ceph\"", "2:15", "the home's server is the master itself"),
+    ("[nfs]\nhome_server = \"172.23.199.225:/home\"", "2:15", "the home's server is the master itself"),
+    ("[nfs]\nhome_server = \"master:/home\"", "2:15", "the home's server is the master itself"),
+    ("[nfs]\nhome_server = \"MASTER.cluster:/home\"", "2:15", "the home's server is the master itself"),
+    ("[nfs]\nhome_server = \"localhost:/home\"", "2:15", "the home's server is the master itself"),
+    ("[nfs]\nhome_server = \"127.0.0.1:/home\"", "2:15", "the home's server is the master itself"),
+    ("[nfs]\nhome_server = \"LABEL=a:/b\"", "2:15", "does not name a server and a path"),
+    ("[nfs]\nhome_server = \"-o:/x\"", "2:15", "does not name a server and a path"),
+    ("[nfs]\nhome_server = \"/dev/sda:/x\"", "2:15", "does not name a server and a path"),
+    ("[nfs]\nhome_server = \"a,b:/x\"", "2:15", "is not one NFS server and a path"),
+    ("[nfs]\nhome_server = \"a@tcp:/x\"", "2:15", "is not one NFS server and a path"),
+    ("[nfs]\nhome_server = \"nas:/a//b\"", "2:15", "is not one NFS server and a path"),
+    ("[nfs]\nhome_server = \"nas:/home\"\nhome_type = \"swap\"", "3:13", "`swap` is not a file system type"),
+    ("[nfs]\nhome_server = \"nas:/home\"\nhome_type = \"none\"", "3:13", "`none` is not a file system type"),
+    ("[nfs]\nhome_server = \"nas:/home\"\nhome_type = \"tmpfs\"", "3:13", "`tmpfs` is not a file system type"),
+    ("[nfs]\nhome_server = \"nas:/home\"\nhome_type = \"-t\"", "3:13", "`-t` is not a file system type"),
+    ("[nfs]\nhome = \"/proc\"", "2:8", "the home cannot be /proc"),
+    ("[nfs]\nhome = \"/proc/x\"", "2:8", "the home cannot be /proc/x"),
+    ("[nfs]\nhome = \"/srv/nfs\"", "2:8", "the home cannot be /srv/nfs"),
+    ("[nfs]\nhome = \"/srv/nfs/home\"", "2:8", "the home cannot be /srv/nfs/home"),
+    ("[nfs]\nhome = \"/srv\"", "2:8", "the home cannot be /srv"),
+    ("[nfs]\nhome = \"/srv/tftp\"", "2:8", "the home cannot be /srv/tftp"),
+    ("[nfs]\nhome = \"/var\"", "2:8", "the home cannot be /var"),
+    ("[nfs]\nhome = \"/var/lib/voidclust\"", "2:8", "the home cannot be /var/lib/voidclust"),
+    ("[nfs]\nhome = \"/run/x\"", "2:8", "the home cannot be /run/x"),
+    ("[nfs]\nhome = \"/etc\"", "2:8", "the home cannot be /etc"),
+    ("[nfs]\nhome = \"/usr/home\"", "2:8", "the home cannot be /usr/home"),
+    ("[nfs]\nhome = \"/dev/shm\"", "2:8", "the home cannot be /dev/shm"),
+    ("[nfs]\nhome = \"/tmp/home\"", "2:8", "the home cannot be /tmp/home"),
+    ("[nfs]\nhome = \"/boot\"", "2:8", "the home cannot be /boot"),
+    ("[nfs]\nroot_options = \"ro,nfsvers=3\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,vers=2\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,port=70000\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,rsize=32k\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,proto=udp\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,sec=krb5\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,bg\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,noexec\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,noauto\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,nfsver=4\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,retrans=ten\"", "2:16", "mount option"),
+    ("[nfs]\nhome_options = \"rw,nfsvers=3\"", "2:16", "mount option"),
+    ("[nfs]\nhome_options = \"rw,noauto\"", "2:16", "mount option"),
+    ("[nfs]\nhome_options = \"rw,bind\"", "2:16", "mount option"),
+    ("[nfs]\nhome_options = \"rw,timeo=x\"", "2:16", "mount option"),
+    ("[nfs]\nroot_options = \"ro,\"", "2:16", "is not a list of mount options"),
+    ("[nfs]\nroot_options = \"ro,,soft\"", "2:16", "is not a list of mount options"),
+    ("[nfs]\nroot_options = \"-o,ro\"", "2:16", "is not a list of mount options"),
+    ("[boot]\ntimeout = 3600", "2:11", "`timeout` must be between 0 and 3599"),
+    (
+        "[network]\ndhcp = \"server\"\nrange = \"172.23.199.100 - 172.23.199.100\"\n[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:98\"\n[[node]]\nname = \"y\"\nmac = \"52:54:00:00:00:99\"",
+        "3:9",
+        "the range holds 1 addresses, and 2 nodes have none of their own",
+    ),
     ("[cluster", "1:9", "the brackets of this table are not closed"),
     ("[cluster]\ndomain = \"a", "2:10", "the quotes of `domain` are not closed"),
     ("[cluster]\ndomain = \"a\"\ndomain = \"b\"", "3:1", "duplicate key"),
@@ -215,6 +327,73 @@ fn every_mistake_is_named_with_its_place() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
+}
+
+/// The kernel takes 2,047 bytes, what the loaders add included.
+#[test]
+fn a_kernel_command_line_that_is_too_long_as_a_whole_is_told_with_what_adds_up() {
+    let place = Place::small();
+    let words = |length: usize| "a".repeat(length);
+    let parts = format!(
+        "[client]\ncmdline = \"{}\"\n[profile.big]\ncmdline = \"{}\"\n[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nprofiles = [\"big\"]\ncmdline = \"{}\"\n",
+        words(700),
+        words(701),
+        words(400)
+    );
+    place.write("etc/voidclust.d/1.conf", &parts);
+    let json = place.run(&["check", "--json"]).ended(1).json();
+    let problems = json["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    // The longest part.
+    assert_eq!((problems[0]["line"].as_u64(), problems[0]["column"].as_u64()), (Some(4), Some(11)));
+    let said = format!("{} {}", problems[0]["problem"], problems[0]["remedy"]);
+    for words in [
+        "of node `x` has ",
+        "2046 arrive",
+        "root_options 47",
+        "[client] cmdline 700",
+        "[profile.big] cmdline 701",
+        "its own cmdline 400",
+    ] {
+        assert!(said.contains(words), "{words} is not in: {said}");
+    }
+    place.write("etc/voidclust.d/1.conf", parts.replace(&words(400), &words(100)));
+    place.run(&["check"]).ended(0);
+
+    // Every client's, and said once for all of them.
+    let options = format!("ro,{}", "x-a=b,".repeat(165) + "hard");
+    place.write(
+        "etc/voidclust.d/1.conf",
+        format!("[client]\ncmdline = \"{}\"\n[nfs]\nroot_options = \"{options}\"\n", words(900)),
+    );
+    let json = place.run(&["check", "--json"]).ended(1).json();
+    let problems = json["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0]["problem"].as_str().unwrap().contains("of every client has "), "{problems:?}");
+    assert_eq!(problems[0]["line"].as_u64(), Some(4));
+}
+
+/// To the byte: what a loader writes before and behind counts.
+#[test]
+fn the_longest_command_line_that_passes_is_the_longest_that_arrives() {
+    let place = Place::small();
+    let version = "6.12.94_1-with-quite-a-long-name";
+    place.write(&format!("usr/lib/modules/{version}/x"), "");
+    place.write(&format!("boot/vmlinuz-{version}"), "");
+    let node = "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\n";
+    let passes = |length: usize| {
+        let cmdline = format!("[client]\ncmdline = \"{}\"\n{node}cmdline = \"{}\"\n", "a".repeat(1000), "b".repeat(length));
+        place.write("etc/voidclust.d/1.conf", cmdline);
+        place.run(&["check"]).status == 0
+    };
+    let longest = (0..1024).rev().find(|length| passes(*length)).unwrap();
+    let line = format!(
+        "BOOT_IMAGE=images/{version}-0123456789ab/vmlinuz nfsroot=172.23.199.225:/root,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
+         ip=::: rootdelay=0 panic=30 {} {} initrd=images/{version}-0123456789ab/initramfs.img BOOTIF=01-52-54-00-00-00-99",
+        "a".repeat(1000),
+        "b".repeat(longest)
+    );
+    assert_eq!(line.len(), 2046, "{line}");
 }
 
 #[test]

@@ -17,3 +17,4 @@ mod overlay_root;
 mod place;
 mod rc_local;
 mod real_tools;
+mod typos;

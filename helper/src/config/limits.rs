@@ -1,0 +1,113 @@
+//! The kernel's command line as a whole: what its loaders and the kernel take of it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use super::raw::Raw;
+use super::source::Mistake;
+use crate::machine::facts::Facts;
+use crate::site::{Node, Site};
+use crate::types::{Kernel, Mac, OverlayName};
+
+/// The kernel takes 2,047 bytes on x86 (`COMMAND_LINE_SIZE` of asm/setup.h, with a NUL), and cuts off the rest without a word:
+/// BOOTIF, which is last. PXELINUX counts the NUL once more (syslinux, `com32/lib/syslinux/load_linux.c`). Its lines of 4,095
+/// bytes and GRUB's words of 8,191 are further away.
+const LIMIT: usize = 2046;
+
+/// The length of a kernel's version where none is known: `6.12.94_1` has 9.
+const VERSION: usize = 20;
+
+/// Where the parts of command lines are written.
+pub(super) struct Written {
+    root_options: Option<Range<usize>>,
+    root_server: Option<Range<usize>>,
+    client: Option<Range<usize>>,
+    profiles: BTreeMap<OverlayName, Range<usize>>,
+    /// In the order of the nodes.
+    nodes: Vec<Option<Range<usize>>>,
+}
+
+/// A part: the key, its length, and where it is written.
+type Part = (String, usize, Option<Range<usize>>);
+
+impl Written {
+    /// Notes the places before the values are taken out of `raw`.
+    pub(super) fn of(raw: &Raw) -> Self {
+        let profiles =
+            raw.profiles.iter().filter_map(|(name, profile)| Some((name.get_ref().clone(), profile.cmdline.as_ref()?.span())));
+        Self {
+            root_options: raw.nfs.root_options.as_ref().map(toml::Spanned::span),
+            root_server: raw.nfs.root_server.as_ref().map(toml::Spanned::span),
+            client: raw.client.cmdline.as_ref().map(toml::Spanned::span),
+            profiles: profiles.collect(),
+            nodes: raw.nodes.iter().map(|entry| entry.node.cmdline.as_ref().map(toml::Spanned::span)).collect(),
+        }
+    }
+
+    /// The command lines that are too long; one problem for all that have the same longest part.
+    pub(super) fn too_long(&self, site: &Site, facts: &Facts) -> Vec<Mistake> {
+        let longest = longest_version(site, facts);
+        let whole = |node: Option<&Node>| site.command_line(node).len() + added(site, longest);
+        let common = whole(None);
+        if common > LIMIT {
+            return vec![self.tell(site, None, None, common, "of every client")];
+        }
+        let mut told = HashSet::new();
+        let mut mistakes = Vec::new();
+        for (node, own) in site.nodes.iter().zip(&self.nodes) {
+            let length = whole(Some(node));
+            if length > LIMIT {
+                let mistake = self.tell(site, Some(node), own.as_ref(), length, &format!("of node `{}`", node.name));
+                if told.insert(mistake.span.clone()) {
+                    mistakes.push(mistake);
+                }
+            }
+        }
+        mistakes
+    }
+
+    fn tell(&self, site: &Site, node: Option<&Node>, own: Option<&Range<usize>>, length: usize, whose: &str) -> Mistake {
+        let mut parts: Vec<Part> =
+            vec![("[nfs] root_options".to_owned(), site.nfs.root_options.as_str().len(), self.root_options.clone())];
+        if let Some(server) = &site.nfs.root_server {
+            parts.push(("[nfs] root_server".to_owned(), server.to_string().len(), self.root_server.clone()));
+        }
+        if let Some(cmdline) = &site.client.cmdline {
+            parts.push(("[client] cmdline".to_owned(), cmdline.as_str().len(), self.client.clone()));
+        }
+        for (name, profile) in node.into_iter().flat_map(|node| site.profiles_of(node)) {
+            if let Some(cmdline) = &profile.cmdline {
+                parts.push((format!("[profile.{name}] cmdline"), cmdline.as_str().len(), self.profiles.get(name).cloned()));
+            }
+        }
+        if let Some(cmdline) = node.and_then(|node| node.cmdline.as_ref()) {
+            parts.push(("its own cmdline".to_owned(), cmdline.as_str().len(), own.cloned()));
+        }
+        let rest = length.saturating_sub(parts.iter().map(|(_, length, _)| length).sum());
+        let sum: Vec<String> = parts.iter().map(|(key, length, _)| format!("{key} {length}")).collect();
+        let what = format!("the kernel command line {whose} has {length} bytes, and {LIMIT} arrive");
+        let longest = parts.into_iter().filter(|(.., span)| span.is_some()).max_by_key(|(_, length, _)| *length);
+        let mistake = match longest.and_then(|(.., span)| span) {
+            Some(span) => Mistake::at(span, what),
+            None => Mistake::missing(what),
+        };
+        mistake.remedy(format!("shorten what adds up: {}; the rest {rest} is voidclust's and the loader's", sum.join(", ")))
+    }
+}
+
+fn longest_version(site: &Site, facts: &Facts) -> usize {
+    let wishes = site.nodes.iter().map(|node| site.kernel_of(node)).chain([&site.client.kernel]);
+    let pinned = wishes.map(|wish| if let Kernel::Version(version) = wish { version.len() } else { 0 });
+    let there = facts.kernels.iter().chain(&facts.imaged).map(String::len);
+    pinned.chain(there).chain([VERSION]).max().unwrap_or(VERSION)
+}
+
+/// What the loader that adds more adds to the line, for a kernel with a version of so many bytes.
+fn added(site: &Site, version: usize) -> usize {
+    let folder = "images/".len() + version + "-0123456789ab/".len();
+    let card = " BOOTIF=".len() + Mac::LOADER_NAME;
+    let pxelinux = "BOOT_IMAGE=".len() + folder + "vmlinuz ".len() + " initrd=".len() + folder + "initramfs.img".len() + card;
+    let master = site.network.address.address.to_string().len();
+    let grub = "BOOT_IMAGE=(tftp,)/".len() + master + folder + "vmlinuz ".len() + card;
+    if site.boot.bios { pxelinux } else { grub }
+}
