@@ -176,8 +176,10 @@ test_root_timeout_comes_from_the_command_line() {
 	load
 	echo root_timeout=30 >"$T/cmdline"
 	same "$(netroot_timeout)" 30
-	echo root_timeout=soon >"$T/cmdline"
-	same "$(netroot_timeout 2>/dev/null)" 600
+	for seconds in soon 0 060 -5 999999 99999999999999999999; do
+		echo "root_timeout=$seconds" >"$T/cmdline"
+		same "$(netroot_timeout 2>/dev/null)" 600
+	done
 }
 
 # The real thing, with real processes.

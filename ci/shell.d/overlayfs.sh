@@ -67,6 +67,39 @@ test_mounted_bad_size_does_not_keep_the_machine_from_booting() {
 	lacks "$(overlayfs_size 2>/dev/null)" lots
 }
 
+test_sizes_that_cannot_work_are_bad() {
+	load
+	for size in 50% 100% 1% 4m 8M 4096k 4194304 1g 99999999999; do
+		overlayfs_is_size "$size" || fail "$size is no size"
+	done
+	for size in '' 0 50 4194303 0% 101% 150% 3m 4095k 0m 010m 050% % m 1.5g 1t 5mm -1 8m,exec 'a b' 999999999999 99999999999999999999; do
+		overlayfs_is_size "$size" 2>"$T/said" && fail "$size is a size"
+		same "$(cat "$T/said")" ""
+	done
+}
+
+# A root of 4 kB, and one without a limit, they were once.
+test_mounted_size_without_a_unit_is_half_of_the_memory() {
+	load && plain_root
+	for size in 50 0; do
+		echo "overlay.size=$size" >"$T/cmdline"
+		said="$(overlayfs_size 2>&1 >"$T/size")"
+		contains "$said" "overlay.size=$size is no size; using 50%"
+		same "$(cat "$T/size")" 50%
+	done
+	run_latehook 2>/dev/null
+	kib="$(df -kP "$T/rootfs/cowspace" | awk 'NR == 2 { print $2 }')"
+	[ "$kib" -gt 65536 ] || fail "only $kib KiB"
+}
+
+test_modes_that_cannot_work_are_bad() {
+	load
+	for mode in 0 7 75 0855 rwx ''; do
+		echo "overlay.mode=$mode" >"$T/cmdline"
+		same "$(overlayfs_mode 2>/dev/null)" 0755
+	done
+}
+
 test_mounted_overlay_off_boots_the_plain_root() {
 	load && plain_root
 	echo overlay=off >"$T/cmdline"

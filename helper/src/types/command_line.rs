@@ -77,7 +77,7 @@ fn word(word: &str) -> Result<(), String> {
             wrong("it is no size for the changes of a node", "write a share such as overlay.size=50%, or at least 4m")
         }
         "overlay.mode" if !is_mode(value) => wrong("it is no mode", "write for example overlay.mode=0755"),
-        "root_timeout" if !value.parse::<u32>().is_ok_and(|seconds| (1..=86_400).contains(&seconds)) => {
+        "root_timeout" if !is_timeout(value) => {
             wrong("it is no number of seconds from 1 to 86400", "write for example root_timeout=600")
         }
         _ => misspelt(name).map_or(Ok(()), |meant| wrong("there is no such parameter", &format!("did you mean {meant}?"))),
@@ -103,6 +103,13 @@ fn is_size(size: &str) -> bool {
 /// Three to five octal digits.
 fn is_mode(mode: &str) -> bool {
     (3..=5).contains(&mode.len()) && mode.bytes().all(|b| (b'0'..=b'7').contains(&b))
+}
+
+/// Seconds, up to a day; the hook netroot has the same rule.
+fn is_timeout(seconds: &str) -> bool {
+    seconds.bytes().all(|b| b.is_ascii_digit())
+        && !seconds.starts_with('0')
+        && seconds.parse::<u32>().is_ok_and(|seconds| seconds <= 86_400)
 }
 
 /// Our own parameter that a name is a slip of the pen for. The module of overlayfs has parameters of its own.
@@ -182,6 +189,8 @@ mod tests {
             "overlay.mode=0855",
             "overlay.mode",
             "root_timeout=0",
+            "root_timeout=060",
+            "root_timeout=+5",
             "root_timeout=10m",
             "root_timeout=",
             "root_timeout=99999999999",
