@@ -18,3 +18,4 @@ mod place;
 mod rc_local;
 mod real_tools;
 mod typos;
+mod values;
