@@ -32,7 +32,7 @@ impl FromStr for HostName {
             ));
         }
         if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-            return Err(format!("`{text}` looks like an address, not a host name; begin it with a letter"));
+            return Err(format!("`{}` looks like an address, not a host name; begin it with a letter", shown(text)));
         }
         Ok(Self(text.to_ascii_lowercase()))
     }

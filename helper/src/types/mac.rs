@@ -99,9 +99,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_card_address_round_trips(bytes in any::<[u8; 6]>()) {
-            let text = bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join("-");
-            if let Ok(mac) = text.parse::<Mac>() { prop_assert_eq!(mac.0, bytes); }
+        fn every_card_address_round_trips_in_each_notation(mut bytes in any::<[u8; 6]>(), notation in 0..4usize) {
+            bytes[0] &= 0xfe;
+            prop_assume!(bytes != [0; 6]);
+            let digits = |separator: &str, width: usize| {
+                let all: String = bytes.iter().map(|b| format!("{b:02X}")).collect();
+                all.as_bytes().chunks(width).map(|part| std::str::from_utf8(part).unwrap()).collect::<Vec<_>>().join(separator)
+            };
+            let text = [digits(":", 2), digits("-", 2), digits(".", 4), digits("", 12)];
+            prop_assert_eq!(text[notation].parse::<Mac>(), Ok(Mac(bytes)));
         }
     }
 }

@@ -31,7 +31,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{}` is not an IPv4 address; write it as 172.23.199.226", shown(text));
         let address = text.parse().map_err(|_| wrong())?;
-        of_a_host(address).map_err(|why| format!("`{text}` is {why}; write the address of one machine"))?;
+        of_a_host(address).map_err(|why| format!("`{}` is {why}; write the address of one machine", shown(text)))?;
         Ok(Self(address))
     }
 }
@@ -61,11 +61,11 @@ impl FromStr for HostNet {
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
         let net = Self { address: address.parse().map_err(|_| wrong())?, prefix: prefix.parse().map_err(|_| wrong())? };
         if !(8..=30).contains(&net.prefix) {
-            return Err(format!("the prefix of `{text}` must be between 8 and 30; 24 makes a subnet of 254 machines"));
+            return Err(format!("the prefix of `{}` must be between 8 and 30; 24 makes a subnet of 254 machines", shown(text)));
         }
         let another = "write the address of the machine itself";
-        of_a_host(net.address).map_err(|why| format!("`{text}` is {why}; {another}"))?;
-        net.usable(net.address).map_err(|why| format!("`{text}` is {why}; {another}"))?;
+        of_a_host(net.address).map_err(|why| format!("`{}` is {why}; {another}", shown(text)))?;
+        net.usable(net.address).map_err(|why| format!("`{}` is {why}; {another}", shown(text)))?;
         Ok(net)
     }
 }
@@ -143,9 +143,12 @@ impl FromStr for AddressRange {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{}` is not a range; write it as \"172.23.199.100 - 172.23.199.199\"", shown(text));
         let (first, last) = text.split_once('-').ok_or_else(wrong)?;
-        let range = Self { first: first.trim().parse().map_err(|_| wrong())?, last: last.trim().parse().map_err(|_| wrong())? };
+        let range = Self {
+            first: first.trim_matches(' ').parse().map_err(|_| wrong())?,
+            last: last.trim_matches(' ').parse().map_err(|_| wrong())?,
+        };
         if range.first > range.last {
-            return Err(format!("`{text}` ends before it begins; swap the two addresses"));
+            return Err(format!("`{}` ends before it begins; swap the two addresses", shown(text)));
         }
         Ok(range)
     }
