@@ -17,13 +17,14 @@ pub fn run(global: &Global) -> Result<Status> {
     let Runs::Overlay(machine) = &target.runs else {
         bail!("this machine does not run from an overlay, so there is nothing to lay over /etc; see voidclust(8)");
     };
+    let threads = machine.etc(services::THREADS);
     let laid = overlay::lay(machine);
     for line in &laid.lines {
         anstream::println!("{line}");
     }
-    let text = |path: &str| machine.text(&format!("etc/{path}")).ok().flatten();
+    let before = |_: &str| threads.clone();
     // Said, not done: only whoever uses this node knows whether it can spare the service now.
-    for telling in services::decide(machine, &laid.changed, &laid.missed, &text) {
+    for telling in services::decide(machine, &laid.changed, &laid.missed, &before, &|path| machine.etc(path)) {
         anstream::println!("needed: {telling}");
     }
     let missed = overlay::missed(machine)?;

@@ -72,6 +72,12 @@ impl Machine {
         }
     }
 
+    /// What a file of /etc holds; `None` when it is not there, or cannot be read.
+    #[must_use]
+    pub fn etc(&self, path: &str) -> Option<String> {
+        self.text(&format!("etc/{path}")).ok().flatten()
+    }
+
     /// What is mounted.
     #[must_use]
     pub fn mounts(&self) -> &Mounts {

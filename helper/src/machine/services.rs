@@ -33,7 +33,7 @@ pub fn reader_of(path: &str) -> Option<&str> {
 }
 
 /// The file or folder of /etc that a path is or is in, when stage 1 or 2 of the boot reads it, and nobody does afterwards.
-fn read_at_boot(path: &str) -> Option<&str> {
+fn read_at_boot(path: &str) -> Option<String> {
     const READ: &[&str] = &[
         "rc.local",
         "rc.local.d",
@@ -47,12 +47,14 @@ fn read_at_boot(path: &str) -> Option<&str> {
         "sysctl.conf",
         "sysctl.d",
         "udev",
-        "runit/1",
-        "runit/2",
-        "runit/3",
-        "runit/core-services",
     ];
-    READ.iter().copied().find(|read| path.strip_prefix(read).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    let mut parts = path.split('/');
+    let first = parts.next()?;
+    match parts.next() {
+        // Stages, core-services, and what these call; runsvdir sees a changed list of services by itself.
+        Some(second) if first == "runit" && second != "runsvdir" => Some(format!("runit/{second}")),
+        _ => READ.contains(&first).then(|| first.to_owned()),
+    }
 }
 
 /// One thing that is done for what has changed.
@@ -145,22 +147,29 @@ impl Telling {
     }
 }
 
-/// What is to be told after files of /etc have `changed`, whether they are new, other, or gone; `text` reads one as it is
-/// afterwards. A service that an earlier run has `missed` starts anew, for nobody knows any more what it has not read.
+/// What a file of /etc holds, by its path there; `None` when it is not there.
+pub type Text<'text> = &'text dyn Fn(&str) -> Option<String>;
+
+/// The file that sets how many threads the NFS server has.
+pub const THREADS: &str = "sv/nfs-server/conf";
+
+/// What is to be told after files of /etc have `changed`, whether they are new, other, or gone, from what they are `before`
+/// ([`THREADS`] is asked for, no other) to what they are `after`. A service that an earlier run has `missed` starts anew, for nobody knows any more what it has not read.
 /// Services that do not run are not told, nor those that have just been enabled: they start by themselves.
 #[must_use]
 pub fn decide(
     machine: &Machine,
     changed: &BTreeSet<String>,
     missed: &BTreeSet<String>,
-    text: &dyn Fn(&str) -> Option<String>,
+    before: Text<'_>,
+    after: Text<'_>,
 ) -> BTreeSet<Telling> {
     let runs = |service: &str| {
         let is_new = changed.contains(&format!("runit/runsvdir/default/{service}"));
         !is_new && machine.path(&format!("{}/{service}", paths::RUNNING_SERVICES)).exists()
     };
     let told = changed.iter().filter_map(|path| Some((reader_of(path)?, path)));
-    let told = told.filter(|(service, _)| runs(service)).filter_map(|(service, path)| telling(service, path, text));
+    let told = told.filter(|(service, _)| runs(service)).filter_map(|(service, path)| telling(service, path, before, after));
     let mut told: BTreeSet<Telling> = told.collect();
     told.extend(missed.iter().filter(|service| runs(service)).map(|service| Telling::Restart(service.clone())));
     // Who starts anew reads everything; who goes, nothing.
@@ -173,35 +182,41 @@ pub fn decide(
         Telling::Restart(service) => !goes.contains(service),
         _ => !told.service().is_some_and(|service| whole.contains(service)),
     });
-    told.extend(changed.iter().filter_map(|path| read_at_boot(path)).map(|path| Telling::Reboot(path.to_owned())));
+    told.extend(changed.iter().filter_map(|path| read_at_boot(path)).map(Telling::Reboot));
     told
 }
 
 /// What a service is told that reads a file, if it is told anything.
-fn telling(service: &str, path: &str, text: &dyn Fn(&str) -> Option<String>) -> Option<Telling> {
+fn telling(service: &str, path: &str, before: Text<'_>, after: Text<'_>) -> Option<Telling> {
     let owned = service.to_owned();
     if path == format!("sv/{service}/down") {
-        return Some(if text(path).is_some() { Telling::Down(owned) } else { Telling::Up(owned) });
+        return Some(if after(path).is_some() { Telling::Down(owned) } else { Telling::Up(owned) });
     }
     match path.split('/').next().unwrap_or_default() {
         "exports" | "exports.d" => Some(Telling::Exports),
         // Read only for its names, and nobody is told names when DNS is off.
-        "hosts" if text("dnsmasq.conf").is_some_and(|conf| conf.lines().any(|line| line.trim() == "port=0")) => None,
+        "hosts" if after("dnsmasq.conf").is_some_and(|conf| conf.lines().any(|line| line.trim() == "port=0")) => None,
         "hosts" | "ethers" | "dnsmasq.hosts" => Some(Telling::Reload(owned)),
         "ssh" if path.starts_with("ssh/ssh_config") => None,
-        _ if path == format!("sv/{NFS}/conf") => Some(match threads(&text(path).unwrap_or_default()) {
-            Some(threads) => Telling::Threads(threads),
-            None => Telling::Restart(owned),
-        }),
+        _ if path == THREADS => {
+            let ((old, _), (new, threads)) = (threads(before(path)), threads(after(path)));
+            Some(threads.filter(|_| old == new).map_or(Telling::Restart(owned), Telling::Threads))
+        }
         _ => Some(Telling::Restart(owned)),
     }
 }
 
-/// The number of threads in the configuration of the NFS server's service, when it says nothing else.
-fn threads(conf: &str) -> Option<u16> {
-    let mut lines = conf.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let threads = lines.next()?.strip_prefix("PROCESSES=")?.parse().ok();
-    threads.filter(|_| lines.next().is_none())
+/// What the configuration of the NFS server's service says but for the number of threads, and that number.
+fn threads(conf: Option<String>) -> (Vec<String>, Option<u16>) {
+    let mut threads = None;
+    let mut others = Vec::new();
+    for line in conf.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match line.strip_prefix("PROCESSES=") {
+            Some(number) => threads = number.parse().ok(),
+            None => others.push(line.to_owned()),
+        }
+    }
+    (others, threads)
 }
 
 #[cfg(test)]
@@ -216,13 +231,14 @@ mod tests {
         here.extend(services.iter().map(|path| (path.as_str(), "")));
         let (_dir, machine) = machine(&here);
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        let text = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
-        decide(&machine, &owned(changed), &owned(missed), &text).iter().map(ToString::to_string).collect()
+        let after = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned());
+        let before = |_: &str| Some("PROCESSES=8\nOWN=1\n".to_owned());
+        decide(&machine, &owned(changed), &owned(missed), &before, &after).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn each_file_is_told_by_what_is_enough_for_it() {
-        let threads = ("sv/nfs-server/conf", "# ours\nPROCESSES=64\n");
+        let threads = ("sv/nfs-server/conf", "# ours\nOWN=1\n\nPROCESSES=64\n");
         let other = ("sv/nfs-server/conf", "PROCESSES=64\nLEASE=9\n");
         let (no_dns, dns) = (("dnsmasq.conf", "x\nport=0\n"), ("dnsmasq.conf", "# port=0\n"));
         for (changed, files, want) in [
@@ -247,8 +263,9 @@ mod tests {
 
     #[test]
     fn what_is_read_at_boot_only_takes_a_reboot() {
-        let changed = ["rc.local", "hostname", "runit/core-services/09-x.sh", "udev", "udev/rules.d/x", "rc.localx", "runit"];
-        let want = ["hostname", "rc.local", "runit/core-services", "udev"];
+        let changed =
+            ["rc.local", "hostname", "runit/core-services/09-x.sh", "runit/own", "udev", "udev/rules.d/x", "rc.localx", "runit"];
+        let want = ["hostname", "rc.local", "runit/core-services", "runit/own", "udev"];
         assert_eq!(told(&changed, &[], &[]), want.map(|path| format!("reboot, for {path}")));
     }
 

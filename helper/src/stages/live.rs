@@ -45,6 +45,7 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
         done
     };
     let served = tried(overlay::remount(machine)).then_some(Served(()));
+    let threads = machine.etc(services::THREADS);
     let laid = match overlay::is_gone(machine) {
         Ok(false) => overlay::lay(machine),
         Ok(true) => {
@@ -55,8 +56,8 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
     };
     laid.lines.iter().for_each(|line| say(line));
     tried(laid.failure.map_or(Ok(()), Err));
-    let text = |path: &str| machine.text(&format!("etc/{path}")).ok().flatten();
-    let decided = services::decide(machine, &laid.changed, &laid.missed, &text);
+    let before = |_: &str| threads.clone();
+    let decided = services::decide(machine, &laid.changed, &laid.missed, &before, &|path| machine.etc(path));
     let mut untold = BTreeSet::new();
     for telling in &decided {
         if !tried(telling.tell(machine, say)) {

@@ -102,9 +102,9 @@ fn tellings(machine: &Machine, wanted: &Wanted, trees: &Trees, changes: &[Change
         Some(Item::File { bytes, .. }) => archive::read(bytes)?,
         _ => BTreeMap::new(),
     };
-    let text = |path: &str| match coming.get(path) {
+    let after = |path: &str| match coming.get(path) {
         Some(Member::Item(Item::File { bytes, .. })) => Some(String::from_utf8_lossy(bytes).into_owned()),
         _ => None,
     };
-    Ok(services::decide(machine, &members.collect(), &overlay::missed(machine)?, &text))
+    Ok(services::decide(machine, &members.collect(), &overlay::missed(machine)?, &|path| machine.etc(path), &after))
 }

@@ -85,6 +85,16 @@ fn a_broken_archive_of_the_site_keeps_no_service_from_being_told() {
     assert_eq!(machine.told(), ["sv restart dnsmasq"]);
 }
 
+#[test]
+fn a_lower_tree_that_is_read_only_is_the_reason() {
+    let Some(place) = scene("a_lower_tree_that_is_read_only_is_the_reason") else { return };
+    let script =
+        format!("{DOUBLES}\nmount -o remount,bind,ro root/run/rootfs/lower; inside 'voidclust apply' 2>&1 || echo status $?");
+    let out = overlay_root::run(&place, &script).ended(0).out;
+    let want = "voidclust: /run/rootfs/lower/: cannot be written; /run/rootfs/lower is mounted read-only; ";
+    assert!(out.contains(want) && out.ends_with("status 1\n"), "{out}");
+}
+
 /// Kernels of a machine, each with its image, the oldest first.
 fn with_images(machine: &Machine, kernels: &[&str]) {
     for (built, kernel) in kernels.iter().enumerate() {
@@ -132,6 +142,23 @@ fn nothing_is_pruned_before_the_menus_without_it_are_served() {
     let ran = machine.run(&["image", "prune"]).ended(0);
     assert!(ran.out.contains("pruned images/6.12.1_1-000000000000\n") && ran.out.ends_with("1 image pruned\n"), "{}", ran.out);
     assert!(!there(0) && there(1) && there(2) && machine.place.at("seen").exists());
+}
+
+#[test]
+fn what_a_kernel_hook_could_not_remove_a_prune_does() {
+    let Some(machine) = Machine::master("what_a_kernel_hook_could_not_remove_a_prune_does") else { return };
+    with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
+    machine.run(&["image", "prune"]).ended(0);
+    machine.place.remove(&machine.lower("boot/vmlinuz-6.12.1_1"));
+    machine.place.remove(&machine.lower("usr/lib/modules/6.12.1_1"));
+    let lock = std::fs::File::open(machine.place.at(&machine.lower("var/lib/voidclust/lock"))).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(machine.run(&["image", "prune"]).status, 1);
+    drop(lock);
+    let ran = machine.run(&["image", "prune"]).ended(0);
+    assert!(ran.out.contains("pruned images/6.12.1_1-000000000000\n"), "{}", ran.out);
+    let menu = machine.place.read(&machine.lower("srv/tftp/pxelinux.cfg/default"));
+    assert!(menu.contains("6.12.2_1") && !menu.contains("6.12.1_1"), "{menu}");
 }
 
 #[test]
