@@ -59,6 +59,10 @@ pub const RC_LOCAL: &str = "etc/rc.local";
 pub const RUN_ON_EVERY_NODE: &[&str] = &["etc/rc.local.d", "etc/runit/core-services", "etc/NetworkManager/system-connections"];
 /// The services that run on every node.
 pub const ENABLED: &str = "etc/runit/runsvdir/default";
+/// What stage 1 mounts.
+pub const FSTAB: &str = "etc/fstab";
+/// Where the file systems lie that are nobody's but the machine's own, and those that clients get in a way of their own.
+pub const OWN_MOUNTS: &[&str] = &["/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/boot", "/srv/nfs"];
 /// The folders that we write into.
 pub const WRITTEN: &[&str] =
     &[BOOT, "etc", "etc/mkinitcpio.conf.d", OVERLAYS, BOOT_TREE, IMAGES, PXELINUX_MENUS, GRUB_FOLDER, STATE];
@@ -103,6 +107,10 @@ pub fn archive(name: &str) -> String {
 
 /// What the first process sees as `/`.
 pub const FIRST_ROOT: &str = "/proc/1/root";
+/// There when /proc is mounted.
+pub const OWN_PROCESS: &str = "proc/self";
+/// Likewise for /dev.
+pub const NULL: &str = "dev/null";
 /// The mounts that this process sees.
 pub const MOUNTS: &str = "proc/self/mountinfo";
 /// What the boot loader told the kernel.

@@ -254,7 +254,9 @@ mod tests {
         let (dir, root) = tree();
         symlink("/etc", dir.path().join("srv")).unwrap();
         assert_eq!(root.list("srv").unwrap(), Some(vec![]));
-        assert!(root.folder("srv/tftp").unwrap_err().to_string().contains("symbolic link"));
+        let refused = root.folder("srv/tftp").unwrap_err().to_string();
+        // What is mounted there would hide what we write from a master that runs from its overlay.
+        assert!(refused.contains("symbolic link") && !refused.contains("mount"), "{refused}");
         symlink("../../../etc/hostname", dir.path().join("etc/name")).unwrap();
         assert_eq!(root.read("etc/name").unwrap(), None);
     }

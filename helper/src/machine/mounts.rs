@@ -1,14 +1,15 @@
 //! The table of mounts: `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [FIELD...] - TYPE SOURCE OPTIONS` a line (proc(5),
 //! `/proc/PID/mountinfo`).
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     id: String,
-    /// The mount that it is on.
-    parent: String,
+    /// The mount that it is on; `None` when this process does not see that.
+    parent: Option<String>,
     /// The device, as `MAJOR:MINOR`.
     pub device: String,
     /// What of the file system is seen here.
@@ -28,7 +29,7 @@ impl Mount {
         let (before, after) = line.split_once(" - ")?;
         let mut before = before.split(' ');
         let mut next = || before.next().map(unescaped);
-        let (id, parent, device, root, point, options) = (next()?, next()?, next()?, next()?, next()?, next()?);
+        let (id, parent, device, root, point, options) = (next()?, Some(next()?), next()?, next()?, next()?, next()?);
         let mut after = after.split(' ').map(unescaped);
         let (kind, source, all) = (after.next()?, after.next()?, after.next().unwrap_or_default());
         // The one belongs to the mount, the other to the file system.
@@ -78,22 +79,23 @@ impl Mounts {
     /// Reads the table.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        Self(text.lines().filter_map(Mount::parse).collect())
+        let mut mounts: Vec<Mount> = text.lines().filter_map(Mount::parse).collect();
+        let ids: HashSet<String> = mounts.iter().map(|mount| mount.id.clone()).collect();
+        for mount in &mut mounts {
+            mount.parent.take_if(|parent| *parent == mount.id || !ids.contains(parent));
+        }
+        Self(mounts)
     }
 
     /// The mount that a path is on. One that another mount hides is none; that its line comes later says nothing, for a
     /// mount may have been moved.
     #[must_use]
     pub fn holding(&self, path: &Path) -> Option<&Mount> {
-        let is_listed = |id: &str| self.0.iter().any(|mount| mount.id == id && mount.parent != id);
         let mut found: Option<&Mount> = None;
         loop {
-            let is_on_it = |mount: &&Mount| match found {
-                Some(found) => mount.parent == found.id && mount.id != found.id,
-                None => !is_listed(&mount.parent),
-            };
-            // Of two mounts on one mount the upper one is come to first, and hides the other.
+            let is_on_it = |mount: &&Mount| mount.parent.as_ref() == found.map(|found| &found.id);
             let next = self.0.iter().filter(is_on_it).filter(|mount| path.starts_with(&mount.point));
+            // Of two mounts on one mount the upper one is come to first, and hides the other.
             match next.min_by_key(|mount| mount.point.components().count()) {
                 Some(next) => found = Some(next),
                 None => return found,

@@ -3,12 +3,13 @@
 use std::os::unix::fs::FileTypeExt;
 
 use crate::disk::root::Root;
+use crate::paths;
 
 /// Whether /proc and /dev are mounted under the root. A package that is installed into a folder finds neither.
 #[must_use]
 pub fn is_mounted(root: &Root) -> bool {
-    let null = root.path().join("dev/null").metadata();
-    root.path().join("proc/self").exists() && null.is_ok_and(|null| null.file_type().is_char_device())
+    let null = root.path().join(paths::NULL).metadata();
+    root.path().join(paths::OWN_PROCESS).exists() && null.is_ok_and(|null| null.file_type().is_char_device())
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
     if let Some(machine) = target.machine() {
         notes.extend(unseen(target, machine, site));
         notes.extend(hidden_later(target, machine));
+        notes.extend(machine.is_read_only()?.map(|why| format!("{}: cannot be written; {why}", target.root.display(""))));
         notes.extend(reboot::note(machine)?);
     }
     Ok(notes)
@@ -125,8 +126,7 @@ fn is_local(mount: &Mount) -> bool {
 
 /// The file systems of the master that clients do not see, though its administrator does.
 fn unseen(target: &Target, machine: &Machine, site: &Site) -> Vec<String> {
-    // What is nobody's but the machine's own, and what is shown to clients in a way of its own.
-    let mut others: Vec<&Path> = ["/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/boot", "/srv/nfs"].map(Path::new).into();
+    let mut others: Vec<&Path> = paths::OWN_MOUNTS.iter().map(Path::new).collect();
     if let Home::Master { path, .. } = &site.nfs.home {
         others.push(Path::new(path.as_str()));
     }
@@ -175,7 +175,7 @@ fn hidden_later(target: &Target, machine: &Machine) -> Vec<String> {
         format!(
             "{}: a file system of its own, into which voidclust writes; before the reboot add behind its line in {}: {}",
             point.display(),
-            target.root.display("etc/fstab"),
+            target.root.display(paths::FSTAB),
             shown_below(point)
         )
     };

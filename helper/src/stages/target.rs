@@ -151,7 +151,7 @@ impl Target {
             } else {
                 let point = above.point.display();
                 let there = lower.join(above.point.strip_prefix(slash).unwrap_or(&above.point));
-                let (there, fstab) = (there.display(), self.root.display("etc/fstab"));
+                let (there, fstab) = (there.display(), self.root.display(paths::FSTAB));
                 let what = format!("a file system of its own, so that what is written to {there} is not what is served");
                 Problem::new(point.to_string(), what).remedy(format!(
                     "show it there too: mount --rbind {point} {there}; and at every boot, by a line behind its own in {fstab}: {}",

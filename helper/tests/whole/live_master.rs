@@ -95,6 +95,16 @@ fn a_lower_tree_that_is_read_only_is_the_reason() {
     assert!(out.contains(want) && out.ends_with("status 1\n"), "{out}");
 }
 
+#[test]
+fn a_pool_that_was_imported_read_only_is_told_by_check() {
+    let Some(machine) = Machine::master("a_pool_that_was_imported_read_only_is_told_by_check") else { return };
+    let table = "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:24 / /run/rootfs/lower ro - zfs zroot/ROOT/void ro,xattr\n";
+    machine.place.write("proc/self/mountinfo", table);
+    machine.place.write("proc/cmdline", "root=zfs:zroot/ROOT/void ro quiet\n");
+    let out = machine.run(&["check"]).ended(0).out;
+    assert!(out.contains("cannot be written; `ro` on the kernel's command line makes ZFS import the pool read-only"), "{out}");
+}
+
 /// Kernels of a machine, each with its image, the oldest first.
 fn with_images(machine: &Machine, kernels: &[&str]) {
     for (built, kernel) in kernels.iter().enumerate() {
