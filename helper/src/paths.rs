@@ -11,8 +11,9 @@ pub const PACKAGE_OVERLAYS: &str = "usr/share/voidclust/overlays";
 pub const SITE_OVERLAYS: &str = "etc/voidclust/overlays";
 /// What the nodes lay over their /etc.
 pub const OVERLAYS: &str = "etc/overlays";
-/// How the archives that we render end; whatever else is in [`OVERLAYS`] is the administrator's.
-pub const ARCHIVE_SUFFIX: &str = ".00-voidclust.tar";
+/// Behind a MAC, how the names of the archives that we render go on; whatever else is in [`OVERLAYS`] is the
+/// administrator's.
+const ARCHIVE: &str = ".00-voidclust";
 /// The name under which machines that are not listed find their overlay.
 pub const DEFAULT_NODE: &str = "default";
 /// Our own state.
@@ -100,7 +101,22 @@ pub fn may_be_menu(name: &str) -> bool {
 /// The archive of a node, by its MAC or [`DEFAULT_NODE`].
 #[must_use]
 pub fn archive(name: &str) -> String {
-    format!("{OVERLAYS}/{name}{ARCHIVE_SUFFIX}")
+    format!("{OVERLAYS}/{name}{ARCHIVE}.tar")
+}
+
+/// The archive of what a node has of an overlay as all others have it. Nodes lay archives in the order of their names:
+/// this one comes right after the node's own.
+#[must_use]
+pub fn shared_archive(name: &str, overlay: &str) -> String {
+    format!("{OVERLAYS}/{name}{ARCHIVE}_{overlay}.tar")
+}
+
+/// The MAC (or [`DEFAULT_NODE`]) in the path of an archive that we render.
+#[must_use]
+pub fn archive_owner(path: &str) -> Option<&str> {
+    let (name, rest) = path.strip_prefix(OVERLAYS)?.strip_prefix('/')?.split_once(ARCHIVE)?;
+    let rest = rest.strip_suffix(".tar")?;
+    (rest.is_empty() || rest.starts_with('_')).then_some(name)
 }
 
 // --- the running machine -------------------------------------------------------------------------------------------------
@@ -153,6 +169,17 @@ pub fn open_files(process: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_archives_of_a_machine_are_known_by_their_names() {
+        let mac = "52:54:00:00:00:0a";
+        assert_eq!(archive_owner(&archive(mac)), Some(mac));
+        assert_eq!(archive_owner(&shared_archive(DEFAULT_NODE, "x.tar_y")), Some(DEFAULT_NODE));
+        assert!(archive(mac) < shared_archive(mac, "a"), "the node's own first");
+        for foreign in [".50.tar", ".00-voidclust2.tar", ".00-voidclust.tar.new-voidclust", "/00-voidclust.tar", ".tar"] {
+            assert_eq!(archive_owner(&format!("{OVERLAYS}/{mac}{foreign}")), None, "{foreign}");
+        }
+    }
 
     #[test]
     fn menus_are_told_from_the_programs_beside_them() {

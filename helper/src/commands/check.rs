@@ -45,6 +45,6 @@ pub fn run(global: &Global, json: bool) -> Result<Status> {
 fn sound(global: &Global) -> Result<Wanted> {
     let target = Target::open(global)?;
     let wanted = wanted::read(&target, global.config.as_deref())?;
-    wanted.archives()?;
+    wanted.check()?;
     Ok(wanted)
 }

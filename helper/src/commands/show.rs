@@ -7,14 +7,13 @@ use serde_json::json;
 
 use super::Status;
 use crate::cli::Global;
-use crate::disk::archive::Member;
-use crate::disk::tree::Item;
+use crate::disk::tree::{Content, Item};
 use crate::paths;
-use crate::render::compose::{Composer, Layout, Machine, Reason};
+use crate::render::compose::{Composer, Layout, Machine, Reason, Source};
 use crate::render::overlay::MASTER;
 use crate::site::Site;
 use crate::stages::target::Target;
-use crate::stages::wanted;
+use crate::stages::wanted::{self, Unready};
 use crate::types::nearest;
 
 /// Lists the layout of a node, or prints one file of it.
@@ -26,7 +25,7 @@ pub fn run(global: &Global, node: &str, path: Option<&str>, json: bool) -> Resul
     let wanted = wanted::read(&target, global.config.as_deref())?;
     let machine = machine(&wanted.site, node)?;
     let layout = Composer::new(&wanted.site, &wanted.overlays).layout(machine);
-    let layout = layout.map_err(|complaints| anyhow::anyhow!(complaints.join("\n")))?;
+    let layout = layout.map_err(Unready::Wrong)?;
     match path {
         Some(path) => print_file(&layout, node, path)?,
         None if json => anstream::println!("{:#}", as_json(&layout)),
@@ -55,11 +54,11 @@ fn machine<'site>(site: &'site Site, name: &str) -> Result<Machine<'site>> {
 fn print_file(layout: &Layout, node: &str, path: &str) -> Result<()> {
     let path = path.strip_prefix("/etc/").or_else(|| path.strip_prefix("etc/")).unwrap_or(path).trim_end_matches('/');
     let found = layout.get(path);
-    let (member, _) = found.with_context(|| format!("{node} lays no file `{path}` over /etc; see voidclust show {node}"))?;
-    match member {
-        Member::Item(Item::File { bytes, .. }) => std::io::stdout().write_all(bytes).context("cannot print")?,
-        Member::Item(Item::Link(target)) => anstream::println!("-> {target}"),
-        Member::Folder(_) => bail!("`{path}` is a folder"),
+    let (item, _) = found.with_context(|| format!("{node} lays no file `{path}` over /etc; see voidclust show {node}"))?;
+    match &item.content {
+        Content::File(bytes) => std::io::stdout().write_all(bytes).context("cannot print")?,
+        Content::Link(target) => anstream::println!("-> {}", target.display()),
+        Content::Folder | Content::Other => bail!("`{path}` is a folder"),
     }
     Ok(())
 }
@@ -73,47 +72,45 @@ fn reason(reason: &Reason) -> String {
     }
 }
 
-fn shape(member: &Member) -> (String, String) {
-    match member {
-        Member::Item(Item::File { mode, .. }) => (format!("{mode:04o}"), String::new()),
-        Member::Item(Item::Link(target)) => ("link".to_owned(), format!(" -> {target}")),
-        Member::Folder(mode) => (format!("{mode:04o}"), "/".to_owned()),
-    }
-}
-
 fn print_listing(layout: &Layout) {
-    let rows: Vec<(String, String, String, &str)> = layout
+    let rows: Vec<[String; 5]> = layout
         .iter()
-        .map(|(path, (member, from))| {
-            let (mode, tail) = shape(member);
-            (mode, format!("{path}{tail}"), format!("{}, {}", from.origin, reason(&from.reason)), from.source.as_str())
+        .map(|(path, (item, source))| {
+            let (mode, tail) = match &item.content {
+                Content::Link(target) => ("link".to_owned(), format!(" -> {}", target.display())),
+                Content::Folder => (format!("{:04o}", item.mode), "/".to_owned()),
+                Content::File(_) | Content::Other => (format!("{:04o}", item.mode), String::new()),
+            };
+            let origin = format!("{}, {}", source.origin, reason(&source.reason));
+            [mode, item.owner.to_string(), format!("{path}{tail}"), origin, source.file.clone()]
         })
         .collect();
-    let paths = rows.iter().map(|row| row.1.chars().count()).max().unwrap_or(0);
-    let origins = rows.iter().map(|row| row.2.chars().count()).max().unwrap_or(0);
-    for (mode, path, origin, source) in &rows {
-        anstream::println!("{mode:4}  {path:paths$}  {origin:origins$}  {source}");
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (owners, paths, origins) = (width(1), width(2), width(3));
+    for [mode, owner, path, origin, file] in &rows {
+        anstream::println!("{mode:4}  {owner:owners$}  {path:paths$}  {origin:origins$}  {file}");
     }
 }
 
 fn as_json(layout: &Layout) -> serde_json::Value {
-    let entry = |(path, (member, from)): (&String, &(Member, crate::render::compose::From))| {
-        let mut entry = json!({ "path": path, "origin": from.origin, "reason": from.reason, "source": from.source });
-        match member {
-            Member::Item(Item::File { mode, bytes }) => {
+    let entry = |(path, (item, source)): (&String, &(Item, Source))| {
+        let mut entry = json!(source);
+        entry["path"] = path.as_str().into();
+        entry["uid"] = item.owner.uid.into();
+        entry["gid"] = item.owner.gid.into();
+        match &item.content {
+            Content::File(bytes) => {
                 entry["type"] = "file".into();
-                entry["mode"] = format!("{mode:04o}").into();
                 entry["size"] = bytes.len().into();
             }
-            Member::Item(Item::Link(target)) => {
+            Content::Link(target) => {
                 entry["type"] = "link".into();
-                entry["target"] = target.clone().into();
+                entry["target"] = target.to_string_lossy().into();
+                return entry;
             }
-            Member::Folder(mode) => {
-                entry["type"] = "folder".into();
-                entry["mode"] = format!("{mode:04o}").into();
-            }
+            Content::Folder | Content::Other => entry["type"] = "folder".into(),
         }
+        entry["mode"] = format!("{:04o}", item.mode).into();
         entry
     };
     layout.iter().map(entry).collect()

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::disk::root::{Root, split};
-use crate::disk::tree::Item;
+use crate::disk::tree::{Content, Item};
 use crate::paths;
 
 /// Files written under temporary names, in the folders where they will stand.
@@ -131,21 +131,22 @@ impl<'root> Aside<'root> {
 }
 
 fn write_one(folder: &OwnedFd, temporary: &str, item: &Item) -> std::io::Result<()> {
-    match item {
-        Item::Link(target) => {
+    match &item.content {
+        Content::Link(target) => {
             match rustix::fs::unlinkat(folder, temporary, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(error.into()),
             }
-            rustix::fs::symlinkat(target.as_str(), folder, temporary)?;
+            rustix::fs::symlinkat(target, folder, temporary)?;
         }
-        Item::File { bytes, mode } => {
+        Content::File(bytes) => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             // Born unreadable: an overlay's secrets are never open, not even for a moment.
             let mut file = File::from(rustix::fs::openat(folder, temporary, flags, Mode::from_raw_mode(0o600))?);
             file.write_all(bytes)?;
-            rustix::fs::fchmod(&file, Mode::from_raw_mode(*mode))?;
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(item.mode))?;
         }
+        Content::Folder | Content::Other => return Err(std::io::Error::other("only files and links are written")),
     }
     Ok(())
 }

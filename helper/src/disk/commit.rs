@@ -71,7 +71,7 @@ impl Lock<'_> {
     /// # Errors
     /// When the disk refuses.
     pub(crate) fn save(&self, path: &str, text: String) -> Result<()> {
-        let item = Item::File { bytes: text.into_bytes().into(), mode: 0o600 };
+        let item = Item::file(text).with_mode(0o600);
         let mut aside = Aside::new(self.root);
         aside.write(&[(path, &item)])?;
         aside.publish()
@@ -104,6 +104,7 @@ pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> b
 mod tests {
     use super::*;
     use crate::disk::manifest::Manifest;
+    use crate::disk::tree::Content;
     use std::fs::File;
 
     fn commit(root: &Root, tree: &Tree, force: bool) -> Result<usize> {
@@ -196,14 +197,14 @@ mod tests {
     fn secrets_are_never_readable_and_modes_do_not_depend_on_the_umask() {
         let (_dir, root) = setup();
         let mut tree = tree(&[("etc/open", "1")]);
-        tree.insert("etc/overlays/x.tar", Item::File { bytes: (*b"s").into(), mode: 0o600 });
-        tree.insert("etc/link", Item::Link("open".into()));
+        tree.insert("etc/overlays/x.tar", Item::file(*b"s").with_mode(0o600));
+        tree.insert("etc/link", Item::link("open"));
         commit(&root, &tree, false).unwrap();
         let mode = |path: &str| match root.find(path).unwrap() {
-            Some(crate::disk::root::Found::File { mode, .. }) => mode,
+            Some(item) if item.bytes().is_some() => item.mode,
             other => panic!("{other:?}"),
         };
         assert_eq!((mode("etc/open"), mode("etc/overlays/x.tar")), (0o644, 0o600));
-        assert_eq!(root.find("etc/link").unwrap(), Some(crate::disk::root::Found::Link("open".into())));
+        assert_eq!(root.find("etc/link").unwrap().map(|item| item.content), Some(Content::Link("open".into())));
     }
 }

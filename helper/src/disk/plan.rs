@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::disk::manifest::{Manifest, Ours};
-use crate::disk::root::Found;
-use crate::disk::tree::{Item, Tree, fingerprint_file};
+use crate::disk::tree::{Content, Item, Tree};
 use crate::paths;
 
 /// What is to be done at one path.
@@ -68,7 +67,7 @@ pub fn plan<E>(
     ours: &Ours,
     owned: impl Fn(&str) -> bool,
     force: bool,
-    mut find: impl FnMut(&str) -> Result<Option<Found>, E>,
+    mut find: impl FnMut(&str) -> Result<Option<Item>, E>,
 ) -> Result<Plan, E> {
     let mut plan = Plan::default();
     // Insertion in path order; the text beside an edited file is wanted only as long as the file is edited.
@@ -91,8 +90,8 @@ pub fn plan<E>(
         // Always ours to replace: the name says so.
         let step = match find(path)? {
             None => Step::Create(item.clone()),
-            Some(found) if is(&found, item) => Step::Keep,
-            Some(Found::Folder(_) | Found::Other) => Step::Foreign("something that is not a file"),
+            Some(found) if found.is_written_as(item) => Step::Keep,
+            Some(found) if kind(&found).is_some() => Step::Foreign("something that is not a file"),
             Some(_) => Step::Replace(item.clone()),
         };
         plan.manifest.files.insert(path.clone(), item.fingerprint());
@@ -108,7 +107,7 @@ pub fn plan<E>(
         }
         let step = match find(path)? {
             None => continue,
-            Some(found) if found_fingerprint(&found).is_some_and(|print| ours.wrote(path, &print)) => Step::Remove,
+            Some(found) if ours.wrote(path, &found.fingerprint()) => Step::Remove,
             Some(_) => {
                 // Remembered as ours for as long as it is there: wanted again, it is an edited file and no stranger's.
                 keep_record(&mut plan.manifest, ours, path);
@@ -127,51 +126,44 @@ fn keep_record(manifest: &mut Manifest, ours: &Ours, path: &str) {
     }
 }
 
-fn step_for(path: &str, item: &Item, ours: &Ours, force: bool, found: Option<Found>) -> Step {
+fn step_for(path: &str, item: &Item, ours: &Ours, force: bool, found: Option<Item>) -> Step {
     let Some(found) = found else { return Step::Create(item.clone()) };
-    if is(&found, item) {
+    if found.is_written_as(item) {
         return Step::Keep;
     }
-    match found_fingerprint(&found) {
-        None => Step::Foreign(if matches!(found, Found::Folder(_)) { "a folder" } else { "a device, socket or pipe" }),
-        Some(print) if force || ours.wrote(path, &print) => Step::Replace(item.clone()),
-        Some(_) if ours.knows(path) => Step::LeaveEdited,
-        Some(_) => Step::Foreign("a file that voidclust did not write"),
+    match kind(&found) {
+        Some(kind) => Step::Foreign(kind),
+        None if force || ours.wrote(path, &found.fingerprint()) => Step::Replace(item.clone()),
+        None if ours.knows(path) => Step::LeaveEdited,
+        None => Step::Foreign("a file that voidclust did not write"),
     }
 }
 
-fn is(found: &Found, item: &Item) -> bool {
-    match (found, item) {
-        (Found::File { bytes, mode }, Item::File { bytes: wanted, mode: wanted_mode }) => {
-            mode == wanted_mode && bytes[..] == wanted[..]
-        }
-        (Found::Link(target), Item::Link(wanted)) => target == wanted,
-        _ => false,
-    }
-}
-
-fn found_fingerprint(found: &Found) -> Option<String> {
-    match found {
-        Found::File { bytes, mode } => Some(fingerprint_file(bytes, *mode)),
-        Found::Link(target) => Some(Item::Link(target.clone()).fingerprint()),
-        Found::Folder(_) | Found::Other => None,
+/// What an item is that we never write nor replace.
+fn kind(found: &Item) -> Option<&'static str> {
+    match found.content {
+        Content::File(_) | Content::Link(_) => None,
+        Content::Folder => Some("a folder"),
+        Content::Other => Some("a device, socket or pipe"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::tree::Owner;
     use std::convert::Infallible;
 
     fn file(text: &str) -> Item {
         Item::file(text.as_bytes())
     }
 
-    fn on_disk(text: &str) -> Found {
-        Found::File { bytes: text.into(), mode: 0o644 }
+    fn on_disk(text: &str) -> Item {
+        // As a test that root does not run would find it.
+        Item { owner: Owner { uid: 1000, gid: 1000 }, ..file(text) }
     }
 
-    fn run(wanted: &[(&str, &str)], written: &[(&str, &str)], disk: &[(&str, Found)], force: bool) -> Plan {
+    fn run(wanted: &[(&str, &str)], written: &[(&str, &str)], disk: &[(&str, Item)], force: bool) -> Plan {
         let tree = Tree(wanted.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect());
         let files = written.iter().map(|(path, text)| ((*path).to_owned(), file(text).fingerprint())).collect();
         let ours = Ours { written: Manifest { files }, pending: None };
@@ -222,7 +214,7 @@ mod tests {
     fn a_foreign_file_stops_the_plan_unless_forced() {
         assert_eq!(run(&[("a", "1")], &[], &[("a", on_disk("x"))], false).foreign().count(), 1);
         assert_eq!(run(&[("a", "1")], &[], &[("a", on_disk("x"))], true).steps["a"], Step::Replace(file("1")));
-        assert_eq!(run(&[("a", "1")], &[], &[("a", Found::Folder(0o755))], true).foreign().count(), 1, "never a folder");
+        assert_eq!(run(&[("a", "1")], &[], &[("a", Item::folder())], true).foreign().count(), 1, "never a folder");
     }
 
     #[test]
@@ -243,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_changed_mode_alone_is_a_change() {
-        let plan = run(&[("a", "1")], &[("a", "1")], &[("a", Found::File { bytes: b"1".to_vec(), mode: 0o600 })], false);
+        let plan = run(&[("a", "1")], &[("a", "1")], &[("a", on_disk("1").with_mode(0o600))], false);
         assert_eq!(plan.steps["a"], Step::LeaveEdited);
     }
 }

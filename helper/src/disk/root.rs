@@ -3,38 +3,24 @@
 //! Reads follow symbolic links, but inside the tree only, as if it were `/` (openat2(2), `RESOLVE_IN_ROOT`).
 //! Everything that is written goes through [`Root::folder`], which refuses a link where a folder is expected.
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+
+use crate::disk::tree::{Content, Item, Owner};
 
 /// A tree: `/`, or the folder given with `--root`.
 #[derive(Debug)]
 pub struct Root {
     path: PathBuf,
     fd: OwnedFd,
-}
-
-/// What is found at a path, links not followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// A regular file: its bytes and its permission bits.
-    File {
-        /// The content.
-        bytes: Vec<u8>,
-        /// The permission bits, `0o7777` at most.
-        mode: u32,
-    },
-    /// A symbolic link and its target.
-    Link(String),
-    /// A folder and its permission bits.
-    Folder(u32),
-    /// A device, socket or pipe.
-    Other,
 }
 
 impl Root {
@@ -89,12 +75,9 @@ impl Root {
     ///
     /// # Errors
     /// Anything but "not there".
-    #[allow(clippy::verbose_file_reads, reason = "std::fs::read would leave the root")]
     pub fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
         let Some(mut file) = self.open_file(relative)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).with_context(|| format!("{}: cannot read", self.display(relative)))?;
-        Ok(Some(bytes))
+        read_whole(&mut file, None).map(Some).with_context(|| format!("{}: cannot read", self.display(relative)))
     }
 
     /// The text of a file; `None` when there is none.
@@ -117,26 +100,20 @@ impl Root {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("{}: cannot list", self.display(relative))),
         };
-        let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&fd).with_context(|| format!("{}: cannot list", self.display(relative)))? {
-            let entry = entry.with_context(|| format!("{}: cannot list", self.display(relative)))?;
-            let name = entry.file_name().to_str().map(ToOwned::to_owned);
-            let Ok(name) = name else {
-                bail!("{}/{}: the name is not UTF-8; rename it", self.display(relative), entry.file_name().to_string_lossy())
-            };
-            if name != "." && name != ".." {
-                names.push(name);
-            }
-        }
-        names.sort();
-        Ok(Some(names))
+        let names = names_in(fd.as_fd()).with_context(|| format!("{}: cannot list", self.display(relative)))?;
+        let text = |name: OsString| {
+            name.into_string().map_err(|name| {
+                anyhow!("{}/{}: the name is not UTF-8; rename it", self.display(relative), name.to_string_lossy())
+            })
+        };
+        names.into_iter().map(text).collect::<Result<_>>().map(Some)
     }
 
     /// What is at `relative`, the last link not followed and no parent being a link.
     ///
     /// # Errors
     /// When it cannot be looked at, or a parent is a link.
-    pub fn find(&self, relative: &str) -> Result<Option<Found>> {
+    pub fn find(&self, relative: &str) -> Result<Option<Item>> {
         let (parent, name) = split(relative);
         match self.existing_folder(parent)? {
             Some(folder) => find_in(folder.as_fd(), name).with_context(|| format!("{}: cannot read", self.display(relative))),
@@ -144,18 +121,22 @@ impl Root {
         }
     }
 
-    /// When what stands at a path was last written, in seconds and nanoseconds; `None` when nothing is there.
+    /// What the system tells of a path, the last link not followed; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When it cannot be looked at, or a parent is a link.
+    pub fn look(&self, relative: &str) -> Result<Option<Stat>> {
+        let (parent, name) = split(relative);
+        let Some(folder) = self.existing_folder(parent)? else { return Ok(None) };
+        look_in(folder.as_fd(), name).with_context(|| format!("{}: cannot look at it", self.display(relative)))
+    }
+
+    /// When what stands at a path was last written, in nanoseconds since 1970; `None` when nothing is there.
     ///
     /// # Errors
     /// When it cannot be looked at.
-    pub fn changed(&self, relative: &str) -> Result<Option<(i64, i64)>> {
-        let (parent, name) = split(relative);
-        let Some(folder) = self.existing_folder(parent)? else { return Ok(None) };
-        match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some((stat.st_mtime, i64::try_from(stat.st_mtime_nsec)?))),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("{}: cannot look at it", self.display(relative))),
-        }
+    pub fn changed(&self, relative: &str) -> Result<Option<i128>> {
+        Ok(self.look(relative)?.map(|stat| Stamp::of(&stat).written))
     }
 
     /// Opens a folder no part of which is a symbolic link; `None` when it is not there.
@@ -209,32 +190,119 @@ pub fn split(relative: &str) -> (&str, &str) {
     relative.rsplit_once('/').unwrap_or(("", relative))
 }
 
+/// The sorted names in an open folder.
+///
+/// # Errors
+/// What the system says.
+pub fn names_in(folder: BorrowedFd<'_>) -> std::io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(OsString::from_vec(name));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// What is called `name` in an open folder, not following a link.
 ///
 /// # Errors
 /// What the system says, but for "not there".
-pub fn find_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<Option<Found>> {
-    let stat = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(error.into()),
+pub fn find_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<Option<Item>> {
+    look_in(folder, name)?.map(|stat| read_in(folder, name, &stat)).transpose()
+}
+
+/// What the system tells of `name` in an open folder, not following a link.
+///
+/// # Errors
+/// What the system says, but for "not there".
+pub fn look_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<Option<Stat>> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The whole of what [`look_in`] told.
+///
+/// # Errors
+/// What the system says, and when a file goes on changing while it is read.
+pub fn read_in(folder: BorrowedFd<'_>, name: &str, stat: &Stat) -> std::io::Result<Item> {
+    let content = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Content::File(read_whole(&mut open_in(folder, name)?, Some(stat))?.into()),
+        FileType::Symlink => Content::Link(link_in(folder, name)?),
+        FileType::Directory => Content::Folder,
+        _ => Content::Other,
     };
-    let mode = stat.st_mode & 0o7777;
-    Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => {
-            let fd = rustix::fs::openat(folder, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-            let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0) + 1);
-            // Through `take`, or std would ask once more for the size of each of ten thousand files, and where it stands.
-            File::from(fd).take(u64::MAX).read_to_end(&mut bytes)?;
-            Found::File { bytes, mode }
+    Ok(Item { content, mode: stat.st_mode & 0o7777, owner: Owner { uid: stat.st_uid, gid: stat.st_gid } })
+}
+
+/// Opens a file or folder called `name` in an open folder, no link and without waiting for anybody.
+///
+/// # Errors
+/// What the system says.
+pub fn open_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?))
+}
+
+/// The target of a symbolic link called `name` in an open folder.
+///
+/// # Errors
+/// What the system says.
+pub fn link_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<OsString> {
+    Ok(OsString::from_vec(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes()))
+}
+
+/// By what a file is known that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    size: i128,
+    /// When its content was last written, in nanoseconds since 1970.
+    pub written: i128,
+    /// When anything of it was last changed, which nobody can set back; in nanoseconds since 1970.
+    pub changed: i128,
+}
+
+impl Stamp {
+    /// What the system tells.
+    #[must_use]
+    pub fn of(stat: &Stat) -> Self {
+        // The types of these fields differ from one architecture to the other.
+        let time = |seconds: i128, nanoseconds: i128| seconds * 1_000_000_000 + nanoseconds;
+        Self {
+            size: stat.st_size.into(),
+            written: time(stat.st_mtime.into(), stat.st_mtime_nsec.into()),
+            changed: time(stat.st_ctime.into(), stat.st_ctime_nsec.into()),
         }
-        FileType::Symlink => {
-            let target = rustix::fs::readlinkat(folder, name, Vec::new())?;
-            Found::Link(target.to_string_lossy().into_owned())
+    }
+}
+
+/// Reads a file that nobody writes: when it is another one after than it was before, it is read again. `seen` is what
+/// was told of it; without, it may hold more than its size says, as files of the kernel do.
+///
+/// # Errors
+/// What the system says, and when it goes on changing.
+pub fn read_whole(file: &mut File, seen: Option<&Stat>) -> std::io::Result<Vec<u8>> {
+    const TRIES: usize = 3;
+    let mut before = seen.copied().map_or_else(|| rustix::fs::fstat(&*file), Ok)?;
+    for _ in 0..TRIES {
+        file.seek(SeekFrom::Start(0))?;
+        let size = u64::try_from(before.st_size).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+        // Through `take`, or std would ask once more for the size of each of ten thousand files, and where it stands.
+        let most = if seen.is_some() { size + 1 } else { u64::MAX };
+        file.by_ref().take(most).read_to_end(&mut bytes)?;
+        let after = rustix::fs::fstat(&*file)?;
+        if Stamp::of(&before) == Stamp::of(&after) {
+            return Ok(bytes);
         }
-        FileType::Directory => Found::Folder(mode),
-        _ => Found::Other,
-    }))
+        before = after;
+    }
+    Err(std::io::Error::other("it goes on changing while it is read; run again when it is whole"))
 }
 
 #[cfg(test)]
@@ -276,7 +344,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &str| dir.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("srv/tftp/images"), mode("etc/overlays")), (0o755, 0o700));
-        assert_eq!(root.find("srv/tftp").unwrap(), Some(Found::Folder(0o755)));
+        let found = root.find("srv/tftp").unwrap().unwrap();
+        assert!(found.is_folder() && found.mode == 0o755);
         assert_eq!(root.find("srv/none/x").unwrap(), None);
     }
 }

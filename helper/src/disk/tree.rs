@@ -1,45 +1,163 @@
-//! What ought to be on the disk: paths and what stands there. Plain data.
+//! What stands at a path: plain data, the same for what is found on a disk, what ought to be there, and what an archive
+//! holds.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ffi::OsString;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
+/// The content of a file. Copies share it, and its digest is computed once for all of them.
+#[derive(Clone)]
+pub struct Bytes(Arc<Shared>);
+
+struct Shared {
+    bytes: Vec<u8>,
+    digest: OnceLock<[u8; 32]>,
+}
+
+impl Bytes {
+    /// Above this size the digests are compared: the same large file is compared for many nodes.
+    const LARGE: usize = 1 << 20;
+
+    /// The SHA-256.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        self.0.digest.get_or_init(|| Sha256::digest(&self.0.bytes).into())
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0.bytes
+    }
+}
+
+impl<T: Into<Vec<u8>>> From<T> for Bytes {
+    fn from(bytes: T) -> Self {
+        Self(Arc::new(Shared { bytes: bytes.into(), digest: OnceLock::new() }))
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        let same = || if self.len() > Self::LARGE { self.digest() == other.digest() } else { self[..] == other[..] };
+        Arc::ptr_eq(&self.0, &other.0) || (self.len() == other.len() && same())
+    }
+}
+
+impl Eq for Bytes {}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&String::from_utf8_lossy(self), f)
+    }
+}
+
+/// Whose something is, by number: nodes have the /etc/passwd of the shared root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+impl Owner {
+    /// 0:0.
+    pub const ROOT: Self = Self { uid: 0, gid: 0 };
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.uid, self.gid)
+    }
+}
+
+/// What an [`Item`] is, with what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A regular file.
+    File(Bytes),
+    /// A symbolic link with this target, which need not be text.
+    Link(OsString),
+    /// A folder.
+    Folder,
+    /// A device, socket or pipe: found, and never written.
+    Other,
+}
+
 /// What stands at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Item {
-    /// A regular file.
-    File {
-        /// The content, shared between paths that hold the same.
-        bytes: Arc<[u8]>,
-        /// The permission bits.
-        mode: u32,
-    },
-    /// A symbolic link with this target.
-    Link(String),
+pub struct Item {
+    /// What it is.
+    pub content: Content,
+    /// The permission bits, `0o7777` at most.
+    pub mode: u32,
+    /// Whose it is.
+    pub owner: Owner,
 }
 
 impl Item {
-    /// A file that everybody may read.
+    /// A file of root's that everybody may read.
     #[must_use]
-    pub fn file(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self::File { bytes: bytes.into(), mode: 0o644 }
+    pub fn file(bytes: impl Into<Bytes>) -> Self {
+        Self { content: Content::File(bytes.into()), mode: 0o644, owner: Owner::ROOT }
+    }
+
+    /// A symbolic link of root's.
+    #[must_use]
+    pub fn link(target: impl Into<OsString>) -> Self {
+        Self { content: Content::Link(target.into()), mode: 0o777, owner: Owner::ROOT }
+    }
+
+    /// A folder of root's that everybody may look into.
+    #[must_use]
+    pub const fn folder() -> Self {
+        Self { content: Content::Folder, mode: 0o755, owner: Owner::ROOT }
+    }
+
+    /// The same with other permission bits.
+    #[must_use]
+    pub fn with_mode(self, mode: u32) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// What a file holds.
+    #[must_use]
+    pub const fn bytes(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::File(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a folder.
+    #[must_use]
+    pub const fn is_folder(&self) -> bool {
+        matches!(self.content, Content::Folder)
+    }
+
+    /// Whether `other` is what we would write here. Whose it is says nothing: what we write belongs to who runs us.
+    #[must_use]
+    pub fn is_written_as(&self, other: &Self) -> bool {
+        self.content == other.content && (self.mode == other.mode || matches!(self.content, Content::Link(_)))
     }
 
     /// The line that the manifest keeps of it: the mode and the SHA-256 of the content, or the target of the link.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        match self {
-            Self::File { bytes, mode } => fingerprint_file(bytes, *mode),
-            Self::Link(target) => format!("-> {target}"),
+        match &self.content {
+            Content::File(bytes) => format!("{:04o} {}", self.mode, hex(bytes.digest())),
+            Content::Link(target) => format!("-> {}", target.display()),
+            Content::Folder => format!("{:04o} /", self.mode),
+            Content::Other => "neither file, link nor folder".to_owned(),
         }
     }
-}
-
-/// The fingerprint of a file with these bytes and this mode.
-#[must_use]
-pub fn fingerprint_file(bytes: &[u8], mode: u32) -> String {
-    format!("{mode:04o} {}", hex(&Sha256::digest(bytes)))
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -50,7 +168,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Paths relative to the root, in order, and what stands there.
+/// Paths relative to the root, in order, and what ought to stand there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree(pub BTreeMap<String, Item>);
 
@@ -75,7 +193,17 @@ mod tests {
         let file = Item::file(*b"abc");
         // The SHA-256 of "abc" is a test vector of FIPS 180-2.
         assert_eq!(file.fingerprint(), "0644 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_ne!(file.fingerprint(), Item::File { bytes: (*b"abc").into(), mode: 0o600 }.fingerprint());
-        assert_eq!(Item::Link("/etc/sv/sshd".into()).fingerprint(), "-> /etc/sv/sshd");
+        assert_ne!(file.fingerprint(), file.clone().with_mode(0o600).fingerprint());
+        assert_eq!(Item::link("/etc/sv/sshd").fingerprint(), "-> /etc/sv/sshd");
+        let prints = [Item::folder().fingerprint(), Item { content: Content::Other, ..Item::folder() }.fingerprint()];
+        assert!(!prints.contains(&Item::file(*b"").fingerprint()) && prints[0] != prints[1]);
+    }
+
+    #[test]
+    fn large_contents_are_told_apart_too() {
+        let of = |last: u8| Bytes::from([vec![7; Bytes::LARGE], vec![last]].concat());
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        assert_ne!(of(1), Bytes::from(vec![7; Bytes::LARGE]));
     }
 }

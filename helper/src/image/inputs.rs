@@ -8,8 +8,8 @@
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use crate::disk::root::{Found, Root};
-use crate::disk::tree::{Item, Tree, hex};
+use crate::disk::root::Root;
+use crate::disk::tree::{Content, Item, Tree, hex};
 use crate::paths;
 
 /// Folders (read whole) and files that may go into any image.
@@ -88,9 +88,9 @@ impl Inputs<'_> {
 
     /// A small file, from what is about to be written or from the disk.
     fn content(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        match self.tree.0.get(path) {
-            Some(Item::File { bytes, .. }) => Ok(Some(bytes.to_vec())),
-            _ => self.root.read(path),
+        match self.tree.0.get(path).and_then(Item::bytes) {
+            Some(bytes) => Ok(Some(bytes.to_vec())),
+            None => self.root.read(path),
         }
     }
 
@@ -104,18 +104,18 @@ impl Inputs<'_> {
 
     /// A file or a link, or all that is in a folder, in name order.
     fn walk(&mut self, path: &str) -> Result<()> {
-        match self.root.find(path)? {
-            Some(Found::File { bytes, .. }) => self.note(path, &hex(&Sha256::digest(bytes))),
-            Some(Found::Link(target)) => {
-                self.note(path, &format!("-> {target}"));
+        match self.root.find(path)?.map(|item| item.content) {
+            Some(Content::File(bytes)) => self.note(path, &hex(bytes.digest())),
+            Some(Content::Link(target)) => {
+                self.note(path, &format!("-> {}", target.display()));
                 self.stream(path)?;
             }
-            Some(Found::Folder(_)) => {
+            Some(Content::Folder) => {
                 for name in self.root.list(path)?.unwrap_or_default() {
                     self.walk(&format!("{path}/{name}"))?;
                 }
             }
-            Some(Found::Other) | None => {}
+            Some(Content::Other) | None => {}
         }
         Ok(())
     }

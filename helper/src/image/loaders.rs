@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::disk::archive;
 use crate::disk::root::Root;
 use crate::disk::tree::{Item, Tree};
 use crate::paths;
@@ -144,7 +145,8 @@ fn grub(root: &Root, there: &[String], master: &str) -> Result<Vec<u8>> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder for grub-mkimage")?;
     let place = |name: &str| scratch.path().join(name);
     put(&place("early.cfg"), EARLY.as_bytes())?;
-    put(&place("memdisk.tar"), &archive("start.cfg", START.replace("MASTER", master).as_bytes())?)?;
+    let start = Item::file(START.replace("MASTER", master));
+    put(&place("memdisk.tar"), &archive::write(&[("start.cfg", &start)])?)?;
     let welcome = WELCOME.iter().filter(|module| there.contains(&format!("{module}.mod")));
     Tool::new("grub-mkimage")
         .args(["-O", "x86_64-efi", "-d"])
@@ -163,16 +165,6 @@ fn grub(root: &Root, there: &[String], master: &str) -> Result<Vec<u8>> {
 #[allow(clippy::disallowed_methods, reason = "into a temporary folder of our own")]
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("{}: cannot write", path.display()))
-}
-
-/// A tar archive of one file, the same bytes every time.
-fn archive(name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut header = tar::Header::new_ustar();
-    header.set_size(bytes.len() as u64);
-    header.set_mode(0o644);
-    let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, name, bytes)?;
-    Ok(archive.into_inner()?)
 }
 
 #[cfg(test)]
@@ -235,7 +227,8 @@ mod tests {
         let Loaders { tree, notes, .. } = loaders(&root, &site).unwrap();
         assert!(notes.is_empty(), "{notes:?}");
         assert_eq!(loaders(&root, &site).unwrap().tree, tree);
-        let Item::File { bytes, mode: 0o644 } = &tree.0["srv/tftp/grub/grubx64.efi"] else { panic!("not a readable file") };
+        let efi = &tree.0["srv/tftp/grub/grubx64.efi"];
+        let (Some(bytes), 0o644) = (efi.bytes(), efi.mode) else { panic!("not a readable file") };
         assert_eq!(&bytes[..2], b"MZ");
         // The start of GRUB is compressed nowhere in an EFI image, so the address can be seen.
         let needle = format!("(tftp,{})/grub", site.network.address.address);

@@ -19,8 +19,8 @@ use super::store::{SCRATCH, Store};
 use super::{inputs, kernel_path, modules_path};
 use crate::disk::aside::Aside;
 use crate::disk::lock::Lock;
-use crate::disk::root::{Found, Root};
-use crate::disk::tree::{Item, Tree};
+use crate::disk::root::Root;
+use crate::disk::tree::{Content, Item, Tree};
 use crate::paths;
 
 /// Without it, mkinitcpio makes no image.
@@ -48,9 +48,9 @@ fn not_ours(root: &Root) -> Result<Option<String>> {
     if root.open_file(CONFIG)?.is_none() {
         return Ok(Some(format!("{}: not there; install mkinitcpio, the master boots by it", root.display(CONFIG))));
     }
-    let other = match root.find(KERNEL_HOOK)? {
-        Some(Found::Link(target)) => !target.contains("mkinitcpio"),
-        Some(Found::File { bytes, .. }) => !String::from_utf8_lossy(&bytes).contains("mkinitcpio"),
+    let other = match root.find(KERNEL_HOOK)?.map(|item| item.content) {
+        Some(Content::Link(target)) => !target.to_string_lossy().contains("mkinitcpio"),
+        Some(Content::File(bytes)) => !String::from_utf8_lossy(&bytes).contains("mkinitcpio"),
         _ => false,
     };
     Ok(other.then(|| {
@@ -67,9 +67,9 @@ pub fn master_stale(root: &Root, tree: &Tree, kernels: &[String]) -> Result<Vec<
     if not_ours(root)?.is_some() {
         return Ok(Vec::new());
     }
-    let coming = match tree.0.get(paths::MASTER_INITCPIO) {
-        Some(Item::File { bytes, .. }) => root.read(paths::MASTER_INITCPIO)?.as_deref() != Some(bytes),
-        _ => false,
+    let coming = match tree.0.get(paths::MASTER_INITCPIO).and_then(Item::bytes) {
+        Some(bytes) => root.read(paths::MASTER_INITCPIO)?.as_deref() != Some(bytes),
+        None => false,
     };
     let mut youngest = (0, 0);
     for path in inputs::MASTER.iter().chain(inputs::COMMON) {

@@ -97,10 +97,9 @@ mod tests {
     }
 
     fn text(tree: &Tree, path: &str) -> String {
-        match &tree.0[&format!("srv/tftp/{path}")] {
-            Item::File { bytes, mode: 0o644 } => String::from_utf8(bytes.to_vec()).unwrap(),
-            other => panic!("{other:?}"),
-        }
+        let item = &tree.0[&format!("srv/tftp/{path}")];
+        assert_eq!(item.mode, 0o644);
+        String::from_utf8(item.bytes().unwrap().to_vec()).unwrap()
     }
 
     #[test]

@@ -2,6 +2,13 @@
 
 pub mod compose;
 pub mod initcpio;
+mod jinja;
+mod layers;
 pub mod menus;
+mod names;
+mod outline;
 pub mod overlay;
+mod parts;
+pub mod reader;
+mod strays;
 pub mod template;

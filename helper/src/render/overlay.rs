@@ -1,15 +1,17 @@
-//! Overlays as they are on the disk: folders that mirror /etc, ours and the site's, read into plain data.
+//! Overlays: folders that mirror /etc, ours and the site's, as plain data.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Bound;
 
-use anyhow::{Result, bail};
-
-use crate::disk::root::{Found, Root, split};
+use crate::disk::root::{Root, split};
+use crate::disk::tree::Item;
 use crate::paths;
+use crate::render::reader::Reader;
+use crate::render::strays;
 use crate::site::Site;
-use crate::types::OverlayName;
+use crate::types::Problem;
 
 /// The overlay that every client gets first.
 pub const CLIENT: &str = "client";
@@ -40,149 +42,121 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What an overlay has at one path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// A template, without its suffix `.j2` in the path.
-    Template(String),
-    /// A file that is copied.
-    Bytes(Arc<[u8]>),
-    /// A symbolic link.
-    Link(String),
-    /// A folder; it matters when it stays empty or has a mode of its own.
-    Folder,
-}
-
 /// One path of an overlay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// What is there.
-    pub content: Content,
-    /// The permission bits.
-    pub mode: u32,
+    /// What is there; of a template, the text that is rendered. A folder matters when it stays empty, or when its mode or
+    /// owner is not the usual one.
+    pub item: Item,
+    /// Whether it is a template; its path has no suffix `.j2`.
+    pub template: bool,
     /// Who brings it.
     pub origin: Origin,
     /// Its place on the disk, for messages.
     pub file: String,
 }
 
+impl Piece {
+    /// The text of a template.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.item.bytes().filter(|_| self.template).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+}
+
 /// Paths relative to /etc and what the overlay has there.
 pub type Overlay = BTreeMap<String, Piece>;
 
-/// All overlays that a site uses, by name.
-pub type Overlays = BTreeMap<String, Overlay>;
-
-/// Reads the overlays that the site names, each with the site's own files over ours.
-///
-/// # Errors
-/// When one is missing or cannot be read, or holds what no overlay may hold.
-pub fn load(root: &Root, site: &Site) -> Result<Overlays> {
-    let mut names: Vec<&str> = vec![MASTER, CLIENT];
-    let lists = [&site.master.overlays, &site.client.overlays].into_iter();
-    let lists =
-        lists.chain(site.profiles.values().map(|profile| &profile.overlays)).chain(site.nodes.iter().map(|node| &node.overlays));
-    names.extend(lists.flatten().map(OverlayName::as_str));
-    let mut overlays = Overlays::new();
-    for name in names {
-        if !overlays.contains_key(name) {
-            overlays.insert(name.to_owned(), load_one(root, name)?);
-        }
-    }
-    Ok(overlays)
+/// All overlays that a site uses.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Overlays {
+    /// By name.
+    pub named: BTreeMap<String, Overlay>,
+    /// What none can be made of.
+    pub problems: Vec<Problem>,
+    /// What the administrator should know, in one line each.
+    pub notes: Vec<String>,
 }
 
-fn load_one(root: &Root, name: &str) -> Result<Overlay> {
+/// Reads the overlays that the site names, each with the site's own files over ours. What is missing, cannot be read, or
+/// is nothing that an overlay may hold is among the problems of the result.
+#[must_use]
+pub fn load(root: &Root, site: &Site) -> Overlays {
+    /// How often all is read again because somebody was writing.
+    const TRIES: usize = 5;
+    let mut names: Vec<&str> = site.overlay_names().chain([MASTER, CLIENT]).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut tries = 1;
+    loop {
+        let mut reader = Reader::new(root);
+        let named = names.iter().map(|name| ((*name).to_owned(), read(&mut reader, name))).collect();
+        match reader.written_meanwhile() {
+            Some(_) if tries < TRIES => tries += 1,
+            Some(file) => {
+                let problem = Problem::new(file, "somebody is writing it").remedy("run again when it is whole");
+                return Overlays { named, problems: vec![problem], notes: Vec::new() };
+            }
+            None => {
+                let mut notes = reader.notes();
+                notes.extend(strays::notes(root));
+                return Overlays { named, problems: reader.problems, notes };
+            }
+        }
+    }
+}
+
+/// One overlay, of both places.
+fn read(reader: &mut Reader<'_>, name: &str) -> Overlay {
     let mut overlay = Overlay::new();
     let mut found = false;
     for (folder, origin) in [(paths::PACKAGE_OVERLAYS, Origin::Package), (paths::SITE_OVERLAYS, Origin::Site)] {
-        let folder = format!("{folder}/{name}");
-        let mut pieces = Overlay::new();
-        match root.find(&folder)? {
-            None => continue,
-            Some(Found::Folder(_)) => walk(root, &folder, "", origin, &mut pieces)?,
-            Some(_) => bail!("{}: an overlay is a folder; put one there", root.display(&folder)),
-        }
+        let Some(pieces) = reader.read(&format!("{folder}/{name}"), origin) else { continue };
         found = true;
         for (path, piece) in pieces {
-            shadow(&mut overlay, &path, &piece.content);
+            shadow(&mut overlay, &path, piece.item.is_folder());
             overlay.insert(path, piece);
         }
     }
     if !found {
         let package = if name == MASTER { "cluster-master" } else { "cluster-overlays" };
-        bail!("overlay `{name}`: not found; install {package}, or make {}/{name}", root.display(paths::SITE_OVERLAYS));
+        let remedy = format!("install {package}, or make {}/{name}", reader.root.display(paths::SITE_OVERLAYS));
+        reader.problems.push(Problem::new(format!("overlay `{name}`"), "not found").remedy(remedy));
     }
-    Ok(overlay)
+    overlay
 }
 
 /// What the site has at a path takes the place of ours, folder or not.
-fn shadow(overlay: &mut Overlay, path: &str, content: &Content) {
-    if *content != Content::Folder {
-        let below = format!("{path}/");
-        overlay.retain(|known, _| !known.starts_with(&below));
+fn shadow(overlay: &mut Overlay, path: &str, is_folder: bool) {
+    if !is_folder {
+        remove_below(overlay, path);
     }
     let mut above = split(path).0;
     while !above.is_empty() {
-        if overlay.get(above).is_some_and(|piece| piece.content != Content::Folder) {
+        if overlay.get(above).is_some_and(|piece| !piece.item.is_folder()) {
             overlay.remove(above);
         }
         above = split(above).0;
     }
 }
 
-fn walk(root: &Root, folder: &str, below: &str, origin: Origin, pieces: &mut Overlay) -> Result<()> {
-    let here = if below.is_empty() { folder.to_owned() } else { format!("{folder}/{below}") };
-    for name in root.list(&here)?.unwrap_or_default() {
-        let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
-        let file = root.display(&format!("{folder}/{path}"));
-        if name.chars().any(char::is_control) {
-            bail!("{}: the name holds a control character; rename it", file.escape_debug());
-        }
-        let (path, content, mode) = match root.find(&format!("{folder}/{path}"))? {
-            Some(Found::Folder(_)) if name.starts_with(WHITEOUT) => {
-                bail!("{file}: what removes NAME is a file {WHITEOUT}NAME, not a folder; put an empty file there")
-            }
-            Some(Found::Folder(mode)) => {
-                walk(root, folder, &path, origin, pieces)?;
-                (path, Content::Folder, mode)
-            }
-            Some(Found::Link(target)) => (path, Content::Link(target), 0o777),
-            Some(Found::File { bytes, mode }) => match path.strip_suffix(".j2") {
-                Some(target) if !split(target).1.is_empty() => match String::from_utf8(bytes) {
-                    Ok(text) => (target.to_owned(), Content::Template(text), mode),
-                    Err(_) => bail!("{file}: a template must be UTF-8 text; drop the suffix .j2 to copy it as it is"),
-                },
-                _ => (path, Content::Bytes(bytes.into()), mode),
-            },
-            Some(Found::Other) => {
-                bail!("{file}: an overlay holds files, folders and links, no device, socket or pipe; remove it")
-            }
-            None => bail!("{file}: vanished while it was read; run again"),
-        };
-        if content != Content::Folder
-            && let Some(why) = unsound(split(&path).1)
-        {
-            bail!("{file}: {why}");
-        }
-        if let Some(other) = pieces.insert(path, Piece { content, mode, origin, file: file.clone() }) {
-            bail!("{file}: {} would become the same file; remove one of them", other.file);
-        }
-    }
-    Ok(())
+/// Whether a sorted map has a path below `folder`.
+pub(super) fn has_below<K: Borrow<str> + Ord, V>(paths: &BTreeMap<K, V>, folder: &str) -> bool {
+    first_below(paths, folder).is_some()
 }
 
-/// Why nothing of this name can be laid over /etc: a node refuses the whole archive that holds one such name (lay-overlays,
-/// `sound_tree`), and comes up as nobody.
-fn unsound(name: &str) -> Option<&'static str> {
-    match name.strip_prefix(WHITEOUT).unwrap_or(name) {
-        "" | "." | ".." if name.starts_with(WHITEOUT) => Some("names nothing to remove; remove it, or write .wh.NAME"),
-        // A template's, without its suffix.
-        "." | ".." => Some("without .j2 this is not the name of a file; rename it"),
-        // The opaque marker of container layers, .wh..wh..opq, for one.
-        gone if gone.len() < name.len() && gone.starts_with(WHITEOUT) => {
-            Some("nodes know no such mark; remove it, and name what is to go, each with an empty file .wh.NAME")
-        }
-        _ => None,
+/// The first path below `folder`, and what is there.
+pub(super) fn first_below<'m, K: Borrow<str> + Ord, V>(paths: &'m BTreeMap<K, V>, folder: &str) -> Option<(&'m str, &'m V)> {
+    let below = format!("{folder}/");
+    let (path, value) = paths.range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded)).next()?;
+    path.borrow().starts_with(&below).then_some((path.borrow(), value))
+}
+
+/// Takes all paths below `folder` out of a sorted map.
+pub(super) fn remove_below<K: Borrow<str> + Ord, V>(paths: &mut BTreeMap<K, V>, folder: &str) {
+    while let Some((path, _)) = first_below(paths, folder) {
+        let path = path.to_owned();
+        paths.remove(path.as_str());
     }
 }
 
@@ -191,9 +165,8 @@ fn unsound(name: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use std::fs::{create_dir_all, write};
-    use std::os::unix::fs::symlink;
 
-    fn root_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+    fn overlay(files: &[(&str, &str)]) -> Overlay {
         let dir = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = dir.path().join(path);
@@ -201,80 +174,46 @@ mod tests {
             write(path, text).unwrap();
         }
         let root = Root::open(dir.path()).unwrap();
-        (dir, root)
+        let mut reader = Reader::new(&root);
+        let overlay = read(&mut reader, "x");
+        assert_eq!(reader.problems, []);
+        overlay
     }
 
     const OURS: &str = "usr/share/voidclust/overlays/x/hosts.j2";
 
     #[test]
     fn the_site_shadows_single_files_of_ours_template_or_not() {
-        let (_dir, root) = root_with(&[
+        let overlay = overlay(&[
             (OURS, "ours"),
             ("usr/share/voidclust/overlays/x/fstab", "ours"),
             ("etc/voidclust/overlays/x/hosts", "site"),
         ]);
-        let overlay = load_one(&root, "x").unwrap();
-        assert_eq!((overlay["hosts"].origin, &overlay["hosts"].content), (Origin::Site, &Content::Bytes((*b"site").into())));
+        let hosts = &overlay["hosts"];
+        assert_eq!((hosts.origin, hosts.template, &hosts.item.bytes().unwrap()[..]), (Origin::Site, false, &b"site"[..]));
         assert_eq!(overlay["fstab"].origin, Origin::Package);
     }
 
     #[test]
     fn a_site_folder_takes_the_place_of_our_file_and_the_other_way_round() {
-        let (_dir, root) = root_with(&[
+        let overlay = overlay(&[
             (OURS, "ours"),
             ("usr/share/voidclust/overlays/x/sv/a/run", "ours"),
+            ("usr/share/voidclust/overlays/x/sv/a.d", "ours"),
             ("etc/voidclust/overlays/x/hosts/a", "site"),
             ("etc/voidclust/overlays/x/sv/a", "site"),
         ]);
-        let overlay = load_one(&root, "x").unwrap();
-        assert_eq!(overlay["hosts"].content, Content::Folder);
-        assert!(!overlay.contains_key("sv/a/run") && overlay.contains_key("hosts/a"));
+        assert!(overlay["hosts"].item.is_folder());
+        assert!(!overlay.contains_key("sv/a/run") && overlay.contains_key("hosts/a") && overlay.contains_key("sv/a.d"));
     }
 
     #[test]
-    fn what_no_overlay_may_hold_is_named() {
-        let (dir, root) = root_with(&[("etc/voidclust/overlays/x/a", "1"), ("etc/voidclust/overlays/x/a.j2", "1")]);
-        assert!(load_one(&root, "x").unwrap_err().to_string().contains("same file"));
-        assert!(load_one(&root, "none").unwrap_err().to_string().contains("install cluster-overlays"));
-        let pipes = dir.path().join("etc/voidclust/overlays/p");
-        create_dir_all(&pipes).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            pipes.join("pipe"),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::from_raw_mode(0o600),
-            0,
-        )
-        .unwrap();
-        assert!(load_one(&root, "p").unwrap_err().to_string().contains("p/pipe: an overlay holds files"));
-        symlink("/etc", dir.path().join("etc/voidclust/overlays/l")).unwrap();
-        assert!(load_one(&root, "l").unwrap_err().to_string().contains("an overlay is a folder"));
-    }
-
-    #[test]
-    fn names_that_no_node_would_lay_are_refused_templates_without_their_suffix() {
-        for name in [".wh.", ".wh..", ".wh...", ".wh..wh..opq", ".wh..wh.a", ".wh.dir/a"] {
-            for suffix in ["", ".j2"] {
-                let (_dir, root) = root_with(&[(&format!("etc/voidclust/overlays/x/sub/{name}{suffix}"), "1")]);
-                assert!(load_one(&root, "x").unwrap_err().to_string().contains("x/sub/.wh."), "{name}{suffix}");
-            }
-        }
-        for name in ["..j2", "...j2"] {
-            let (_dir, root) = root_with(&[(&format!("etc/voidclust/overlays/x/{name}"), "1")]);
-            assert!(load_one(&root, "x").unwrap_err().to_string().contains(&format!("x/{name}: without .j2")), "{name}");
-        }
-        for name in [".wh.a", ".wh.a.j2", ".wh....", ".wh.d.wh", ".j2", "....j2", ".who/a", "a.wh./b"] {
-            let (_dir, root) = root_with(&[(&format!("etc/voidclust/overlays/x/{name}"), "1")]);
-            load_one(&root, "x").unwrap();
-        }
-    }
-
-    #[test]
-    fn links_stay_links_and_are_not_followed() {
-        let (dir, root) = root_with(&[("etc/voidclust/overlays/x/a", "1")]);
-        symlink("/etc", dir.path().join("etc/voidclust/overlays/x/out")).unwrap();
-        let overlay = load_one(&root, "x").unwrap();
-        assert_eq!(overlay["out"].content, Content::Link("/etc".into()));
-        assert_eq!(overlay.len(), 2);
+    fn an_overlay_that_is_not_there_is_one_problem_among_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        let problems: Vec<String> =
+            load(&root, &crate::testing::example_site()).problems.iter().map(ToString::to_string).collect();
+        assert!(problems[0].starts_with("overlay `client`: not found; install cluster-overlays, or make"), "{problems:?}");
+        assert!(problems[1].contains("install cluster-master") && problems.len() == 2, "{problems:?}");
     }
 }

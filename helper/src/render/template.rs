@@ -2,21 +2,21 @@
 
 use std::net::Ipv4Addr;
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::{Environment, context};
 use serde::Serialize;
 use serde_json::json;
 
+pub use crate::render::jinja::environment;
 use crate::site::{Dhcp, Home, Node, Site};
-use crate::types::Mac;
+use crate::types::{Mac, Problem};
 
 /// Above this many nodes a node's `peers` is empty: a line for every node in the archive of every node grows with the
 /// square, 4 GB for ten thousand. A cluster of that size wants DNS (`network.dns` with the master's address).
 pub const PEERS_MAX: usize = 256;
 
-/// Steps a template may take: enough for a line for each of 100,000 nodes, and an end for one that loops.
-const FUEL: u64 = 20_000_000;
+/// The largest text that a template may render to, in bytes. What a master of 65,000 nodes exports takes a third of it.
+const TEXT_MAX: usize = 32 << 20;
 
 /// The name of a machine that is not listed.
 pub const UNLISTED: &str = "unlisted";
@@ -33,7 +33,10 @@ pub struct Failure {
 impl From<minijinja::Error> for Failure {
     fn from(error: minijinja::Error) -> Self {
         let why = match error.kind() {
-            minijinja::ErrorKind::OutOfFuel => "it does not come to an end; look for a loop".to_owned(),
+            minijinja::ErrorKind::OutOfFuel => {
+                "takes too many steps or too much memory; look for a loop without an end, or a width or repetition that is too large"
+                    .to_owned()
+            }
             minijinja::ErrorKind::UndefinedError => {
                 let what = error.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
                 format!("a variable is not defined{what}; voidclust.conf(5) lists those there are")
@@ -41,6 +44,16 @@ impl From<minijinja::Error> for Failure {
             kind => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
         };
         Self { line: error.line().unwrap_or(0), why }
+    }
+}
+
+impl Failure {
+    /// The problem that it is in a file.
+    #[must_use]
+    pub fn in_file(self, file: &str) -> Problem {
+        let (what, remedy) = self.why.split_once("; ").map_or((self.why.as_str(), None), |(what, rest)| (what, Some(rest)));
+        let problem = Problem::new(file, what).line(self.line);
+        if let Some(remedy) = remedy { problem.remedy(remedy) } else { problem }
     }
 }
 
@@ -199,21 +212,6 @@ pub fn values(of: impl Serialize) -> Value {
     Value::from(Serde(of))
 }
 
-/// minijinja as all our templates use it: undefined variables are errors, a block on a line of its own leaves no line.
-///
-/// # Errors
-/// Never in practice: the delimiters are the usual ones.
-pub fn environment() -> Result<Environment<'static>, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
-    environment.set_syntax(syntax);
-    // Configuration files know no escaping, and every value is of a type that cannot break out of its place.
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    Ok(environment)
-}
-
 impl Templates {
     /// Prepares the values of the site.
     #[must_use]
@@ -240,7 +238,16 @@ impl Templates {
     pub fn render(&self, name: &str, node: &Value) -> Result<String, Failure> {
         let values = context! { node => node, peers => self.peers.clone(), ..self.site.clone() };
         let template = self.environment.get_template(name)?;
-        template.render(values).map_err(Into::into)
+        let text = template.render(values)?;
+        if text.len() > TEXT_MAX {
+            let why = format!(
+                "renders to {} MiB, and a file of /etc may have {}; look for what repeats",
+                text.len() >> 20,
+                TEXT_MAX >> 20
+            );
+            return Err(Failure { line: 0, why });
+        }
+        Ok(text)
     }
 }
 
@@ -275,7 +282,58 @@ mod tests {
     #[test]
     fn a_template_that_does_not_end_is_stopped() {
         let text = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}";
-        assert!(render(text).unwrap_err().why.contains("does not come to an end"));
+        assert!(render(text).unwrap_err().why.contains("too many steps"));
+    }
+
+    #[test]
+    fn a_template_that_takes_too_much_memory_is_stopped_before_it_has_it() {
+        for text in [
+            "{{ 'x' | indent(1000000000) }}",
+            "{{ '%1000000000d' | format(1) }}",
+            "{{ '{:1000000000d}'.format(1) }}",
+            "{{ 'x' * 100000000000 }}",
+            "{% set ns = namespace(s='x') %}{% for n in range(40) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s | length }}",
+            "{{ ('x' * 1000000).replace('x', 'y' * 1000000) | length }}",
+            "{{ (['x' * 1000000] * 100000) | join }}",
+            "{{ ''.join(['x' * 1000000] * 100000) }}",
+            "{{ [['x' * 1000000] * 1000] * 1000 }}",
+            "{% set ns = namespace(l=['x']) %}{% for n in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+        ] {
+            let failure = render(text).unwrap_err();
+            assert!(failure.why.contains("too much memory") && failure.line == 1, "{text}: {failure:?}");
+        }
+        let failure = render("{{ 'x' * 40000000 }}").unwrap_err();
+        assert!(failure.why.starts_with("renders to 38 MiB"), "{failure:?}");
+    }
+
+    #[test]
+    fn the_files_of_the_largest_cluster_are_within_the_limits() {
+        let mut site = example_site();
+        let last = site.nodes.pop().unwrap();
+        // A /16 is the largest subnet that a cluster may have.
+        site.nodes
+            .extend((0..65_533u32).map(|number| Node { address: Some(Ipv4Addr::from(0x0a01_0002 + number)), ..last.clone() }));
+        let mut templates = Templates::new(&site);
+        let exports = "/srv/nfs/home{% for c in nfs.clients %} {{ c }}(rw,sec=sys,no_subtree_check,mountpoint,crossmnt,root_squash){% endfor %}\n";
+        let hosts = "{% for n in nodes %}{{ n.address }}\t{{ n.fqdn }}{% if n.short != n.fqdn %} {{ n.short }}{% endif %}\n{% for mac in n.macs %}# {{ mac }}\n{% endfor %}{% endfor %}";
+        templates.add("exports", &exports.repeat(3)).unwrap();
+        templates.add("hosts", hosts).unwrap();
+        for name in ["exports", "hosts"] {
+            assert!(templates.render(name, &values(NodeView::master(&site))).unwrap().len() > 1 << 20);
+        }
+    }
+
+    #[test]
+    fn the_methods_that_strings_have_in_jinja_are_there() {
+        assert_eq!(
+            render("{{ node.address.split('.')[3] }} {{ node.name.upper() }} {{ node.name.startswith('node') }}").unwrap(),
+            "226 NODE1 True"
+        );
+        assert_eq!(
+            render("{{ node.mac.replace(':', '-') }}").unwrap(),
+            example_site().nodes[0].macs[0].to_string().replace(':', "-")
+        );
+        assert!(render("{{ node.name.nope() }}").unwrap_err().why.contains("nope"));
     }
 
     #[test]

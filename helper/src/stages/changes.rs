@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::disk::archive::{self, Member};
+use crate::disk::archive;
 use crate::disk::plan::{Plan, Step};
-use crate::disk::root::{Found, Root};
-use crate::disk::tree::Item;
+use crate::disk::root::Root;
+use crate::disk::tree::{Content, Item};
 use crate::paths;
 use crate::site::Site;
 
@@ -54,7 +54,7 @@ impl Change {
 }
 
 /// What one of two sides has.
-type Side = Option<Member>;
+type Side = Option<Item>;
 
 /// Lists what a Plan changes, in path order.
 ///
@@ -63,6 +63,7 @@ type Side = Option<Member>;
 pub fn list(root: &Root, site: &Site, plan: &Plan) -> Result<Vec<Change>> {
     let owners = owners(site);
     let mut changes = Vec::new();
+    let mut told = BTreeMap::new();
     for (path, step) in &plan.steps {
         let (action, new) = match step {
             Step::Keep | Step::Abandon => continue,
@@ -77,33 +78,37 @@ pub fn list(root: &Root, site: &Site, plan: &Plan) -> Result<Vec<Change>> {
             continue;
         }
         let old = if action == Action::Create { None } else { root.find(path).context("cannot compare")? };
-        match archive_name(path) {
-            Some(name) => {
-                let node = Some(owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
-                let (old, new) = (opened_found(old), new.map(opened).unwrap_or_default());
-                let before = changes.len();
-                for member in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
-                    let (old, new) = (old.get(member).cloned(), new.get(member).cloned());
-                    if old != new {
-                        changes.push(change(path, Some(member), node.clone(), &old, &new));
-                    }
-                }
-                if changes.len() == before {
-                    // Same members, other bytes: the archive itself was damaged, or its mode changed.
-                    changes.push(Change { path: path.clone(), member: None, node, action, diff: String::new() });
-                }
+        let Some(name) = paths::archive_owner(path) else {
+            let old = old.filter(|old| matches!(old.content, Content::File(_) | Content::Link(_)));
+            changes.push(change(path, None, None, &old, &new.cloned()));
+            continue;
+        };
+        let node = Some(owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
+        // Nodes share archives: what is in one is told once.
+        let told = told.entry((fingerprint(old.as_ref()), fingerprint(new))).or_insert_with(|| path.clone());
+        if told != path {
+            let diff = format!("as {told}\n");
+            changes.push(Change { path: path.clone(), member: None, node, action, diff });
+            continue;
+        }
+        let (old, new) = (opened(old.as_ref()), opened(new));
+        let before = changes.len();
+        for member in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+            let (old, new) = (old.get(member).cloned(), new.get(member).cloned());
+            if old != new {
+                changes.push(change(path, Some(member), node.clone(), &old, &new));
             }
-            None => {
-                let old = old.and_then(|found| match found {
-                    Found::File { bytes, mode } => Some(Member::Item(Item::File { bytes: bytes.into(), mode })),
-                    Found::Link(target) => Some(Member::Item(Item::Link(target))),
-                    Found::Folder(_) | Found::Other => None,
-                });
-                changes.push(change(path, None, None, &old, &new.cloned().map(Member::Item)));
-            }
+        }
+        if changes.len() == before {
+            // Same members, other bytes: the archive itself was damaged, or its mode changed.
+            changes.push(Change { path: path.clone(), member: None, node, action, diff: String::new() });
         }
     }
     Ok(changes)
+}
+
+fn fingerprint(item: Option<&Item>) -> Option<String> {
+    item.map(Item::fingerprint)
 }
 
 /// Lists what a Plan changes by path only, without a look into the files.
@@ -119,15 +124,10 @@ pub fn summary(site: &Site, plan: &Plan) -> Vec<Change> {
             Step::LeaveEdited => Action::Edited,
             Step::Foreign(_) => Action::Foreign,
         };
-        let node = archive_name(path).map(|name| owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
+        let node = paths::archive_owner(path).map(|name| owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
         Some(Change { path: path.clone(), member: None, node, action, diff: String::new() })
     });
     told.collect()
-}
-
-/// The MAC in the path of an archive of ours.
-fn archive_name(path: &str) -> Option<&str> {
-    path.strip_prefix(paths::OVERLAYS)?.strip_prefix('/')?.strip_suffix(paths::ARCHIVE_SUFFIX)
 }
 
 /// Which machine an archive is for, by the beginning of its name.
@@ -136,19 +136,9 @@ fn owners(site: &Site) -> BTreeMap<String, String> {
     nodes.chain([(site.master.mac.to_string(), site.master.name.to_string())]).collect()
 }
 
-fn opened(item: &Item) -> BTreeMap<String, Member> {
-    match item {
-        Item::File { bytes, .. } => archive::read(bytes).unwrap_or_default(),
-        Item::Link(_) => BTreeMap::new(),
-    }
-}
-
-fn opened_found(found: Option<Found>) -> BTreeMap<String, Member> {
-    match found {
-        // What cannot be read is damaged, and will be replaced whole: every member is new.
-        Some(Found::File { bytes, .. }) => archive::read(&bytes).unwrap_or_default(),
-        _ => BTreeMap::new(),
-    }
+/// The members of an archive. What cannot be read is damaged, and will be replaced whole: every member is new.
+fn opened(archive: Option<&Item>) -> BTreeMap<String, Item> {
+    archive.and_then(Item::bytes).and_then(|bytes| archive::read(bytes).ok()).unwrap_or_default()
 }
 
 fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side, new: &Side) -> Change {
@@ -158,19 +148,22 @@ fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side,
         _ => Action::Replace,
     };
     let name = member.map_or_else(|| path.to_owned(), |member| format!("{path}:{member}"));
-    Change { path: path.to_owned(), member: member.cloned(), node, action, diff: diff(&name, old, new) }
+    Change { path: path.to_owned(), member: member.cloned(), node, action, diff: diff(&name, member.is_some(), old, new) }
 }
 
-fn diff(name: &str, old: &Side, new: &Side) -> String {
+fn diff(name: &str, member: bool, old: &Side, new: &Side) -> String {
     let (Some(before), Some(after)) = (text(old), text(new)) else {
         return format!("Binary files a/{name} and b/{name} differ\n");
     };
     let header = |side: &Side, prefix: &str| if side.is_some() { format!("{prefix}/{name}") } else { "/dev/null".to_owned() };
     let mut out = String::new();
-    if let (Some(old), Some(new)) = (mode(old), mode(new))
-        && old != new
-    {
-        out.push_str(&format!("old mode {old:04o}\nnew mode {new:04o}\n"));
+    if let (Some(old), Some(new)) = (old, new) {
+        if old.mode != new.mode {
+            out.push_str(&format!("old mode {:04o}\nnew mode {:04o}\n", old.mode, new.mode));
+        }
+        if old.owner != new.owner && member {
+            out.push_str(&format!("old owner {}\nnew owner {}\n", old.owner, new.owner));
+        }
     }
     let text = similar::TextDiff::from_lines(&before, &after);
     out.push_str(&text.unified_diff().header(&header(old, "a"), &header(new, "b")).to_string());
@@ -181,44 +174,47 @@ fn diff(name: &str, old: &Side, new: &Side) -> String {
     out
 }
 
+/// What a diff shows; of what is not text, and of what nobody reads any more, nothing.
 fn text(side: &Side) -> Option<String> {
-    match side {
-        None | Some(Member::Folder(_)) => Some(String::new()),
-        Some(Member::Item(Item::Link(target))) => Some(format!("-> {target}\n")),
-        Some(Member::Item(Item::File { bytes, .. })) => {
-            String::from_utf8(bytes.to_vec()).ok().filter(|text| !text.contains('\0'))
-        }
-    }
-}
-
-fn mode(side: &Side) -> Option<u32> {
-    match side {
-        Some(Member::Item(Item::File { mode, .. }) | Member::Folder(mode)) => Some(*mode),
-        _ => None,
+    const LARGE: usize = 1 << 20;
+    match side.as_ref().map(|item| &item.content) {
+        None | Some(Content::Folder | Content::Other) => Some(String::new()),
+        Some(Content::Link(target)) => Some(format!("-> {}\n", target.display())),
+        Some(Content::File(bytes)) if bytes.len() > LARGE => None,
+        Some(Content::File(bytes)) => String::from_utf8(bytes.to_vec()).ok().filter(|text| !text.contains('\0')),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::tree::Owner;
 
     fn file(text: &str, mode: u32) -> Side {
-        Some(Member::Item(Item::File { bytes: text.as_bytes().into(), mode }))
+        Some(Item::file(text).with_mode(mode))
     }
 
     #[test]
     fn a_changed_line_is_a_unified_diff() {
         assert_eq!(
-            diff("etc/a", &file("1\n2\n", 0o644), &file("1\n3\n", 0o644)),
+            diff("etc/a", false, &file("1\n2\n", 0o644), &file("1\n3\n", 0o644)),
             "--- a/etc/a\n+++ b/etc/a\n@@ -1,2 +1,2 @@\n 1\n-2\n+3\n"
         );
     }
 
     #[test]
-    fn modes_links_empty_files_and_bytes_are_told() {
+    fn modes_owners_links_empty_files_and_bytes_are_told() {
+        let diff = |name: &str, old: &Side, new: &Side| diff(name, true, old, new);
         assert_eq!(diff("a", &file("x\n", 0o644), &file("x\n", 0o600)), "old mode 0644\nnew mode 0600\n");
+        let munge = Some(Item { owner: Owner { uid: 998, gid: 997 }, ..Item::file("x\n") });
+        assert_eq!(diff("a", &file("x\n", 0o644), &munge), "old owner 0:0\nnew owner 998:997\n");
         assert_eq!(diff("a", &None, &file("", 0o644)), "--- /dev/null\n+++ b/a\n");
-        assert!(diff("a", &None, &Some(Member::Item(Item::Link("/etc/sv/x".into())))).contains("+-> /etc/sv/x"));
+        assert!(diff("a", &None, &Some(Item::link("/etc/sv/x"))).contains("+-> /etc/sv/x"));
         assert_eq!(diff("a", &file("\0", 0o644), &None), "Binary files a/a and b/a differ\n");
+    }
+
+    #[test]
+    fn what_is_too_large_to_read_is_told_as_bytes() {
+        assert!(diff("a", false, &None, &file(&"line\n".repeat(1 << 20), 0o644)).starts_with("Binary files"));
     }
 }

@@ -8,7 +8,7 @@ use super::changes::{self, Action, Change};
 use super::target::{Runs, Target};
 use super::trees::{Plans, Trees};
 use super::wanted::Wanted;
-use crate::disk::archive::{self, Member};
+use crate::disk::archive;
 use crate::disk::tree::Item;
 use crate::image;
 use crate::machine::services::{self, Telling};
@@ -96,15 +96,13 @@ impl Preview {
 
 /// What the last stage of apply would tell: the same question as it asks, of what would lie in /etc.
 fn tellings(machine: &Machine, wanted: &Wanted, trees: &Trees, changes: &[Change]) -> Result<BTreeSet<Telling>> {
-    let archive = paths::archive(&wanted.site.master.mac.to_string());
-    let members = changes.iter().filter(|change| change.path == archive).filter_map(|change| change.member.clone());
-    let coming: BTreeMap<String, Member> = match trees.files.0.get(&archive) {
-        Some(Item::File { bytes, .. }) => archive::read(bytes)?,
-        _ => BTreeMap::new(),
-    };
-    let after = |path: &str| match coming.get(path) {
-        Some(Member::Item(Item::File { bytes, .. })) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        _ => None,
-    };
+    let master = wanted.site.master.mac.to_string();
+    let is_its_own = |path: &str| paths::archive_owner(path) == Some(&master);
+    let members = changes.iter().filter(|change| is_its_own(&change.path)).filter_map(|change| change.member.clone());
+    let mut coming = BTreeMap::new();
+    for (_, archive) in trees.files.0.iter().filter(|(path, _)| is_its_own(path)) {
+        coming.extend(archive.bytes().map_or_else(|| Ok(BTreeMap::new()), |bytes| archive::read(bytes))?);
+    }
+    let after = |path: &str| Some(String::from_utf8_lossy(coming.get(path).and_then(Item::bytes)?).into_owned());
     Ok(services::decide(machine, &members.collect(), &overlay::missed(machine)?, &|path| machine.etc(path), &after))
 }

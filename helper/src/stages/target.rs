@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::cli::Global;
 use crate::disk::lock::Lock;
-use crate::disk::root::{Found, Root};
+use crate::disk::root::Root;
+use crate::disk::tree::{Content, Item};
 use crate::machine::Machine;
 use crate::paths;
 use crate::types::Problem;
@@ -117,13 +118,12 @@ impl Target {
             let Some(edited) = upper.find(&file)? else { continue };
             let below = self.root.find(&file)?;
             let lower = self.root.display(&file);
-            let (what, keep) = match (&edited, &below) {
+            let (what, keep) = match (&edited.content, below.as_ref().map(|item| &item.content)) {
                 // How an overlay marks what was removed: a device.
-                (Found::Other, None) => continue,
-                (Found::File { bytes: here, .. }, Some(Found::File { bytes: there, .. })) if here == there => continue,
-                _ if below.as_ref() == Some(&edited) => continue,
+                (Content::Other, None) => continue,
+                (here, Some(there)) if here == there => continue,
                 (_, Some(_)) if self.root.changed(&file)? > upper.changed(&file)? => continue,
-                (Found::Other, Some(_)) => ("removed", format!("rm -r {lower}")),
+                (Content::Other, Some(_)) => ("removed", format!("rm -r {lower}")),
                 _ => ("changed", format!("cp -a /{file} {lower}")),
             };
             bail!("/{file}: was {what} in memory, and differs from {lower}, which alone survives a reboot; keep it with: {keep}");
@@ -175,7 +175,7 @@ pub fn shown_below(point: &Path) -> String {
 
 /// A file, or all files of a folder.
 fn files_of(root: &Root, path: &str, files: &mut Vec<String>) -> Result<()> {
-    if !matches!(root.find(path)?, Some(Found::Folder(_))) {
+    if !root.find(path)?.as_ref().is_some_and(Item::is_folder) {
         files.push(path.to_owned());
         return Ok(());
     }

@@ -98,8 +98,9 @@ pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
     if !elsewhere.is_empty() {
         return Err(Unready::Wrong(elsewhere).into());
     }
-    let overlays = overlay::load(root, &site).map_err(|error| Unready::Wrong(vec![Problem::from(format!("{error:#}"))]))?;
+    let overlays = overlay::load(root, &site);
     let mut notes = notes::of(target, &site, &facts)?;
+    notes.extend(overlays.notes.iter().cloned());
     notes.extend(image::without_modules(root, &site)?);
     Ok(Wanted { site, facts, overlays, notes })
 }
@@ -121,7 +122,15 @@ impl Wanted {
     /// # Errors
     /// [`Unready`] with every mistake in the overlays.
     pub fn archives(&self) -> Result<crate::disk::tree::Tree> {
-        let archives = Composer::new(&self.site, &self.overlays).archives();
-        archives.map_err(|wrong| Unready::Wrong(wrong.into_iter().map(Problem::from).collect()).into())
+        Composer::new(&self.site, &self.overlays).archives().map_err(|wrong| Unready::Wrong(wrong).into())
+    }
+
+    /// Renders every overlay, and keeps nothing.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn check(&self) -> Result<()> {
+        let wrong = Composer::new(&self.site, &self.overlays).check();
+        if wrong.is_empty() { Ok(()) } else { Err(Unready::Wrong(wrong).into()) }
     }
 }

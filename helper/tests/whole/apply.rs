@@ -1,5 +1,7 @@
 //! `apply` and `diff`: what is written, what is left alone, and what is said about it.
 
+use std::os::unix::fs::MetadataExt;
+
 use crate::place::{Place, Stands};
 
 const NET_CONF: &str = "etc/mkinitcpio.net.conf";
@@ -93,7 +95,10 @@ fn modes_of_an_overlay_reach_the_node() {
     place.chmod("etc/voidclust/overlays/client/ssl/private", 0o700);
     place.run(&["apply"]).ended(0);
     let listing = place.run(&["show", "node1"]).out;
-    assert!(listing.contains("0700  ssl/private/ ") && listing.contains("0400  ssl/private/key "), "{listing}");
+    let me = place.root().metadata().unwrap();
+    let owner = format!("{}:{}", me.uid(), me.gid());
+    let listed = |mode: &str, path: &str| listing.contains(&format!("{mode}  {owner}  {path} "));
+    assert!(listed("0700", "ssl/private/") && listed("0400", "ssl/private/key"), "{listing}");
     let archive = std::fs::File::open(place.at(&format!("etc/overlays/{NODE1}.00-voidclust.tar"))).unwrap();
     let modes: Vec<_> = tar::Archive::new(archive)
         .entries()

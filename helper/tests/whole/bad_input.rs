@@ -41,7 +41,7 @@ fn a_template_that_loops_is_stopped() {
         "etc/voidclust/overlays/client/loop.j2",
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
     );
-    refused(&place, &["ROOT/etc/voidclust/overlays/client/loop.j2:", "does not come to an end", "nothing was changed"]);
+    refused(&place, &["ROOT/etc/voidclust/overlays/client/loop.j2:", "too many steps", "nothing was changed"]);
 }
 
 #[test]

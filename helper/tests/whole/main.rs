@@ -14,6 +14,7 @@ mod killed;
 mod live_master;
 mod machine;
 mod overlay_root;
+mod overlays;
 mod place;
 mod rc_local;
 mod real_tools;

@@ -1,0 +1,101 @@
+//! Which overlays and services a machine gets, in which order, and why.
+
+use std::collections::BTreeMap;
+
+use crate::render::overlay::{CLIENT, MASTER};
+use crate::site::{Home, Node, Site};
+use crate::types::{OverlayName, Service};
+
+/// A machine to compose for.
+#[derive(Debug, Clone, Copy)]
+pub enum Machine<'site> {
+    /// The master.
+    Master,
+    /// A listed client.
+    Node(&'site Node),
+    /// Any machine that is not listed.
+    Unlisted,
+}
+
+/// Why an overlay is laid.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase", tag = "by", content = "name")]
+pub enum Reason {
+    /// The built-in overlay of the master or of all clients.
+    Base,
+    /// `[master]` or `[client]`.
+    Role(&'static str),
+    /// A profile.
+    Profile(String),
+    /// The node itself.
+    Node,
+}
+
+/// The overlays of a machine in the order in which they are laid, and why.
+pub(super) fn overlays<'site>(site: &'site Site, machine: Machine<'site>) -> Vec<(&'site str, Reason)> {
+    fn named<'n>(names: &'n [OverlayName], reason: &Reason) -> Vec<(&'n str, Reason)> {
+        names.iter().map(|name| (name.as_str(), reason.clone())).collect()
+    }
+    let mut layers = match machine {
+        Machine::Master => vec![(MASTER, Reason::Base)],
+        Machine::Unlisted | Machine::Node(_) => vec![(CLIENT, Reason::Base)],
+    };
+    match machine {
+        Machine::Master => layers.extend(named(&site.master.overlays, &Reason::Role("master"))),
+        Machine::Unlisted | Machine::Node(_) => layers.extend(named(&site.client.overlays, &Reason::Role("client"))),
+    }
+    if let Machine::Node(node) = machine {
+        for (name, profile) in site.profiles_of(node) {
+            layers.extend(named(&profile.overlays, &Reason::Profile(name.to_string())));
+        }
+        layers.extend(named(&node.overlays, &Reason::Node));
+    }
+    layers
+}
+
+/// The services of a machine: those it needs to play its part, then what the configuration says; the later wins.
+pub(super) fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (Service, Reason)> {
+    let on = |name: &str| Service { name: name.to_owned(), enabled: true };
+    let mut lists: Vec<(Vec<Service>, Reason)> = Vec::new();
+    match machine {
+        Machine::Master => {
+            let mut base = vec![on("dnsmasq")];
+            if site.exports() {
+                base.extend(["nfs-server", "rpcbind", "statd"].map(on));
+            }
+            lists.push((base, Reason::Base));
+            lists.push((site.master.services.clone(), Reason::Role("master")));
+        }
+        Machine::Unlisted | Machine::Node(_) => {
+            // A stock machine runs dhcpcd. On a client it would take the card away from under the root.
+            let mut base = vec![Service { name: "dhcpcd".to_owned(), enabled: false }];
+            if site.nfs.home != Home::None {
+                base.push(on("netmount"));
+            }
+            lists.push((base, Reason::Base));
+            lists.push((site.client.services.clone(), Reason::Role("client")));
+        }
+    }
+    if let Machine::Node(node) = machine {
+        for (name, profile) in site.profiles_of(node) {
+            lists.push((profile.services.clone(), Reason::Profile(name.to_string())));
+        }
+        lists.push((node.services.clone(), Reason::Node));
+    }
+    let mut services = BTreeMap::new();
+    for (list, reason) in lists {
+        for service in list {
+            services.insert(service.name.clone(), (service, reason.clone()));
+        }
+    }
+    services
+}
+
+/// By what machines are sorted. Those for which it is the same are alike: only what templates say of them differs.
+pub(super) fn kind<'site>(machine: Machine<'site>) -> (u8, [&'site [OverlayName]; 2], &'site [Service]) {
+    match machine {
+        Machine::Master => (0, [&[], &[]], &[]),
+        Machine::Unlisted => (1, [&[], &[]], &[]),
+        Machine::Node(node) => (2, [&node.profiles, &node.overlays], &node.services),
+    }
+}

@@ -1,0 +1,101 @@
+//! Overlays as sites have them: whose their files are, what is left out, and what they cost.
+
+use std::collections::BTreeMap;
+
+use crate::place::{Place, skip};
+
+const CLIENT: &str = "etc/voidclust/overlays/client";
+const NODE1: &str = "52:54:00:17:c7:e2";
+
+#[test]
+fn the_owner_of_a_file_reaches_the_node_show_and_diff() {
+    let place = Place::small();
+    let key = format!("{CLIENT}/munge/munge.key");
+    place.write(&key, "secret\n");
+    place.chmod(&key, 0o4400);
+    let give = |uid| {
+        let given = std::os::unix::fs::chown(place.at(&key), Some(uid), Some(997));
+        place.chmod(&key, 0o4400);
+        given
+    };
+    if give(998).is_err() {
+        return skip("the_owner_of_a_file", "only root gives files away");
+    }
+    place.run(&["apply"]).ended(0);
+    let archive = std::fs::read(place.at(&format!("etc/overlays/{NODE1}.00-voidclust.tar"))).unwrap();
+    let mut archive = tar::Archive::new(&archive[..]);
+    let owners: BTreeMap<String, _> = (archive.entries().unwrap().map(Result::unwrap))
+        .map(|entry| (entry.path().unwrap().display().to_string(), entry.header().clone()))
+        .map(|(path, header)| (path, (header.uid().unwrap(), header.gid().unwrap(), header.mode().unwrap())))
+        .collect();
+    assert_eq!((owners["munge/munge.key"], owners["hostname"]), ((998, 997, 0o4400), (0, 0, 0o644)));
+    assert!(place.run(&["show", "node1"]).out.contains("4400  998:997  munge/munge.key "));
+    let shown = place.run(&["show", "node1", "--json"]).json();
+    let shown = shown.as_array().unwrap().iter().find(|file| file["path"] == "munge/munge.key").unwrap().clone();
+    assert_eq!((&shown["uid"], &shown["gid"]), (&998.into(), &997.into()));
+    give(996).unwrap();
+    let diff = place.run(&["diff"]).ended(3).out;
+    assert!(diff.contains("old owner 998:997\nnew owner 996:997\n"), "{diff}");
+}
+
+#[test]
+fn what_is_left_out_and_what_nobody_reads_is_told() {
+    let place = Place::small();
+    for name in ["cron.d/job", "cron.d/job~", "cron.d/.job.swp", ".git/HEAD"] {
+        place.write(&format!("{CLIENT}/{name}"), "x\n");
+    }
+    place.write("etc/overlays/52:54:00:17:C7:E2/motd", "x\n");
+    let notes = [
+        format!("note: ROOT/{CLIENT}/.git, ROOT/{CLIENT}/cron.d/.job.swp, ROOT/{CLIENT}/cron.d/job~: left out, "),
+        format!(
+            "note: ROOT/etc/overlays/52:54:00:17:C7:E2: no node reads it, they ask for the MAC in another spelling; rename it to {NODE1}\n"
+        ),
+    ];
+    for command in [&["check"][..], &["diff"], &["apply"]] {
+        let out = place.run(command).out;
+        assert!(notes.iter().all(|note| out.contains(note)), "{command:?}: {out}");
+    }
+    assert_eq!(place.run(&["check", "--json"]).json()["notes"].as_array().unwrap().len(), 2);
+    let listing = place.run(&["show", "node1"]).out;
+    assert!(listing.contains("  cron.d/job ") && !listing.contains("git") && !listing.contains("job~"), "{listing}");
+}
+
+#[test]
+fn every_mistake_of_the_overlays_is_told_for_people_and_programs() {
+    let place = Place::small();
+    place.write(&format!("{CLIENT}/a.j2"), "{{ nope }}\n");
+    place.write(&format!("{CLIENT}/b"), "x\n");
+    place.write(&format!("{CLIENT}/b.j2"), "x\n");
+    place.write(&format!("{CLIENT}/.wh..wh..opq"), "");
+    let ran = place.run(&["check"]).ended(1);
+    let lines =
+        ["client/.wh..wh..opq: nodes know no such mark; ", "client/b.j2: ", "client/a.j2:1: a variable", "\n3 problems\n"];
+    assert!(lines.iter().all(|line| ran.err.contains(line)), "{}", ran.err);
+    let json = place.run(&["check", "--json"]).ended(1).json();
+    assert_eq!(json["problems"].as_array().unwrap().len(), 3);
+    assert!(json["problems"].as_array().unwrap().iter().all(|problem| problem["file"].as_str().unwrap().contains("client/")));
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_taken_half() {
+    let place = Place::small();
+    let log = place.at(&format!("{CLIENT}/log"));
+    place.write(&format!("{CLIENT}/log"), "1");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::io::Write;
+            #[allow(clippy::disallowed_methods, reason = "a test's own file")]
+            let mut file = std::fs::File::create(&log).unwrap();
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                file.write_all(b"x").unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        });
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let ran = place.run(&["apply"]);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(ran.status == 1 && ran.err.contains("client/log: somebody is writing it; run again"), "{}", ran.err);
+    });
+    place.run(&["apply"]).ended(0);
+}
