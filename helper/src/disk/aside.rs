@@ -20,6 +20,8 @@ pub(crate) struct Aside<'root> {
     folders: BTreeMap<String, OwnedFd>,
     /// Folder and name of each.
     written: Vec<(String, String)>,
+    /// Archives of machines that stay as they are, by fingerprint.
+    standing: BTreeMap<String, String>,
 }
 
 fn temporary(name: &str) -> String {
@@ -29,7 +31,7 @@ fn temporary(name: &str) -> String {
 impl<'root> Aside<'root> {
     /// Nothing yet.
     pub(crate) fn new(root: &'root Root) -> Self {
-        Self { root, folders: BTreeMap::new(), written: Vec::new() }
+        Self { root, folders: BTreeMap::new(), written: Vec::new(), standing: BTreeMap::new() }
     }
 
     /// An open folder, made if need be.
@@ -80,19 +82,50 @@ impl<'root> Aside<'root> {
         Ok(())
     }
 
+    /// Remembers an archive that stays as it is: others of the same content become links to it.
+    pub(super) fn keep(&mut self, path: &str, fingerprint: &str) {
+        self.standing.entry(fingerprint.to_owned()).or_insert_with(|| path.to_owned());
+    }
+
     /// Writes files under their temporary names. Each is listed before it is there, so that a failure sweeps all.
+    ///
+    /// Archives of machines that hold the same are one file, by hard links: what hundreds of nodes share is on the disk
+    /// once. Nobody writes into one of ours, it is replaced, so no node changes with another.
     pub(super) fn write(&mut self, items: &[(&str, &Item)]) -> Result<()> {
-        for (path, _) in items {
+        /// As many links as any file system allows (ext3: 32,000).
+        const LINKS_MAX: usize = 30_000;
+        let (mut written, mut links) = (Vec::new(), Vec::new());
+        let mut firsts: BTreeMap<String, (String, usize)> = BTreeMap::new();
+        for (path, item) in items {
             let (parent, name) = split(path);
             self.folder(parent)?;
             self.written.push((parent.to_owned(), name.to_owned()));
+            if paths::archive_owner(path).is_none() {
+                written.push((*path, *item));
+                continue;
+            }
+            let print = item.fingerprint();
+            if let Some(standing) = self.standing.get(&print) {
+                links.push((standing.clone(), *path, *item));
+            } else if let Some((first, count)) = firsts.get_mut(&print).filter(|(_, count)| *count < LINKS_MAX) {
+                *count += 1;
+                links.push((first.clone(), *path, *item));
+            } else {
+                firsts.insert(print, (format!("{parent}/{}", temporary(name)), 1));
+                written.push((*path, *item));
+            }
         }
         let (root, folders) = (self.root, &self.folders);
-        in_parallel(items, |(path, item)| {
-            let (parent, name) = split(path);
+        let open = |path: &str| folders.get(split(path).0).with_context(|| format!("{}: not open", root.display(path)));
+        let write = |path: &str, item: &Item| {
             let context = || format!("{}: cannot write", root.display(path));
-            let folder = folders.get(parent).with_context(context)?;
-            write_one(folder, &temporary(name), item).with_context(context)
+            write_one(open(path)?, &temporary(split(path).1), item).with_context(context)
+        };
+        in_parallel(&written, |(path, item)| write(path, item))?;
+        in_parallel(&links, |(from, path, item)| {
+            let linked = link_one(open(from)?, split(from).1, open(path)?, &temporary(split(path).1));
+            // A file system without links, or without any left.
+            linked.or_else(|_| write(path, item))
         })
     }
 
@@ -149,6 +182,13 @@ fn write_one(folder: &OwnedFd, temporary: &str, item: &Item) -> std::io::Result<
         Content::Folder | Content::Other => return Err(std::io::Error::other("only files and links are written")),
     }
     Ok(())
+}
+
+fn link_one(from: &OwnedFd, name: &str, folder: &OwnedFd, temporary: &str) -> rustix::io::Result<()> {
+    match rustix::fs::unlinkat(folder, temporary, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => rustix::fs::linkat(from, name, folder, temporary, AtFlags::empty()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Does `work` for every item, on all processors when there are many; the first error is returned.

@@ -5,7 +5,7 @@
 //! was written aside. One sync per file system, not per file: ten thousand nodes would be ten thousand journal commits.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,7 +13,7 @@ use crate::disk::aside::Aside;
 pub use crate::disk::lock::Lock;
 use crate::disk::manifest::Ours;
 use crate::disk::plan::{Plan, Step};
-use crate::disk::root::{Root, split};
+use crate::disk::root::{Root, look_in, read_in, split};
 use crate::disk::tree::{Item, Tree};
 use crate::paths;
 
@@ -36,6 +36,13 @@ impl Lock<'_> {
                 Step::Create(item) | Step::Replace(item) => Some((path.as_str(), item)),
                 _ => None,
             });
+            let kept =
+                plan.steps.iter().filter(|(path, step)| matches!(step, Step::Keep) && paths::archive_owner(path).is_some());
+            for (path, _) in kept {
+                if let Some(fingerprint) = plan.manifest.files.get(path) {
+                    aside.keep(path, fingerprint);
+                }
+            }
             aside.write(&items.collect::<Vec<_>>())?;
             aside.sync()?;
             self.save(paths::PENDING, ours.pending_with(&plan.manifest).text())?;
@@ -84,19 +91,25 @@ impl Lock<'_> {
 /// When something cannot be read.
 pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> bool, force: bool) -> Result<Plan> {
     let mut folders: BTreeMap<String, Option<OwnedFd>> = BTreeMap::new();
+    // What has several names is read once: archives that nodes share.
+    let mut shared: BTreeMap<_, Item> = BTreeMap::new();
     crate::disk::plan::plan(tree, ours, owned, force, |path| {
-        use std::os::fd::AsFd;
         let (parent, name) = split(path);
         if !folders.contains_key(parent) {
             folders.insert(parent.to_owned(), root.existing_folder(parent)?);
         }
-        match folders.get(parent) {
-            Some(Some(folder)) => {
-                let found = crate::disk::root::find_in(folder.as_fd(), name);
-                found.with_context(|| format!("{}: cannot read", root.display(path)))
-            }
-            _ => Ok(None),
+        let Some(Some(folder)) = folders.get(parent) else { return Ok(None) };
+        let context = || format!("{}: cannot read", root.display(path));
+        let Some(stat) = look_in(folder.as_fd(), name).with_context(context)? else { return Ok(None) };
+        let inode = (stat.st_dev, stat.st_ino);
+        if let Some(item) = shared.get(&inode) {
+            return Ok(Some(item.clone()));
         }
+        let item = read_in(folder.as_fd(), name, &stat).with_context(context)?;
+        if stat.st_nlink > 1 && item.bytes().is_some() {
+            shared.insert(inode, item.clone());
+        }
+        Ok(Some(item))
     })
 }
 
@@ -191,6 +204,27 @@ mod tests {
         assert!(commit(&root, &tree(&[("etc/a", "2"), (&long, "2")]), false).is_err());
         assert_eq!(listing(&root, "etc"), ["a"]);
         assert_eq!(root.read("etc/a").unwrap().unwrap(), b"1");
+    }
+
+    #[test]
+    fn archives_of_the_same_content_are_one_file_and_change_alone() {
+        use std::os::unix::fs::MetadataExt;
+        let (dir, root) = setup();
+        let archives = ["a", "b", "c"].map(paths::archive);
+        let inode = |path: &str| dir.path().join(path).metadata().unwrap().ino();
+        let apply = |texts: &[&str]| {
+            let files: Vec<(&str, &str)> = archives.iter().map(String::as_str).zip(texts.iter().copied()).collect();
+            let both = [("etc/x", texts[0]), ("etc/y", texts[0])];
+            commit(&root, &tree(&[&files[..], &both[..]].concat()), false).unwrap()
+        };
+        apply(&["1", "1", "2"]);
+        let [a, b, c] = [0, 1, 2].map(|index: usize| inode(&archives[index]));
+        assert!(a == b && a != c && inode("etc/x") != inode("etc/y"), "only archives, which nobody edits");
+        assert_eq!(apply(&["1", "1", "1"]), 1);
+        assert_eq!(inode(&archives[2]), a, "linked to one that stays");
+        assert_eq!(apply(&["1", "3", "1"]), 1);
+        assert_eq!(root.read(&archives[0]).unwrap().unwrap(), b"1", "a node's archive does not change with another's");
+        assert!(inode(&archives[1]) != a && inode(&archives[0]) == a);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Overlays as sites have them: whose their files are, what is left out, and what they cost.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 
 use crate::place::{Place, skip};
 
@@ -74,6 +75,40 @@ fn every_mistake_of_the_overlays_is_told_for_people_and_programs() {
     let json = place.run(&["check", "--json"]).ended(1).json();
     assert_eq!(json["problems"].as_array().unwrap().len(), 3);
     assert!(json["problems"].as_array().unwrap().iter().all(|problem| problem["file"].as_str().unwrap().contains("client/")));
+}
+
+#[test]
+fn a_large_file_for_many_nodes_is_on_the_disk_once() {
+    const MANY: usize = 40;
+    const LARGE: usize = 1 << 20;
+    let place = Place::small();
+    let node = |number: usize| {
+        format!("[[node]]\nname = \"m{number}\"\nmac = \"52:54:00:00:01:{number:02x}\"\noverlays = [\"own{}\"]\n", number % 3)
+    };
+    let nodes = |many| (0..many).map(node).collect::<String>();
+    place.write("etc/voidclust.d/1.conf", nodes(MANY));
+    place.write(&format!("{CLIENT}/large"), "a line of text\n".repeat(LARGE / 15 + 1));
+    for number in 0..3 {
+        // Not what is the same for all nodes, and one shadows a file of all.
+        place
+            .write(&format!("etc/voidclust/overlays/own{number}/{}", if number == 0 { "motd" } else { "x" }), number.to_string());
+    }
+    let weigh = || {
+        let files = place.at("etc/overlays").read_dir().unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+        let inodes: BTreeMap<u64, u64> = files.map(|meta| (meta.ino(), meta.len())).collect();
+        inodes.values().sum::<u64>() as usize
+    };
+    let out = place.run(&["diff"]).ended(3).out;
+    assert!(out.len() < 5 * LARGE, "a large text is shown once: {}", out.len());
+    place.run(&["apply"]).ended(0);
+    // With `motd` and without.
+    assert!(weigh() < 3 * LARGE, "{}", weigh());
+    assert!(place.run(&["apply"]).ended(0).out.contains("in sync"));
+    place.write("etc/voidclust.d/1.conf", nodes(MANY + 2));
+    place.run(&["apply"]).ended(0);
+    assert!(weigh() < 3 * LARGE, "nodes that come later have their part in it: {}", weigh());
+    let shared = place.at("etc/overlays/52:54:00:00:01:01.00-voidclust_client.tar").metadata().unwrap();
+    assert_eq!((shared.mode() & 0o7777, shared.nlink() > 20), (0o600, true));
 }
 
 #[test]
