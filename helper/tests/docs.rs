@@ -14,6 +14,7 @@ use voidclust::cli::Cli;
 use voidclust::commands::Status;
 use voidclust::config::{Outcome, parse};
 use voidclust::machine::facts::Facts;
+use voidclust::render::reader::{FILE_MAX, TOTAL_MAX};
 use voidclust::render::template::{NodeView, PEERS_MAX, Templates, values};
 use voidclust::site::Site;
 
@@ -236,6 +237,13 @@ fn the_largest_cluster_with_peers_is_as_large_as_the_page_says() {
     assert!(section(&document("voidclust.conf.5"), "TEMPLATE VARIABLES").contains(&says));
     let peers = |nodes| render(&site("", nodes), "{{ peers | length }}").unwrap();
     assert_eq!((peers(PEERS_MAX), peers(PEERS_MAX + 1)), (PEERS_MAX.to_string(), "0".to_owned()));
+}
+
+#[test]
+fn the_largest_overlays_are_as_large_as_the_page_says() {
+    let says =
+        |file: u64, all: u64| format!("A file has {} MiB at most, and all overlays together {} MiB", file >> 20, all >> 20);
+    assert!(document("voidclust.8").contains(&says(FILE_MAX, TOTAL_MAX)));
 }
 
 #[test]

@@ -1,0 +1,101 @@
+use super::*;
+use crate::testing::example_site;
+
+fn render(text: &str) -> Result<String, Failure> {
+    let site = example_site();
+    let mut templates = Templates::new(&site);
+    templates.add("t", text)?;
+    templates.render("t", &values(NodeView::client(&site, &site.nodes[0])))
+}
+
+#[test]
+fn a_template_sees_the_site_and_its_node() {
+    let text = "{{ node.name }} {{ node.fqdn }} {{ master.address }} {{ network.netmask }} {{ network.prefix }}\n";
+    assert_eq!(render(text).unwrap(), "node1 node1.cluster 172.23.199.225 255.255.255.0 24\n");
+    assert_eq!(
+        render("{% for n in peers %}{{ n.address }} {% endfor %}").unwrap(),
+        "172.23.199.226 172.23.199.227 172.23.199.228 "
+    );
+}
+
+#[test]
+fn an_undefined_variable_is_an_error_with_its_line() {
+    let failure = render("a\n{{ node.nmae }}\n").unwrap_err();
+    assert!(failure.line == 2 && failure.why.contains("not defined"), "{failure:?}");
+}
+
+#[test]
+fn a_template_that_does_not_end_is_stopped() {
+    let text = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}";
+    assert!(render(text).unwrap_err().why.contains("too many steps"));
+}
+
+#[test]
+fn a_template_that_takes_too_much_memory_is_stopped_before_it_has_it() {
+    for text in [
+        "{{ 'x' | indent(1000000000) }}",
+        "{{ '%1000000000d' | format(1) }}",
+        "{{ '{:1000000000d}'.format(1) }}",
+        "{{ 'x' * 100000000000 }}",
+        "{% set ns = namespace(s='x') %}{% for n in range(40) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s | length }}",
+        "{{ ('x' * 1000000).replace('x', 'y' * 1000000) | length }}",
+        "{{ (['x' * 1000000] * 100000) | join }}",
+        "{{ ''.join(['x' * 1000000] * 100000) }}",
+        "{{ [['x' * 1000000] * 1000] * 1000 }}",
+        "{% set ns = namespace(l=['x']) %}{% for n in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+    ] {
+        let failure = render(text).unwrap_err();
+        assert!(failure.why.contains("too much memory") && failure.line == 1, "{text}: {failure:?}");
+    }
+    let failure = render("{{ 'x' * 40000000 }}").unwrap_err();
+    assert!(failure.why.starts_with("renders to 38 MiB"), "{failure:?}");
+}
+
+#[test]
+fn the_files_of_the_largest_cluster_are_within_the_limits() {
+    let mut site = example_site();
+    let last = site.nodes.pop().unwrap();
+    // A /16 is the largest subnet that a cluster may have.
+    site.nodes.extend((0..65_533u32).map(|number| Node { address: Some(Ipv4Addr::from(0x0a01_0002 + number)), ..last.clone() }));
+    let mut templates = Templates::new(&site);
+    let exports = "/srv/nfs/home{% for c in nfs.clients %} {{ c }}(rw,sec=sys,no_subtree_check,mountpoint,crossmnt,root_squash){% endfor %}\n";
+    let hosts = "{% for n in nodes %}{{ n.address }}\t{{ n.fqdn }}{% if n.short != n.fqdn %} {{ n.short }}{% endif %}\n{% for mac in n.macs %}# {{ mac }}\n{% endfor %}{% endfor %}";
+    templates.add("exports", &exports.repeat(3)).unwrap();
+    templates.add("hosts", hosts).unwrap();
+    for name in ["exports", "hosts"] {
+        assert!(templates.render(name, &values(NodeView::master(&site))).unwrap().len() > 1 << 20);
+    }
+}
+
+#[test]
+fn the_methods_that_strings_have_in_jinja_are_there() {
+    assert_eq!(
+        render("{{ node.address.split('.')[3] }} {{ node.name.upper() }} {{ node.name.startswith('node') }}").unwrap(),
+        "226 NODE1 True"
+    );
+    assert_eq!(
+        render("{{ node.mac.replace(':', '-') }}").unwrap(),
+        example_site().nodes[0].macs[0].to_string().replace(':', "-")
+    );
+    assert!(render("{{ node.name.nope() }}").unwrap_err().why.contains("nope"));
+}
+
+#[test]
+fn the_subnet_may_mount_when_a_machine_without_an_address_may_come() {
+    let mut site = example_site();
+    assert_eq!(nfs_clients(&site), ["172.23.199.226", "172.23.199.227", "172.23.199.228"]);
+    site.nodes[1].address = None;
+    assert_eq!(nfs_clients(&site), ["172.23.199.0/24"]);
+    site.nodes.clear();
+    assert_eq!(nfs_clients(&site), ["172.23.199.0/24"]);
+}
+
+#[test]
+fn peers_stay_out_of_large_clusters() {
+    let mut site = example_site();
+    site.nodes = vec![site.nodes[0].clone(); PEERS_MAX + 1];
+    let mut templates = Templates::new(&site);
+    templates.add("t", "{{ peers | length }} {{ nodes | length }}").unwrap();
+    let node = values(NodeView::unlisted());
+    assert_eq!(templates.render("t", &node).unwrap(), format!("0 {}", PEERS_MAX + 1));
+}
