@@ -1,6 +1,7 @@
 //! What somebody may have meant.
 
-/// The one of `known` that `wrong` is most likely a slip of the pen for; `None` when none is near.
+/// The one of `known` that `wrong` is most likely a slip of the pen for; `None` when none is near,
+/// or several are as near.
 #[must_use]
 pub fn nearest<'known>(wrong: &str, known: impl IntoIterator<Item = &'known str>) -> Option<&'known str> {
     let wrong: Vec<char> = wrong.to_lowercase().chars().take(LONGEST).collect();
@@ -10,7 +11,14 @@ pub fn nearest<'known>(wrong: &str, known: impl IntoIterator<Item = &'known str>
         // One slip in three letters, and never more than three.
         (distance <= (wrong.len().max(word.len()) / 3).min(3)).then_some((distance, known))
     });
-    near.min().map(|(_, known)| known)
+    // Of two that are as near, neither is the likelier.
+    let mut near: Vec<(usize, &str)> = near.collect();
+    near.sort_unstable();
+    near.dedup();
+    match near[..] {
+        [(distance, first), ref rest @ ..] if rest.first().is_none_or(|(next, _)| *next > distance) => Some(first),
+        _ => None,
+    }
 }
 
 /// Nobody mistypes a longer word so that it can be told; the time is that of its square.
@@ -43,6 +51,8 @@ mod tests {
         for (wrong, meant) in [("adress", "address"), ("dsn", "dns"), ("GateWay", "gateway"), ("dhpc", "dhcp"), ("macs", "mac")] {
             assert_eq!(nearest(wrong, known), Some(meant), "{wrong}");
         }
+        assert_eq!(nearest("node9", ["node1", "node2"]), None);
+        assert_eq!(nearest("nod1", ["node1", "node2", "node1"]), Some("node1"));
         for wrong in ["", "x", "route", "name", "no"] {
             assert_eq!(nearest(wrong, known), None, "{wrong}");
         }
