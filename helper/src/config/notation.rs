@@ -108,8 +108,11 @@ fn is_bare(key: &str) -> bool {
 
 /// The key and where its value begins in the line, if the line sets one.
 fn assignment(line: &str) -> Option<(&str, usize)> {
-    let (key, rest) = line.split_once('=')?;
-    is_bare(key.trim()).then(|| (key.trim(), line.len() - rest.trim_start().len()))
+    let (keys, rest) = line.split_once('=')?;
+    // `network.address` and `"address"` are keys, too.
+    let bare = |key: &str| is_bare(key.trim().trim_matches(['"', '\'']));
+    let key = keys.rsplit('.').next()?.trim().trim_matches(['"', '\'']);
+    keys.split('.').all(bare).then(|| (key, line.len() - rest.trim_start().len()))
 }
 
 fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Finding {
@@ -138,6 +141,11 @@ fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Finding {
     let rest = line.text[key.len()..].trim_start_matches([':', ' ', '\t']).trim();
     if words::kind(key).is_some() && !rest.contains('=') && !rest.is_empty() {
         return say(whole, (format!("there is no `=` behind `{key}`"), format!("write {}", right(key, rest))));
+    }
+    // A value on a line of its own is one of a list.
+    let item = line.text.trim_end_matches([',', ']', ' ']);
+    if !item.is_empty() && !item.contains([' ', '"', '\'', '[', '{', '=']) && !message.contains("comma") {
+        return say(whole, ("a value of this list has no quotes".to_owned(), format!("write {}", quote(item))));
     }
     let remedy = if message.contains("comma") {
         "write a comma between the values".to_owned()
@@ -190,6 +198,9 @@ fn twice(text: &str, line: Line<'_>) -> Words {
 
 fn header(line: &str) -> Words {
     let inner = line.trim_matches(['[', ']', ' ', ';', ':']);
+    if let Some(name) = inner.strip_prefix("profile ").filter(|name| is_bare(name.trim())) {
+        return ("between `profile` and its name stands a dot".to_owned(), format!("write [profile.{}]", name.trim()));
+    }
     let bare: String = inner.chars().map(|c| if c == '.' || is_bare(&c.to_string()) { c } else { '-' }).collect();
     let right = if table_name(&bare) == "node" { "[[node]]".to_owned() } else { format!("[{bare}]") };
     let what = if bare != inner {

@@ -81,6 +81,14 @@ fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake
         mistakes.push(Mistake::of(key.span(), words::unknown_key(key.get_ref(), T::HEADER, T::KEYS)));
         entries.remove(&key);
     }
+    // `[network.dhcp]`: no key takes a table.
+    let tables: Vec<_> = entries.iter().filter(|(_, value)| value.get_ref().is_table()).map(|(key, _)| key.clone()).collect();
+    for key in tables {
+        if let Some(table) = entries.remove(&key) {
+            let kind = kind::<T>(key.get_ref());
+            mistakes.push(Mistake::of(key.span(), words::wrong_kind(key.get_ref(), table.get_ref(), Some(kind))));
+        }
+    }
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
             Ok(table) => return (table, mistakes.len() == before),

@@ -214,7 +214,8 @@ fn wrong_choice(key: &str, rest: &str) -> Words {
     (what, remedy)
 }
 
-fn wrong_kind(key: &str, value: &DeValue<'_>, kind: Option<Kind>) -> Words {
+/// A value of another kind than its key takes.
+pub(super) fn wrong_kind(key: &str, value: &DeValue<'_>, kind: Option<Kind>) -> Words {
     let is = written(value);
     let Some(kind) = kind else {
         let remedy = quoted(value).map_or_else(|| "write texts in quotes".to_owned(), |quoted| format!("write {quoted}"));

@@ -61,6 +61,10 @@ const TYPOS: &[(&str, &str, &str, &str)] = &[
     ("[boot]\nkeep = 1\nkeep = 2", "3:1", "duplicate key `keep`", "line 2"),
     ("[boot]\nkeep = 1\n[nfs]\nthreads = 2\n[boot]\ntimeout = 2", "5:2", "duplicate table [boot]", "line 1"),
     ("[profile.big nodes]\nkernel = \"newest\"", "1:13", "a name in brackets", "write [profile.big-nodes]"),
+    ("[profile big]\nkernel = \"newest\"", "1:9", "stands a dot", "write [profile.big]"),
+    ("[network]\ndns = [\n  1.1.1.1,\n  \"9.9.9.9\",\n]", "3:3", "a value of this list has no quotes", "write \"1.1.1.1\""),
+    ("network.gateway = 172.23.199.1", "1:19", "`gateway` has no quotes", "gateway = \"172.23.199.1\""),
+    ("[network.dhcp]\nrange = \"x\"", "1:10", "`dhcp` must be one text in quotes, not a table", "dhcp = "),
     // Keys and tables.
     ("[[nodes]]\nname = \"x\"", "1:3", "unknown table `nodes`", "did you mean [[node]]?"),
     ("[netwrok]\ndhcp = \"off\"", "1:2", "unknown table `netwrok`", "did you mean [network]?"),
