@@ -166,11 +166,12 @@ impl Target {
     }
 }
 
-/// The line of fstab that shows a mounted file system in the lower tree, too.
+/// The line of fstab that shows a mounted file system in the lower tree, too. A boot without the overlay has no folder
+/// there, and must not stop over it.
 #[must_use]
 pub fn shown_below(point: &Path) -> String {
     let there = Path::new("/").join(paths::LOWER).join(point.strip_prefix("/").unwrap_or(point));
-    format!("{} {} none rbind,nofail 0 0", point.display(), there.display())
+    format!("{} {} none rbind,X-mount.mkdir 0 0", point.display(), there.display())
 }
 
 /// A file, or all files of a folder.
