@@ -9,6 +9,12 @@ pub fn shares<T: Sync, R: Send>(items: &[T], few: usize, work: impl Fn(&[T]) -> 
     shares_by(Builder::new, items, few, work)
 }
 
+/// Whether a thread can be made at this moment. Libraries that make one for themselves panic otherwise.
+#[must_use]
+pub fn is_possible() -> bool {
+    Builder::new().spawn(|| ()).is_ok_and(|thread| thread.join().is_ok())
+}
+
 fn shares_by<T: Sync, R: Send>(
     builder: impl Fn() -> Builder,
     items: &[T],
@@ -48,5 +54,6 @@ mod tests {
         }
         assert_eq!(shares(&items, 1001, <[usize]>::len), [1000]);
         assert_eq!(shares(&[0; 0], 10, <[usize]>::len), [0]);
+        assert!(is_possible());
     }
 }

@@ -72,7 +72,9 @@ impl Progress for Spinner {
         what.clone_into(&mut self.what);
         self.bar.reset();
         self.bar.set_message(what.to_owned());
-        self.bar.enable_steady_tick(Duration::from_millis(120));
+        if crate::parallel::is_possible() {
+            self.bar.enable_steady_tick(Duration::from_millis(120));
+        }
     }
 
     fn step(&mut self, what: &str) {
