@@ -49,7 +49,7 @@ impl Preview {
             None => image::stale(root, &trees.files, &wanted.site, &wanted.facts.kernels)?,
         };
         let decided = match &target.runs {
-            Runs::Overlay(machine) => tellings(machine, wanted, trees, &changes)?,
+            Runs::Overlay(machine) => tellings(target, machine, wanted, trees, &changes)?,
             _ => BTreeSet::new(),
         };
         let (mut tell, mut waiting) = (Vec::new(), Vec::new());
@@ -94,15 +94,21 @@ impl Preview {
     }
 }
 
-/// What the last stage of apply would tell: the same question as it asks, of what would lie in /etc.
-fn tellings(machine: &Machine, wanted: &Wanted, trees: &Trees, changes: &[Change]) -> Result<BTreeSet<Telling>> {
-    let master = wanted.site.master.mac.to_string();
-    let is_its_own = |path: &str| paths::archive_owner(path) == Some(&master);
-    let members = changes.iter().filter(|change| is_its_own(&change.path)).filter_map(|change| change.member.clone());
+/// What the last stage of apply would tell: the same question as it asks, of what would lie in /etc. What the administrator
+/// has in the folder of this machine wins over all that we render, so it stays.
+fn tellings(target: &Target, machine: &Machine, wanted: &Wanted, trees: &Trees, changes: &[Change]) -> Result<BTreeSet<Telling>> {
+    let mac = wanted.site.master.mac.to_string();
+    let is_its_own = |path: &str| paths::archive_owner(path) == Some(&mac);
+    let mut changed = BTreeSet::new();
+    for member in changes.iter().filter(|change| is_its_own(&change.path)).filter_map(|change| change.member.as_ref()) {
+        if target.root.find(&format!("{}/{mac}/{member}", paths::OVERLAYS))?.is_none() {
+            changed.insert(member.clone());
+        }
+    }
     let mut coming = BTreeMap::new();
     for (_, archive) in trees.files.0.iter().filter(|(path, _)| is_its_own(path)) {
         coming.extend(archive.bytes().map_or_else(|| Ok(BTreeMap::new()), |bytes| archive::read(bytes))?);
     }
     let after = |path: &str| Some(String::from_utf8_lossy(coming.get(path).and_then(Item::bytes)?).into_owned());
-    Ok(services::decide(machine, &members.collect(), &overlay::missed(machine)?, &|path| machine.etc(path), &after))
+    Ok(services::decide(machine, &changed, &overlay::missed(machine)?, &|path| machine.etc(path), &after))
 }

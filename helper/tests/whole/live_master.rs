@@ -32,6 +32,19 @@ fn apply_lays_the_masters_overlay_and_tells_each_service_what_is_enough() {
 }
 
 #[test]
+fn what_the_administrator_lays_over_ours_is_announced_to_nobody() {
+    let Some(machine) = Machine::master("what_the_administrator_lays_over_ours_is_announced_to_nobody") else { return };
+    machine.place.write(&machine.lower("etc/overlays/52:54:00:17:c7:e1/dnsmasq.conf"), "# mine\n");
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), ["sv restart dnsmasq"]);
+    machine.configure("1", "[network]\ndhcp = \"off\"\n");
+    let out = machine.run(&["diff"]).ended(3).out;
+    assert!(!out.contains("tell: "), "{out}");
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), [""; 0]);
+}
+
+#[test]
 fn what_takes_a_reboot_is_told_until_it_comes() {
     let Some(machine) = Machine::master("what_takes_a_reboot_is_told_until_it_comes") else { return };
     machine.configure("1", "[nfs]\nhome = \"/data/home\"\n[master]\nname = \"head\"\n");
