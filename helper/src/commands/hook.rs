@@ -31,11 +31,11 @@ pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
             with_site(&target, global, |lock, wanted| kernel_install(&target, wanted, lock, version))
         }
         // A package that is removed on the running overlay is back after the next boot, and needs what is on the disk.
-        Hook::KernelRemove { version } if target.is_in_memory() => {
+        Hook::KernelRemove { version } if target.is_in_memory => {
             only_in_memory(&format!("vkpurge rm {version}"));
             Ok(Status::Done)
         }
-        Hook::Remove if target.is_in_memory() => {
+        Hook::Remove if target.is_in_memory => {
             only_in_memory("xbps-remove cluster-master");
             Ok(Status::Done)
         }
@@ -98,7 +98,7 @@ fn post_install(target: &Target, global: &Global, package: Option<&str>) -> Resu
 /// Builds the image of a new kernel: by apply if nodes boot it now, and else to have it when one is pinned to it. What nodes
 /// boot is left to the package of ours that is in the same transaction, if there is one.
 fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &str) -> Result<()> {
-    if target.is_in_memory() && !wanted.facts.kernels.iter().any(|kernel| kernel == version) {
+    if target.is_in_memory && !wanted.facts.kernels.iter().any(|kernel| kernel == version) {
         let series: Vec<&str> = version.split('.').take(2).collect();
         only_in_memory(&format!("xbps-install linux{}", series.join(".")));
         return Ok(());

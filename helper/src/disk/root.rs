@@ -53,6 +53,12 @@ impl Root {
         self.path == Path::new("/")
     }
 
+    /// Whether this is the tree at `path`.
+    #[must_use]
+    pub fn is(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|path| path == self.path)
+    }
+
     fn open_at(&self, relative: &str, flags: OFlags, resolve: ResolveFlags) -> rustix::io::Result<OwnedFd> {
         let relative = relative.trim_start_matches('/');
         let relative = if relative.is_empty() { "." } else { relative };

@@ -131,7 +131,7 @@ fn unseen(target: &Target, machine: &Machine, site: &Site) -> Vec<String> {
         others.push(Path::new(path.as_str()));
     }
     let (slash, lower) = (Path::new("/"), Path::new("/").join(paths::LOWER));
-    let is_overlay = target.is_in_memory();
+    let is_overlay = matches!(target.runs, Runs::Overlay(_));
     if !is_overlay {
         // The initramfs mounts it below the overlay.
         others.push(Path::new("/usr"));

@@ -32,6 +32,8 @@ pub struct Target {
     pub root: Root,
     /// What runs from it.
     pub runs: Runs,
+    /// Whether it was named as `/`, which is in memory: what a package manager changes there is gone with the next boot.
+    pub is_in_memory: bool,
 }
 
 impl Target {
@@ -42,15 +44,17 @@ impl Target {
     pub fn open(global: &Global) -> Result<Self> {
         let root = Root::open(global.machine.as_deref().unwrap_or(&global.root))?;
         if !root.is_slash() && global.machine.is_none() {
-            return Ok(Self { root, runs: Runs::Nothing });
+            // The lower tree by its own path is the same tree.
+            let below = Machine::find(Path::new("/"))?.filter(|machine| machine.overlay().is_some() && root.is(&machine.root()));
+            return Ok(Self { root, runs: below.map_or(Runs::Nothing, Runs::Overlay), is_in_memory: false });
         }
         Ok(match Machine::find(root.path())? {
             Some(machine) if machine.overlay().is_some() => {
-                Self { root: Root::open(&machine.root())?, runs: Runs::Overlay(machine) }
+                Self { root: Root::open(&machine.root())?, runs: Runs::Overlay(machine), is_in_memory: true }
             }
-            Some(machine) => Self { root, runs: Runs::Machine(machine) },
-            None if Machine::is_seen_from_its_lower_tree() => Self { root, runs: Runs::Outside },
-            None => Self { root, runs: Runs::Nothing },
+            Some(machine) => Self { root, runs: Runs::Machine(machine), is_in_memory: false },
+            None if Machine::is_seen_from_its_lower_tree() => Self { root, runs: Runs::Outside, is_in_memory: false },
+            None => Self { root, runs: Runs::Nothing, is_in_memory: false },
         })
     }
 
@@ -61,12 +65,6 @@ impl Target {
             Runs::Machine(machine) | Runs::Overlay(machine) => Some(machine),
             Runs::Nothing | Runs::Outside => None,
         }
-    }
-
-    /// Whether what a package manager changes here is gone with the memory.
-    #[must_use]
-    pub fn is_in_memory(&self) -> bool {
-        matches!(self.runs, Runs::Overlay(_))
     }
 
     /// Refuses to go on where there is nothing to configure.

@@ -99,6 +99,18 @@ fn a_broken_archive_of_the_site_keeps_no_service_from_being_told() {
 }
 
 #[test]
+fn the_lower_tree_by_its_own_path_is_the_machines() {
+    let Some(place) = scene("the_lower_tree_by_its_own_path_is_the_machines") else { return };
+    let script = format!(
+        "{DOUBLES}
+        inside 'voidclust -r /run/rootfs/lower image prune'; cat root/run/told
+        inside 'cd /run/rootfs/lower; voidclust -r . hook kernel-remove 6.12.9_1'"
+    );
+    let out = overlay_root::run(&place, &script).ended(0).out;
+    assert!(out.contains("mount -o remount /\n") && !out.contains("only the running system's memory"), "{out}");
+}
+
+#[test]
 fn a_lower_tree_that_is_read_only_is_the_reason() {
     let Some(place) = scene("a_lower_tree_that_is_read_only_is_the_reason") else { return };
     let script =
