@@ -29,6 +29,8 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
     }
     let (lock, now) = wanted::lock(&target, config)?;
     let trees = if now == wanted { trees } else { Trees::of(&now, &target.root)? };
+    // Of two readings one is enough from here on: overlays may be large.
+    drop(wanted);
     let work = Work { force, ..Work::everything(&trees) };
     let report = workflow::run(&target, &now, &lock, &work, &mut Screen::new(global.verbose))?;
     print_report(&report);

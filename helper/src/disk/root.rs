@@ -287,6 +287,9 @@ impl Stamp {
     }
 }
 
+/// More than this is not read into memory, in bytes: nothing that we write or are to understand is as large.
+const READ_MAX: u64 = 512 << 20;
+
 /// Reads a file that nobody writes: when it is another one after than it was before, it is read again. `seen` is what
 /// was told of it; without, it may hold more than its size says, as files of the kernel do.
 ///
@@ -298,6 +301,10 @@ pub fn read_whole(file: &mut File, seen: Option<&Stat>) -> std::io::Result<Vec<u
     for _ in 0..TRIES {
         file.seek(SeekFrom::Start(0))?;
         let size = u64::try_from(before.st_size).unwrap_or(0);
+        if size > READ_MAX {
+            let why = format!("it has {} MiB, and nothing that belongs here has more than {}", size >> 20, READ_MAX >> 20);
+            return Err(std::io::Error::other(why));
+        }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
         // Through `take`, or std would ask once more for the size of each of ten thousand files, and where it stands.
         let most = if seen.is_some() { size + 1 } else { u64::MAX };
@@ -333,6 +340,16 @@ mod tests {
         assert!(refused.contains("symbolic link") && !refused.contains("mount"), "{refused}");
         symlink("../../../etc/hostname", dir.path().join("etc/name")).unwrap();
         assert_eq!(root.read("etc/name").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_too_large_for_memory_is_named() {
+        let (dir, root) = tree();
+        File::create(dir.path().join("etc/huge")).unwrap().set_len(1 << 42).unwrap();
+        for error in [root.read("etc/huge").unwrap_err(), root.find("etc/huge").unwrap_err()] {
+            let error = format!("{error:#}");
+            assert!(error.contains("/etc/huge: cannot read: it has 4194304 MiB"), "{error}");
+        }
     }
 
     #[test]
