@@ -92,7 +92,7 @@ fn post_install(target: &Target, global: &Global, package: Option<&str>) -> Resu
         // A new master has its INSTALL.msg.
         return Ok(Status::Done);
     }
-    with_site(target, global, |lock, wanted| apply(target, wanted, lock, false))
+    with_site(target, global, |lock, wanted| apply(target, wanted, lock, None))
 }
 
 /// Builds the image of a new kernel: by apply if nodes boot it now, and else to have it when one is pinned to it. What nodes
@@ -104,7 +104,10 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
         return Ok(());
     }
     if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
-        return if packages::whose_turn(&target.root)?.is_some() { Ok(()) } else { apply(target, wanted, lock, true) };
+        return match packages::whose_turn(&target.root)? {
+            Some(_) => Ok(()),
+            None => apply(target, wanted, lock, Some(version)),
+        };
     }
     if !proc::is_mounted(&target.root) {
         no_image_here();
@@ -117,11 +120,11 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
 }
 
 /// All that follows from the configuration. For a new kernel, overlays that are wrong keep no image from being built.
-fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, is_for_kernel: bool) -> Result<()> {
+fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, new_kernel: Option<&str>) -> Result<()> {
     let trees = Trees::of(wanted, &target.root);
     if let Err(error) = &trees {
         say_what_is_to_do(error);
-        if !is_for_kernel {
+        if new_kernel.is_none() {
             return Ok(());
         }
     }
@@ -133,7 +136,8 @@ fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, is_for_kernel: bool)
         no_image_here();
         return Ok(());
     }
-    let work = Work { files: trees, images: Which::Booted, menus: true, prune: true, force: false };
+    let images = new_kernel.map_or(Which::Booted, |version| Which::New(version.to_owned()));
+    let work = Work { files: trees, images, menus: true, prune: true, force: false };
     let report = workflow::run(target, wanted, lock, &work, &mut Screen::new(false))?;
     print_report(&report);
     report.is_done()

@@ -17,6 +17,9 @@ pub enum Which {
     Present,
     /// Those that nodes boot, and that of the master itself.
     Booted,
+    /// That of a new kernel that nodes boot, and that of the master itself. Another kernel has a hook of its own: one that
+    /// fails is tried, and told, once in a transaction.
+    New(String),
     /// That of a kernel that nobody boots yet.
     Spare(String),
     /// Those of these kernels; without any, those that nodes boot.
@@ -54,7 +57,7 @@ pub fn build(target: &Target, wanted: &Wanted, lock: &Lock<'_>, which: &Which, p
         Which::Booted => {
             (image::booted(&wanted.site, installed).into_iter().filter(|kernel| installed.contains(kernel)).collect(), false)
         }
-        Which::Spare(kernel) => (BTreeSet::from([kernel.clone()]), false),
+        Which::New(kernel) | Which::Spare(kernel) => (BTreeSet::from([kernel.clone()]), false),
         Which::Named { kernel: Some(kernel), force } => (BTreeSet::from([kernel.clone()]), *force),
         Which::Named { kernel: None, force } => (image::booted(&wanted.site, installed), *force),
     };
@@ -77,7 +80,7 @@ pub fn build(target: &Target, wanted: &Wanted, lock: &Lock<'_>, which: &Which, p
             Err(error) => images.failures.push(format!("client image of {kernel}: {error:#}\nwhat clients boot stays as it was")),
         }
     }
-    if !matches!(which, Which::Booted) {
+    if !matches!(which, Which::Booted | Which::New(_)) {
         return Ok(images);
     }
     match image::master_rebuild(lock, root, &mut mkinitcpio, installed, progress) {
