@@ -18,6 +18,8 @@ pub mod config;
 
 pub mod disk;
 
+pub mod lay;
+
 pub mod machine;
 
 pub mod image;

@@ -141,7 +141,7 @@ pub const ROUTES: &str = "proc/net/route";
 pub const LOWER: &str = "run/rootfs/lower";
 /// What a node that runs from its overlay has changed: in memory only.
 pub const UPPER: &str = "run/rootfs/cowspace/upper";
-/// What the script that lays overlays keeps for its next run.
+/// What laying overlays keeps for the next run.
 pub const LAID: &str = "run/voidclust";
 /// The MACs that this machine was found to have at boot.
 pub const OWN_MACS: &str = "run/voidclust/macs";
@@ -157,8 +157,6 @@ pub const RUNNING_SERVICES: &str = "etc/runit/runsvdir/current";
 pub const BOOT_SERVER: [&str; 2] = ["run/runit/supervise.dnsmasq/pid", "etc/sv/dnsmasq/supervise/pid"];
 /// Every UDP socket of the machine.
 pub const UDP_SOCKETS: &str = "proc/net/udp";
-/// Lays overlays over /etc, at boot and again later.
-pub const LAY_OVERLAYS: &str = "usr/libexec/voidclust/lay-overlays";
 
 /// What a process has open.
 #[must_use]

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -83,6 +84,18 @@ impl Tool {
         expression
     }
 
+    /// Without duct, which would be a part of lay-overlays for nothing.
+    #[allow(clippy::disallowed_methods, reason = "the funnel that the lint protects")]
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::null());
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     fn not_started(&self) -> String {
         format!("cannot start `{}`; is it installed?", self.program.to_string_lossy())
     }
@@ -93,9 +106,20 @@ impl Tool {
     /// # Errors
     /// When it cannot be started, or ends with a status other than 0.
     pub fn output(&self) -> Result<String> {
-        let mut said = String::new();
-        self.lines(|line| said.extend([line, "\n"]))?;
-        Ok(said)
+        String::from_utf8(self.bytes()?).with_context(|| format!("`{}` printed something that is not UTF-8", self.shown()))
+    }
+
+    /// As [`Self::output`], for what is no text.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends with a status other than 0.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        let output = self.command().output().with_context(|| self.not_started())?;
+        if !output.status.success() {
+            let lines: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().map(ToOwned::to_owned).collect();
+            bail!("`{}` failed ({}){}", self.shown(), output.status, tail(&lines));
+        }
+        Ok(output.stdout)
     }
 
     /// Runs it and hands every line it prints, stdout and stderr as they come, to `line`.

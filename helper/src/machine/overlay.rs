@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::Machine;
 use crate::disk::root::Root;
+use crate::lay::Run;
 use crate::paths;
 use crate::tools::Tool;
 
@@ -53,7 +54,7 @@ pub fn is_gone(machine: &Machine) -> Result<bool> {
         return Ok(false);
     }
     let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
-    Ok(!overlays.iter().any(|name| macs.iter().any(|mac| name.to_ascii_lowercase().starts_with(mac))))
+    Ok(!overlays.iter().any(|name| macs.iter().any(|mac| name.to_ascii_lowercase().replace('-', ":").starts_with(mac))))
 }
 
 /// Lays what has changed in this machine's overlays over its /etc.
@@ -66,16 +67,16 @@ pub fn lay(machine: &Machine) -> Laid {
     }
     // The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
     let overlays = machine.path(paths::LOWER).join(paths::OVERLAYS);
-    let run = script(machine).arg("--refresh").arg(overlays).arg(machine.path("etc")).lines(|line| {
-        if line.starts_with("restart ") {
-            return;
+    match run(machine).lay(&overlays, &machine.path("etc"), &[], true) {
+        Ok(report) => {
+            for change in &report.changes {
+                laid.lines.push(String::from_utf8_lossy(&change.line()).into_owned());
+                laid.changed.insert(change.path().to_string_lossy().into_owned());
+            }
+            laid.failure = (!report.warnings.is_empty()).then(|| anyhow!(report.warnings.join("\n")));
         }
-        if let Some((_, path)) = line.split_once(' ').filter(|(what, _)| matches!(*what, "changed" | "removed")) {
-            laid.changed.insert(path.to_owned());
-        }
-        laid.lines.push(line.to_owned());
-    });
-    laid.failure = run.err();
+        Err(error) => laid.failure = Some(error),
+    }
     laid
 }
 
@@ -88,19 +89,9 @@ pub fn told<'name>(machine: &Machine, services: impl IntoIterator<Item = &'name 
     if services.peek().is_none() {
         return Ok(());
     }
-    script(machine).arg("--told").args(services).output().map(|_| ())
+    run(machine).told(services)
 }
 
-fn script(machine: &Machine) -> Tool {
-    let script = Tool::new(machine.path(paths::LAY_OVERLAYS));
-    if machine.is_slash() {
-        return script;
-    }
-    let elsewhere = [
-        ("VOIDCLUST_RUN", paths::LAID),
-        ("VOIDCLUST_LOWER", paths::LOWER),
-        ("VOIDCLUST_SYS", "sys"),
-        ("VOIDCLUST_CMDLINE", paths::COMMAND_LINE),
-    ];
-    elsewhere.iter().fold(script, |script, (name, path)| script.env(name, machine.path(path)))
+fn run(machine: &Machine) -> Run {
+    Run::on(&machine.path(""))
 }

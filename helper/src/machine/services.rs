@@ -7,30 +7,12 @@ use std::fmt;
 use anyhow::Result;
 
 use super::{Machine, loads};
+use crate::lay::reader_of;
 use crate::paths;
 use crate::tools::{Tool, on_path};
 
 const DNSMASQ: &str = "dnsmasq";
 const NFS: &str = "nfs-server";
-
-/// The service that reads a file of /etc when it starts, by the file's path there.
-#[must_use]
-pub fn reader_of(path: &str) -> Option<&str> {
-    if let Some((service, _)) = path.strip_prefix("sv/").and_then(|rest| rest.split_once('/')) {
-        return Some(service);
-    }
-    Some(match path.split('/').next()? {
-        "dnsmasq.conf" | "dnsmasq.d" | "dnsmasq.hosts" | "hosts" | "ethers" => DNSMASQ,
-        "exports" | "exports.d" | "nfs.conf" | "nfs.conf.d" => NFS,
-        "ssh" => "sshd",
-        "chrony.conf" => "chronyd",
-        "ntp.conf" => "isc-ntpd",
-        "ntpd.conf" => "openntpd",
-        "dhcpcd.conf" => "dhcpcd",
-        "fstab" => "netmount",
-        _ => return None,
-    })
-}
 
 /// The file or folder of /etc that a path is or is in, when stage 1 or 2 of the boot reads it, and nobody does afterwards.
 fn read_at_boot(path: &str) -> Option<String> {

@@ -1,20 +1,15 @@
 //! Names in overlays that mean nothing: what nodes would refuse, and what nobody put there on purpose.
 
+use crate::lay::{self, WHITEOUT};
 use crate::paths;
-use crate::render::overlay::WHITEOUT;
 
 /// Why nothing of this name can be laid over /etc, and what to do: a node refuses the whole archive that holds one such
-/// name (lay-overlays, `sound_tree`), and comes up as nobody.
-pub(super) fn unsound(name: &str) -> Option<(&'static str, &'static str)> {
-    match name.strip_prefix(WHITEOUT).unwrap_or(name) {
-        "" | "." | ".." if name.starts_with(WHITEOUT) => Some(("names nothing to remove", "remove it, or write .wh.NAME")),
+/// name, and comes up as nobody.
+pub(super) fn unsound(name: &str, is_folder: bool) -> Option<(&'static str, &'static str)> {
+    match name {
         // A template's, without its suffix.
         "." | ".." => Some(("without .j2 this is not the name of a file", "rename it")),
-        // The opaque marker of container layers, .wh..wh..opq, for one.
-        gone if gone.len() < name.len() && gone.starts_with(WHITEOUT) => {
-            Some(("nodes know no such mark", "remove it, and name what is to go, each with an empty file .wh.NAME"))
-        }
-        _ => None,
+        _ => lay::unsound(name.as_bytes(), is_folder),
     }
 }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use crate::disk::root::split;
 use crate::disk::tree::Item;
+use crate::lay::WHITEOUT;
 use crate::render::layers::{self, Machine, Reason};
-use crate::render::overlay::{Origin, Overlays, Piece, WHITEOUT, first_below, has_below, remove_below};
+use crate::render::overlay::{Origin, Overlays, Piece, first_below, has_below, remove_below};
 use crate::site::Site;
 use crate::types::Problem;
 

@@ -17,8 +17,6 @@ use crate::types::Problem;
 pub const CLIENT: &str = "client";
 /// The overlay that the master gets first.
 pub const MASTER: &str = "master";
-/// Begins the name of a file that removes another: `.wh.NAME` takes NAME away (OCI image-spec, layers, whiteouts).
-pub const WHITEOUT: &str = ".wh.";
 
 /// Who brings a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -13,8 +13,9 @@ use anyhow::Result;
 use crate::disk::archive;
 use crate::disk::root::split;
 use crate::disk::tree::Item;
+use crate::lay::WHITEOUT;
 use crate::render::outline::Outline;
-use crate::render::overlay::{Overlays, Piece, WHITEOUT};
+use crate::render::overlay::{Overlays, Piece};
 
 /// Less than this, in bytes of an archive, is in each machine's own: a file more for each node would take as much room, and
 /// time at boot.

@@ -10,7 +10,7 @@ use rustix::fs::{FileType, Stat};
 use crate::disk::root::{Root, Stamp, link_in, look_in, names_in, open_in, read_whole, split};
 use crate::disk::tree::{Content, Item, Owner};
 use crate::render::names::{is_litter, unsound};
-use crate::render::overlay::{Origin, Overlay, Piece, WHITEOUT};
+use crate::render::overlay::{Origin, Overlay, Piece};
 use crate::types::Problem;
 
 /// The largest file of an overlay, in bytes: every node holds its /etc in memory.
@@ -118,7 +118,7 @@ impl<'root> Reader<'root> {
             path.truncate(target.len());
         }
         if !piece.item.is_folder()
-            && let Some((what, remedy)) = unsound(split(&path).1)
+            && let Some((what, remedy)) = unsound(split(&path).1, false)
         {
             return self.problem(&file, what, remedy);
         }
@@ -150,10 +150,10 @@ impl<'root> Reader<'root> {
                 Content::File(bytes.into())
             }
             FileType::Symlink => Content::Link(link_in(open, name).map_err(failed)?),
-            FileType::Directory if name.starts_with(WHITEOUT) => {
-                return wrong("what removes NAME is a file .wh.NAME, not a folder", "put an empty file there");
-            }
             FileType::Directory => {
+                if let Some((what, remedy)) = unsound(name, true) {
+                    return wrong(what, remedy);
+                }
                 let opened = open_in(open, name).map_err(failed)?;
                 self.look_at_attributes(&opened, file)?;
                 inside = Some(opened);

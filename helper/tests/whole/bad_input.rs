@@ -1,6 +1,6 @@
 //! No input makes a run panic, write a wrong file, or end without a name and a way out.
 
-use crate::place::{CRATE, Place, Stands, may_mount, program, skip, there_is, tool};
+use crate::place::{Place, Stands, may_mount, program, skip, there_is, tool};
 
 /// Runs `apply`; insists on status 1, on these words, and on an untouched root.
 #[track_caller]
@@ -125,14 +125,6 @@ fn stand(place: &Place, kind: Kind, path: &str) {
 #[test]
 fn what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses() {
     use Kind::{File, Folder, Link, Pipe};
-    const TEST: &str = "what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses";
-    let script = std::path::Path::new(CRATE).join("../srcpkgs/cluster-overlays/files/lay-overlays");
-    if !script.is_file() {
-        return skip(TEST, "the packages are not in this tree");
-    }
-    if !there_is("tar") {
-        return skip(TEST, "tar is not installed");
-    }
     let sound = [
         (File, "a"),
         (File, ".wh.a"),
@@ -166,9 +158,9 @@ fn what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses() {
     // As stage 1 lays it, for a machine that is not listed.
     let lay = |place: &Place| {
         place.write("node/etc/hostname", "");
-        let mut lay = program("sh");
+        let mut lay = program(env!("CARGO_BIN_EXE_lay-overlays"));
         lay.env("VOIDCLUST_RUN", place.at("node/run")).env("VOIDCLUST_LOWER", place.at("node/lower"));
-        place.ran(lay.arg(&script).arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:00:fe"))
+        place.ran(lay.arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:00:fe"))
     };
 
     for (kind, name) in sound {

@@ -6,7 +6,7 @@ use crate::place::Place;
 
 #[test]
 fn apply_lays_the_masters_overlay_and_tells_each_service_what_is_enough() {
-    let Some(machine) = Machine::master("apply_lays_the_masters_overlay") else { return };
+    let machine = Machine::master();
     for (change, told) in [
         // Names of a machine that answers no DNS concern nobody; the nodes' addresses and exports are read again.
         (
@@ -33,7 +33,7 @@ fn apply_lays_the_masters_overlay_and_tells_each_service_what_is_enough() {
 
 #[test]
 fn what_the_administrator_lays_over_ours_is_announced_to_nobody() {
-    let Some(machine) = Machine::master("what_the_administrator_lays_over_ours_is_announced_to_nobody") else { return };
+    let machine = Machine::master();
     machine.place.write(&machine.lower("etc/overlays/52:54:00:17:c7:e1/dnsmasq.conf"), "# mine\n");
     machine.run(&["apply"]).ended(0);
     assert_eq!(machine.told(), ["sv restart dnsmasq"]);
@@ -46,7 +46,7 @@ fn what_the_administrator_lays_over_ours_is_announced_to_nobody() {
 
 #[test]
 fn what_takes_a_reboot_is_told_until_it_comes() {
-    let Some(machine) = Machine::master("what_takes_a_reboot_is_told_until_it_comes") else { return };
+    let machine = Machine::master();
     machine.configure("1", "[nfs]\nhome = \"/data/home\"\n[master]\nname = \"head\"\n");
     let note = "note: reboot the master for: hostname, rc.local (";
     assert!(machine.run(&["diff"]).ended(3).out.contains(note));
@@ -61,7 +61,7 @@ fn what_takes_a_reboot_is_told_until_it_comes() {
 
 #[test]
 fn a_service_that_cannot_be_told_hides_nothing_else_and_is_told_by_the_next_run() {
-    let Some(machine) = Machine::master("a_service_that_cannot_be_told_hides_nothing_else") else { return };
+    let machine = Machine::master();
     // mkinitcpio is there, and fails.
     machine.double("chroot", "exit 1");
     machine.double("unshare", "exit 1");
@@ -90,7 +90,7 @@ fn a_service_that_cannot_be_told_hides_nothing_else_and_is_told_by_the_next_run(
 
 #[test]
 fn a_broken_archive_of_the_site_keeps_no_service_from_being_told() {
-    let Some(machine) = Machine::master("a_broken_archive_of_the_site_keeps_no_service_from_being_told") else { return };
+    let machine = Machine::master();
     machine.place.write(&machine.lower("etc/overlays/52:54:00:17:c7:e1.50-site.tar"), "garbage");
     machine.configure("1", "[network]\ndhcp = \"off\"\n");
     let ran = machine.run(&["apply"]).ended(1);
@@ -122,7 +122,7 @@ fn a_lower_tree_that_is_read_only_is_the_reason() {
 
 #[test]
 fn a_pool_that_was_imported_read_only_is_told_by_check() {
-    let Some(machine) = Machine::master("a_pool_that_was_imported_read_only_is_told_by_check") else { return };
+    let machine = Machine::master();
     let table = "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:24 / /run/rootfs/lower ro - zfs zroot/ROOT/void ro,xattr\n";
     machine.place.write("proc/self/mountinfo", table);
     machine.place.write("proc/cmdline", "root=zfs:zroot/ROOT/void ro quiet\n");
@@ -156,7 +156,7 @@ fn with_images(machine: &Machine, kernels: &[&str]) {
 
 #[test]
 fn nothing_is_pruned_before_the_menus_without_it_are_served() {
-    let Some(machine) = Machine::master("nothing_is_pruned_before_the_menus_without_it_are_served") else { return };
+    let machine = Machine::master();
     let kernels = ["6.12.1_1", "6.12.2_1", "6.12.3_1"];
     with_images(&machine, &kernels);
     let there =
@@ -181,7 +181,7 @@ fn nothing_is_pruned_before_the_menus_without_it_are_served() {
 
 #[test]
 fn what_a_kernel_hook_could_not_remove_a_prune_does() {
-    let Some(machine) = Machine::master("what_a_kernel_hook_could_not_remove_a_prune_does") else { return };
+    let machine = Machine::master();
     with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
     machine.run(&["image", "prune"]).ended(0);
     machine.place.remove(&machine.lower("boot/vmlinuz-6.12.1_1"));
@@ -198,7 +198,7 @@ fn what_a_kernel_hook_could_not_remove_a_prune_does() {
 
 #[test]
 fn every_change_of_the_lower_tree_reaches_the_running_machine() {
-    let Some(machine) = Machine::master("every_change_of_the_lower_tree_reaches_the_running_machine") else { return };
+    let machine = Machine::master();
     with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
     machine.place.write(&machine.lower("usr/bin/mkinitcpio"), "");
     machine.double("chroot", "exit 1");
@@ -221,7 +221,7 @@ fn every_change_of_the_lower_tree_reaches_the_running_machine() {
 
 #[test]
 fn what_is_removed_from_memory_only_leaves_the_disk_alone() {
-    let Some(machine) = Machine::master("what_is_removed_from_memory_only_leaves_the_disk_alone") else { return };
+    let machine = Machine::master();
     let before = machine.place.tree();
     for (hook, command) in [
         (&["hook", "remove"][..], "xbps-remove cluster-master"),
@@ -239,7 +239,7 @@ fn what_is_removed_from_memory_only_leaves_the_disk_alone() {
 
 #[test]
 fn a_machine_whose_overlay_is_gone_keeps_what_it_has() {
-    let Some(machine) = Machine::master("a_machine_whose_overlay_is_gone_keeps_what_it_has") else { return };
+    let machine = Machine::master();
     machine.place.remove(&machine.lower("etc/overlays/52:54:00:17:c7:e1.00-voidclust.tar"));
     let ran = machine.run(&["hook", "live"]).ended(0);
     assert!(ran.out.contains("it keeps what it has until it reboots"), "{}", ran.out);
@@ -248,7 +248,7 @@ fn a_machine_whose_overlay_is_gone_keeps_what_it_has() {
 
 #[test]
 fn file_systems_that_clients_do_not_see_are_told() {
-    let Some(machine) = Machine::master("file_systems_that_clients_do_not_see_are_told") else { return };
+    let machine = Machine::master();
     machine.mounts(
         "40 30 8:2 / /opt rw - xfs /dev/sda2 rw\n41 40 8:3 / /opt/deep rw - xfs /dev/sda3 rw\n\
          42 30 0:41 / /var rw - tmpfs none rw\n43 30 0:42 / /tmp rw - tmpfs none rw\n44 30 0:43 / /net rw - nfs4 nas:/x rw\n\
@@ -263,7 +263,7 @@ fn file_systems_that_clients_do_not_see_are_told() {
 
 #[test]
 fn what_would_not_be_served_is_refused_until_it_is() {
-    let Some(machine) = Machine::master("what_would_not_be_served_is_refused_until_it_is") else { return };
+    let machine = Machine::master();
     for (point, line) in [
         ("/srv", "40 30 8:2 / /srv rw - xfs /dev/sda2 rw\n"),
         ("/srv/tftp", "40 30 8:2 / /srv/tftp rw - xfs /dev/sda2 rw\n"),
@@ -286,7 +286,7 @@ fn what_would_not_be_served_is_refused_until_it_is() {
 
 #[test]
 fn a_machine_that_is_to_become_the_master_is_told_what_will_hide_our_files() {
-    let Some(machine) = Machine::plain("a_machine_that_is_to_become_the_master_is_told") else { return };
+    let machine = Machine::plain();
     machine.place.write(
         "proc/self/mountinfo",
         "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /srv rw - xfs /dev/sda2 rw\n3 1 8:3 / /boot rw - ext4 /dev/sda3 rw\n",
@@ -298,7 +298,7 @@ fn a_machine_that_is_to_become_the_master_is_told_what_will_hide_our_files() {
 
 #[test]
 fn the_card_and_the_interface_are_those_of_this_machine() {
-    let Some(machine) = Machine::plain("the_card_and_the_interface_are_those_of_this_machine") else { return };
+    let machine = Machine::plain();
     let check = |text: &str| {
         machine.place.write("etc/voidclust.d/1.conf", text);
         machine.run(&["check"])
@@ -328,7 +328,7 @@ fn the_card_and_the_interface_are_those_of_this_machine() {
 
 #[test]
 fn an_address_of_the_master_that_every_node_would_take_is_told() {
-    let Some(machine) = Machine::plain("an_address_of_the_master_that_every_node_would_take_is_told") else { return };
+    let machine = Machine::plain();
     let told = |path: &str, text: &str| {
         machine.place.write(path, text);
         let out = machine.run(&["check"]).ended(0).out;
@@ -342,7 +342,7 @@ fn an_address_of_the_master_that_every_node_would_take_is_told() {
 
 #[test]
 fn a_client_is_told_where_its_master_is() {
-    let Some(machine) = Machine::master("a_client_is_told_where_its_master_is") else { return };
+    let machine = Machine::master();
     machine.place.write(
         "proc/self/mountinfo",
         "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:31 / /run/rootfs/lower ro - nfs4 172.23.199.225:/root ro\n",
@@ -357,7 +357,7 @@ fn a_client_is_told_where_its_master_is() {
 
 #[test]
 fn an_edit_in_memory_is_refused_only_where_it_would_be_read() {
-    let Some(machine) = Machine::master("an_edit_in_memory_is_refused_only_where_it_would_be_read") else { return };
+    let machine = Machine::master();
     let upper = |path: &str| format!("run/rootfs/cowspace/upper/{path}");
     let config = upper("etc/voidclust.conf");
     machine.place.write(&config, "# mine\n");
@@ -375,7 +375,7 @@ fn an_edit_in_memory_is_refused_only_where_it_would_be_read() {
 
 #[test]
 fn refresh_prints_how_to_tell_the_services() {
-    let Some(machine) = Machine::master("refresh_prints_how_to_tell_the_services") else { return };
+    let machine = Machine::master();
     machine.place.write("etc/sv/nfs-server/conf", "PROCESSES=1\n");
     let ran = machine.run(&["refresh"]).ended(0);
     assert_eq!(ran.out, "changed sv/nfs-server/conf\nneeded: rpc.nfsd 8\n1 change\n");

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::place::{CRATE, Place, Ran, skip};
+use crate::place::{CRATE, Place, Ran};
 
 /// Where a machine sees the tree below its overlay.
 pub(crate) const LOWER: &str = "run/rootfs/lower";
@@ -14,13 +14,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A machine with the example's site, its root on ext4; `None` without the script that lays overlays.
-    pub(crate) fn plain(test: &str) -> Option<Self> {
-        let script = Path::new(CRATE).join("../srcpkgs/cluster-overlays/files/lay-overlays");
-        if !script.is_file() {
-            skip(test, "no packages in this tree");
-            return None;
-        }
+    /// A machine with the example's site, its root on ext4.
+    pub(crate) fn plain() -> Self {
         let machine = Self { place: Place::empty() };
         machine.site("");
         let place = &machine.place;
@@ -31,8 +26,6 @@ impl Machine {
         let (network, mask) = (number([172, 23, 199, 0]), number([255, 255, 255, 0]));
         place.write("proc/net/route", format!("eth0\t{network}\t00000000\t0001\t0\t0\t0\t{mask}\t0\t0\t0\n"));
         place.write("proc/net/fib_trie", "Local:\n |-- 172.23.199.225\n /32 host LOCAL\n");
-        place.write("usr/libexec/voidclust/lay-overlays", std::fs::read(script).unwrap());
-        place.chmod("usr/libexec/voidclust/lay-overlays", 0o755);
         for service in ["dnsmasq", "nfs-server", "acpid"] {
             place.write(&format!("etc/sv/{service}/run"), "");
             place.link(format!("/etc/sv/{service}"), &format!("etc/runit/runsvdir/default/{service}"));
@@ -42,7 +35,7 @@ impl Machine {
         for tool in ["mount", "sv", "exportfs", "rpc.nfsd"] {
             machine.double(tool, "");
         }
-        Some(machine)
+        machine
     }
 
     /// The site's files in the tree of this prefix.
@@ -64,15 +57,15 @@ impl Machine {
     }
 
     /// The same, running from its overlay; what it has to do first is done.
-    pub(crate) fn master(test: &str) -> Option<Self> {
-        let machine = Self::plain(test)?;
+    pub(crate) fn master() -> Self {
+        let machine = Self::plain();
         machine.site(LOWER);
         machine.mounts("");
         machine.place.write("run/voidclust/macs", "52:54:00:17:c7:e1\n");
         machine.run(&["apply"]).ended(0);
         machine.place.remove("run/voidclust/reboot");
         machine.told();
-        Some(machine)
+        machine
     }
 
     /// Mounts the overlay, and what else these lines say.

@@ -1,7 +1,5 @@
 //! A chroot whose root is an overlay, as a running master has it, for tests that must not touch the machine's own.
 
-use std::path::Path;
-
 use crate::place::{Place, Ran, may_mount, skip};
 
 /// Makes it in /mnt/root: a place's tree is the lower one, with the host's programs beside those of the place. The
@@ -15,7 +13,7 @@ const SCENE: &str = r#"
     printf 'msg() { :; }\nmsg_warn() { echo "WARNING: $*"; }\n' >lower/etc/runit/functions
     mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none root
     mount -t overlay -o lowerdir=lower/usr:/usr,upperdir=usr-upper,workdir=usr-work none usr
-    cp "$2" usr/bin/voidclust; mkdir -p usr/libexec/voidclust; cp "$LAY_OVERLAYS" usr/libexec/voidclust
+    cp "$2" usr/bin/voidclust
     mount --bind usr root/usr; mount --rbind /dev root/dev; mount --rbind /proc root/proc; mount -t tmpfs none root/run
     cd root/run; mkdir -p rootfs/lower rootfs/cowspace/upper voidclust bin; cd /mnt
     mount --bind lower root/run/rootfs/lower; mount --bind upper root/run/rootfs/cowspace/upper
@@ -37,7 +35,6 @@ pub(crate) fn skipped(test: &str, place: &Place) -> bool {
 /// Runs a shell script beside the chroot /mnt/root of `place`; `inside COMMAND` runs one in it, with /run/bin before all
 /// other programs.
 pub(crate) fn run(place: &Place, script: &str) -> Ran {
-    let lay = Path::new(env!("CARGO_MANIFEST_DIR")).join("../srcpkgs/cluster-overlays/files/lay-overlays");
     let inside = r#"inside() { PATH=/run/bin:/usr/bin:/usr/sbin chroot root /bin/sh -c "$1"; }"#;
-    place.unshared(&format!("LAY_OVERLAYS='{}'\n{SCENE}\n{inside}\n{script}", lay.display()))
+    place.unshared(&format!("{SCENE}\n{inside}\n{script}"))
 }

@@ -1,0 +1,172 @@
+//! What a run keeps for the next one, in the folder RUN: it outlives no boot, as what was laid outlives none.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::fs::FlockOperation;
+
+use super::target::Target;
+
+/// What was laid, one path a line: all that may be in /etc of overlays of this run and those before.
+const LAID: &str = "laid";
+/// What each source brought when it could last be read: `NAME/PATH`.
+const BROUGHT: &str = "brought";
+/// The services that read what was changed, and that nobody restarted yet.
+const UNTOLD: &str = "untold";
+/// The MACs of this machine, as they were found first: cards change their address later (bonds take that of the first card).
+const MACS: &str = "macs";
+/// What the last run changed.
+const CHANGES: &str = "changes";
+const LOG: &str = "overlays.log";
+
+/// The folder RUN, locked while this lives.
+#[derive(Debug)]
+pub(super) struct Records {
+    dir: PathBuf,
+    _lock: File,
+    log: Option<File>,
+}
+
+/// Lines that may be no UTF-8.
+pub(super) type Lines = BTreeSet<Vec<u8>>;
+
+impl Records {
+    /// Waits until no other run is at work. Killed or not, the lock ends with the process.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or nothing can be written there.
+    pub(super) fn open(dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| format!("{}: cannot make this folder", dir.display()))?;
+        let lock = dir.join("lock");
+        let lock_file = open(&lock, |options| options.truncate(false))?;
+        rustix::fs::flock(&lock_file, FlockOperation::LockExclusive)
+            .with_context(|| format!("{}: cannot lock", lock.display()))?;
+        // Earlier versions unpacked there, keys of hosts among the rest.
+        if let Some(work) = Target::open(dir)?.find(Path::new("work"))? {
+            work.remove()?;
+        }
+        let log = open(&dir.join(LOG), |options| options.append(true)).ok();
+        Ok(Self { dir: dir.to_owned(), _lock: lock_file, log })
+    }
+
+    /// One more line of the log.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn log(&self, line: &str) -> Result<()> {
+        let written = self.log.as_ref().map(|mut log| log.write_all(format!("{line}\n").as_bytes()));
+        let written = written.with_context(|| format!("{}: cannot write", self.dir.join(LOG).display()))?;
+        written.with_context(|| format!("{}: cannot write", self.dir.join(LOG).display()))
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<Vec<u8>>> {
+        let path = self.dir.join(name);
+        match std::fs::read(&path) {
+            Ok(text) => Ok(text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).with_context(|| format!("{}: cannot read", path.display())),
+        }
+    }
+
+    /// The old lines or the new ones, whatever happens.
+    fn write<'line>(&self, name: &str, lines: impl IntoIterator<Item = &'line Vec<u8>>) -> Result<()> {
+        let (path, new) = (self.dir.join(name), self.dir.join(format!("{name}.new")));
+        let mut text = Vec::new();
+        for line in lines {
+            text.extend_from_slice(line);
+            text.push(b'\n');
+        }
+        let context = || format!("{}: cannot write", path.display());
+        open(&new, |options| options.truncate(true))?.write_all(&text).with_context(context)?;
+        rustix::fs::rename(&new, &path).with_context(context)
+    }
+
+    fn append(&self, name: &str, line: &[u8]) -> Result<()> {
+        let path = self.dir.join(name);
+        let mut file = open(&path, |options| options.append(true))?;
+        file.write_all(&[line, b"\n"].concat()).with_context(|| format!("{}: cannot write", path.display()))
+    }
+
+    /// What runs before this one laid.
+    ///
+    /// # Errors
+    /// When the record is there and cannot be read.
+    pub(super) fn laid(&self) -> Result<BTreeSet<PathBuf>> {
+        Ok(self.read(LAID)?.into_iter().map(|line| std::ffi::OsString::from_vec(line).into()).collect())
+    }
+
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn set_laid(&self, paths: &BTreeSet<PathBuf>) -> Result<()> {
+        let lines: Vec<_> = paths.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
+        self.write(LAID, &lines)
+    }
+
+    /// What each source brought: its name in the folder of overlays, and a path.
+    ///
+    /// # Errors
+    /// When the record is there and cannot be read.
+    pub(super) fn brought(&self) -> Result<BTreeSet<(Vec<u8>, PathBuf)>> {
+        let parts = |line: Vec<u8>| {
+            let slash = line.iter().position(|byte| *byte == b'/')?;
+            Some((line[..slash].to_vec(), OsStr::from_bytes(&line[slash + 1..]).into()))
+        };
+        Ok(self.read(BROUGHT)?.into_iter().filter_map(parts).collect())
+    }
+
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn set_brought(&self, brought: &BTreeSet<(Vec<u8>, PathBuf)>) -> Result<()> {
+        let line = |(name, path): &(Vec<u8>, PathBuf)| [name, b"/".as_slice(), path.as_os_str().as_bytes()].concat();
+        let lines: Vec<_> = brought.iter().map(line).collect();
+        self.write(BROUGHT, &lines)
+    }
+
+    /// # Errors
+    /// When the record is there and cannot be read.
+    pub(super) fn macs(&self) -> Result<Vec<String>> {
+        Ok(self.read(MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+    }
+
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn set_macs(&self, macs: &[String]) -> Result<()> {
+        let lines: Vec<_> = macs.iter().map(|mac| mac.clone().into_bytes()).collect();
+        self.write(MACS, &lines)
+    }
+
+    /// # Errors
+    /// When the record is there and cannot be read.
+    pub(super) fn untold(&self) -> Result<Lines> {
+        Ok(self.read(UNTOLD)?.into_iter().collect())
+    }
+
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn set_untold(&self, services: &Lines) -> Result<()> {
+        self.write(UNTOLD, services)
+    }
+
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn no_changes(&self) -> Result<()> {
+        self.write(CHANGES, [])
+    }
+
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn add_change(&self, line: &[u8]) -> Result<()> {
+        self.append(CHANGES, line)
+    }
+}
+
+fn open(path: &Path, how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions) -> Result<File> {
+    let mut options = OpenOptions::new();
+    how(options.write(true).create(true).mode(0o644)).open(path).with_context(|| format!("{}: cannot write", path.display()))
+}

@@ -1,0 +1,95 @@
+//! Taking back what no overlay has any more: it becomes again what it is in the shared root, or goes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::folder;
+use super::layer::{Layer, shown};
+use super::names::{hidden_by, marker_of};
+use super::session::Session;
+use super::target::{Place, Target};
+
+/// Takes `gone` back; returns what could not be, for the next run to try again.
+pub(super) fn take_back(session: &mut Session<'_>, lower: &Path, gone: &[&PathBuf], all: &Layer) -> BTreeSet<PathBuf> {
+    let all_of_it = || gone.iter().map(|path| (*path).clone()).collect();
+    if gone.is_empty() {
+        return BTreeSet::new();
+    }
+    let lower = match Target::open(lower) {
+        Ok(lower) => lower,
+        Err(error) => {
+            session.warn(&format!("{error:#}; nothing that was laid before is taken back"));
+            return all_of_it();
+        }
+    };
+    // What a folder holds comes before it.
+    let mut left = BTreeSet::new();
+    for path in gone.iter().rev() {
+        let done = match hidden_by(path) {
+            Some(hidden) => unhide(session, &lower, &hidden, all),
+            None => restore(session, &lower, path, all),
+        };
+        match done {
+            Ok(true) => {}
+            Ok(false) => {
+                left.insert((*path).clone());
+            }
+            Err(error) => {
+                session.warn(&format!("cannot restore {}: {error:#}", shown(path)));
+                left.insert((*path).clone());
+            }
+        }
+    }
+    left
+}
+
+/// What stands at the same place of the lower tree.
+fn below(lower: &Target, place: &Place) -> Result<Option<Place>> {
+    Ok(lower.find(&place.real)?.filter(Place::is_there))
+}
+
+fn unhide(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) -> Result<bool> {
+    // There is a new one.
+    if all.get(path).is_some_and(|new| !new.is_folder()) {
+        return Ok(true);
+    }
+    let Some(place) = session.etc.find(path)? else { return Ok(true) };
+    let Some(old) = below(lower, &place)? else { return Ok(true) };
+    // A run that was killed while it removed a folder left some of it.
+    if place.is_there() && !(place.is_folder() && old.is_folder()) {
+        return Ok(true);
+    }
+    // Read whole before the first part of it is there.
+    let mut entries = Layer::from([(PathBuf::new(), old.entry()?)]);
+    if old.is_folder() {
+        entries.extend(folder::load(old.open()?)?);
+    }
+    let mut done = true;
+    for (inner, entry) in &entries {
+        let path = if inner.as_os_str().is_empty() { path.to_owned() } else { path.join(inner) };
+        let Some(place) = session.etc.find(&path)? else { continue };
+        if !place.is_there() && !all.contains_key(&marker_of(&path)) {
+            done &= session.put("restore", &path, &place, entry);
+        }
+    }
+    Ok(done)
+}
+
+fn restore(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) -> Result<bool> {
+    // It will be removed anyway.
+    if path.ancestors().any(|above| above.file_name().is_some() && all.contains_key(&marker_of(above))) {
+        return Ok(true);
+    }
+    let Some(place) = session.etc.find(path)? else { return Ok(true) };
+    if let Some(old) = below(lower, &place)? {
+        let entry = old.entry()?;
+        return Ok(if entry.is_folder() { session.lay_folder(path, &entry, true) } else { session.lay_file(path, &entry) });
+    }
+    // Others may have put something into a folder; then it stays.
+    if !place.is_there() || place.holds_something()? {
+        return Ok(true);
+    }
+    Ok(session.remove(path, &place))
+}

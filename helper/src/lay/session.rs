@@ -1,0 +1,375 @@
+//! One run from its beginning to its end.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use super::layer::{Entry, Kind, Layer, Meta, merge, shown};
+use super::node::{self, Mount};
+use super::records::{Lines, Records};
+use super::sources::{self, DEFAULT, Source};
+use super::target::{Place, Target};
+use super::{Change, Report, Run, names, reader_of, restore};
+
+/// A link here starts a service, so it comes when all that the service reads is there.
+const SERVICES: &str = "runit/runsvdir";
+const ENABLED: &str = "runit/runsvdir/default";
+const FSTAB: &str = "fstab";
+
+/// The state of a run.
+pub(super) struct Session<'run> {
+    run: &'run Run,
+    records: Records,
+    refresh: bool,
+    pub(super) etc: Target,
+    /// `None` when the table cannot be read.
+    mounts: Option<Vec<Mount>>,
+    untold: Lines,
+    report: Report,
+    /// What sources that cannot be read now laid when they could: it stays as it is.
+    held: BTreeSet<PathBuf>,
+}
+
+/// What was read of the overlays.
+#[derive(Default)]
+struct Found {
+    all: Layer,
+    brought: BTreeSet<(Vec<u8>, PathBuf)>,
+    /// Whether all that there is was read: only then can anything be missing.
+    whole: bool,
+}
+
+pub(super) fn lay(run: &Run, overlays: &Path, etc: &Path, macs: &[String], refresh: bool) -> Result<Report> {
+    let (etc, records) = (Target::open(etc)?, Records::open(&run.dir)?);
+    let (mounts, untold, report, held) = (None, Lines::new(), Report::default(), BTreeSet::new());
+    let mut session = Session { run, records, refresh, etc, mounts, untold, report, held };
+    session.carry_out(overlays, macs);
+    Ok(session.report)
+}
+
+impl Session<'_> {
+    fn carry_out(&mut self, overlays: &Path, macs: &[String]) {
+        let begun = self.records.no_changes();
+        self.tried(begun);
+        let mounts = node::mounts(&self.run.mountinfo);
+        self.mounts = self.tried(mounts);
+        let untold = self.records.untold();
+        self.untold = self.tried(untold).unwrap_or_default();
+        let laid = self.records.laid();
+        let known = laid.is_ok();
+        let laid = self.tried(laid).unwrap_or_default();
+
+        let macs = if macs.is_empty() { self.macs() } else { macs.to_vec() };
+        let mut found = self.read(overlays, &macs, laid.is_empty());
+        found.whole &= known;
+        let new: BTreeSet<PathBuf> = found.all.keys().cloned().collect();
+        let union: BTreeSet<PathBuf> = laid.union(&new).cloned().collect();
+        // Before the first change: who kills this run must not make the next one forget what this one laid.
+        let recorded = self.records.set_laid(&union).and_then(|()| self.records.set_brought(&found.brought));
+        if self.tried(recorded).is_none() && self.refresh {
+            return self.warn("so nothing was changed");
+        }
+        if !laid.is_empty() {
+            self.sweep(&union);
+        }
+        self.mask_fstab(&mut found.all);
+        let mut left = None;
+        if self.refresh && found.whole {
+            let gone: Vec<&PathBuf> = laid.difference(&new).collect();
+            left = Some(restore::take_back(self, &self.run.lower.join("etc"), &gone, &found.all));
+        } else if self.refresh && !laid.is_empty() {
+            self.warn("nothing that was laid before is taken back");
+        }
+        self.hide(&found.all);
+        self.lay(&found.all);
+        self.mask_fstab_there();
+        if let Some(left) = left {
+            let recorded = self.records.set_laid(&new.union(&left).cloned().collect());
+            self.tried(recorded);
+        }
+        if self.refresh {
+            self.name_services();
+        }
+    }
+
+    // What is said.
+
+    fn log(&mut self, line: &str) {
+        // What cannot be logged is said at the end, once.
+        if let Err(error) = self.records.log(line)
+            && !self.report.warnings.iter().any(|warning| warning.ends_with(" of this run"))
+        {
+            self.report.warnings.push(format!("{error:#}; there is no log of this run"));
+        }
+    }
+
+    /// Something was left out.
+    pub(super) fn warn(&mut self, what: &str) {
+        self.log(&format!("warning: {what}"));
+        self.report.warnings.push(what.to_owned());
+    }
+
+    fn tried<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.warn(&format!("{error:#}"))).ok()
+    }
+
+    /// Tries to do something to a path of /etc.
+    fn tried_at<T>(&mut self, what: &str, path: &Path, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.warn(&format!("cannot {what} {}: {error:#}", shown(path)))).ok()
+    }
+
+    /// Before a change: who kills this run must not make a service miss it.
+    pub(super) fn will_change(&mut self, path: &Path) {
+        let Some(service) = path.to_str().and_then(reader_of).filter(|_| self.refresh) else { return };
+        if self.untold.insert(service.as_bytes().to_vec()) {
+            let recorded = self.records.set_untold(&self.untold);
+            self.tried(recorded);
+        }
+    }
+
+    pub(super) fn did(&mut self, change: Change) {
+        let line = change.line();
+        let recorded = self.records.add_change(&line);
+        self.tried(recorded);
+        self.log(&String::from_utf8_lossy(&line));
+        self.report.changes.push(change);
+    }
+
+    // What there is.
+
+    fn macs(&mut self) -> Vec<String> {
+        let known = self.records.macs();
+        let known = self.tried(known).unwrap_or_default();
+        if !known.is_empty() {
+            return known;
+        }
+        let (macs, unknown) = node::macs(&self.run.cmdline, &self.run.sys);
+        for what in unknown {
+            self.warn(&what);
+        }
+        let recorded = self.records.set_macs(&macs);
+        self.tried(recorded);
+        macs
+    }
+
+    fn read(&mut self, overlays: &Path, macs: &[String], first: bool) -> Found {
+        let whom = if macs.is_empty() { "a machine without a card".to_owned() } else { macs.join(" ") };
+        let refresh = if self.refresh { "refresh " } else { "" };
+        self.log(&format!("--- {refresh}of {} from {} for {whom}", self.etc.path().display(), overlays.display()));
+        let before = self.records.brought();
+        let known = before.is_ok();
+        let before = self.tried(before).unwrap_or_default();
+        let sources = self.sources(overlays, macs, &whom);
+        let sources = self.tried(sources).unwrap_or_default();
+        // None at all, where there were some: whatever happened to them, it was not the wish to come up as nobody.
+        let mut found = Found { whole: known && (first || !sources.is_empty()), ..Found::default() };
+        for source in sources {
+            let mut notes = Vec::new();
+            match sources::load(&source, &mut notes) {
+                Ok(layer) => {
+                    self.log(&format!("using {}", source.path.display()));
+                    found.brought.extend(layer.keys().map(|path| (source.name.clone(), path.clone())));
+                    merge(&mut found.all, layer);
+                }
+                Err(why) => {
+                    self.warn(&format!("nothing of {} was used: {why:#}", source.path.display()));
+                    found.whole = false;
+                    let its = before.iter().filter(|(name, _)| *name == source.name).cloned();
+                    found.brought.extend(its.inspect(|(_, path)| {
+                        self.held.insert(path.clone());
+                    }));
+                }
+            }
+            for note in notes {
+                self.warn(&format!("{}: {note}", source.path.display()));
+            }
+        }
+        found
+    }
+
+    fn sources(&mut self, overlays: &Path, macs: &[String], whom: &str) -> Result<Vec<Source>> {
+        let own = sources::find(overlays, macs)?;
+        if !own.is_empty() {
+            return Ok(own);
+        }
+        let default = sources::find(overlays, &[DEFAULT.to_owned()])?;
+        match self.mounts.as_deref().map(|mounts| node::over_network(mounts, &self.run.point)) {
+            Some(Some(true)) if default.is_empty() => {
+                bail!("no overlay in {} is for {whom}, nor is there a default", overlays.display())
+            }
+            // Not booted from this lower tree: somebody lays by hand.
+            Some(Some(true) | None) => {}
+            // A machine that is no part of a cluster yet.
+            _ if default.is_empty() => self.log("no overlay for this machine"),
+            _ => bail!(
+                "no overlay in {} is for {whom}, and the default is for clients, whose root comes over the network; if this is the \
+                 master, set `mac` under [master] to the address of its card",
+                overlays.display()
+            ),
+        }
+        Ok(default)
+    }
+
+    /// Whether a path is to stay as it is, because a source brought it, or removed it, that cannot be read now.
+    fn is_held(&self, path: &Path) -> bool {
+        let hidden = |above: &Path| above.file_name().is_some() && self.held.contains(&names::marker_of(above));
+        !self.held.is_empty() && (self.held.contains(path) || path.ancestors().any(hidden))
+    }
+
+    // What is done.
+
+    /// Removes what a killed run was making.
+    fn sweep(&mut self, paths: &BTreeSet<PathBuf>) {
+        let folders: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).chain([Path::new("")]).collect();
+        for folder in folders {
+            let swept = self.etc.sweep(folder);
+            self.tried_at("sweep", folder, swept);
+        }
+    }
+
+    /// What stands at a path; a warning when that cannot be told.
+    fn place(&mut self, path: &Path) -> Option<Place> {
+        let place = self.etc.find(path);
+        self.tried_at("look at", path, place).flatten()
+    }
+
+    fn hide(&mut self, all: &Layer) {
+        for gone in all.keys().filter_map(|path| names::hidden_by(path)) {
+            let Some(place) = self.place(&gone).filter(Place::is_there) else { continue };
+            // There is a new one: only a folder is in its way.
+            let in_the_way = all.get(&gone).is_none_or(|new| !new.is_folder() && place.is_folder());
+            if !in_the_way || self.held.iter().any(|held| held.starts_with(&gone)) {
+                continue;
+            }
+            self.remove(&gone, &place);
+        }
+    }
+
+    pub(super) fn remove(&mut self, path: &Path, place: &Place) -> bool {
+        self.will_change(path);
+        let removed = self.tried_at("remove", path, place.remove()).is_some();
+        if removed {
+            self.did(Change::Removed(path.to_owned()));
+        }
+        removed
+    }
+
+    fn lay(&mut self, all: &Layer) {
+        let mut skipped: Option<&Path> = None;
+        for links in [false, true] {
+            for (path, entry) in all {
+                let starts = path.starts_with(SERVICES) && !entry.is_folder();
+                if starts != links || names::hidden_by(path).is_some() || skipped.is_some_and(|above| path.starts_with(above)) {
+                    continue;
+                }
+                if entry.is_folder() {
+                    if !self.lay_folder(path, entry, entry.meta != Meta::usual()) {
+                        skipped = Some(path);
+                    }
+                } else if !self.is_held(path) {
+                    self.lay_file(path, entry);
+                }
+            }
+        }
+    }
+
+    /// Makes a folder, or gives the one that is there its owner and mode if these are `meant`. Returns whether there is a
+    /// folder to lay things in.
+    pub(super) fn lay_folder(&mut self, path: &Path, entry: &Entry, meant: bool) -> bool {
+        let Some(place) = self.place(path) else { return false };
+        if place.is_link() {
+            let leads = self.etc.folder(path).is_ok_and(|folder| folder.is_some());
+            if !leads {
+                let etc = self.etc.path().display();
+                self.warn(&format!("{} is a link that leads to no folder of {etc}; nothing is laid there", shown(path)));
+            }
+            return leads;
+        }
+        if place.is_folder() {
+            let same = if meant { place.is_same(entry) } else { Ok(true) };
+            if self.tried_at("look at", path, same) == Some(false) && !self.is_held(path) {
+                self.made(path, "set owner and mode of", place.give(&entry.meta));
+            }
+            return true;
+        }
+        self.put("make the folder", path, &place, entry)
+    }
+
+    pub(super) fn lay_file(&mut self, path: &Path, entry: &Entry) -> bool {
+        let Some(place) = self.place(path) else { return false };
+        match self.tried_at("look at", path, place.holds_something()) {
+            Some(false) => {}
+            Some(true) => {
+                self.warn(&format!("{} is a folder that holds something; not replaced by a file", shown(path)));
+                return false;
+            }
+            None => return false,
+        }
+        match self.tried_at("read", path, place.is_same(entry)) {
+            Some(true) => true,
+            Some(false) => self.put("write", path, &place, entry),
+            None => false,
+        }
+    }
+
+    pub(super) fn put(&mut self, what: &str, path: &Path, place: &Place, entry: &Entry) -> bool {
+        self.will_change(path);
+        self.made(path, what, place.put(entry))
+    }
+
+    /// Says that something was made, and what of it could not be.
+    fn made(&mut self, path: &Path, what: &str, made: Result<Vec<String>>) -> bool {
+        let Some(lost) = self.tried_at(what, path, made) else { return false };
+        self.did(Change::Changed(path.to_owned()));
+        for lost in lost {
+            self.warn(&format!("{} is laid without {lost}", shown(path)));
+        }
+        true
+    }
+
+    // fstab.
+
+    fn mask_fstab(&self, all: &mut Layer) {
+        if let Some(Entry { kind: Kind::File(text), .. }) = all.get_mut(Path::new(FSTAB))
+            && let Some(masked) = node::fstab(text, self.mounts.as_deref().unwrap_or_default(), &self.run.point)
+        {
+            *text = masked;
+        }
+    }
+
+    /// The file of the lower tree, where no overlay has one.
+    fn mask_fstab_there(&mut self) {
+        let path = Path::new(FSTAB);
+        let Some(place) = self.place(path).filter(|place| place.is_there() && !place.is_folder() && !place.is_link()) else {
+            return;
+        };
+        let Some(mut entry) = self.tried_at("read", path, place.entry()) else { return };
+        let Kind::File(text) = &entry.kind else { return };
+        if let Some(masked) = node::fstab(text, self.mounts.as_deref().unwrap_or_default(), &self.run.point) {
+            entry.kind = Kind::File(masked);
+            if self.tried_at("write", path, place.put(&entry)).is_some() {
+                self.log("fstab: the lines of what lies below the overlay are commented out");
+            }
+        }
+    }
+
+    // Services.
+
+    /// Only services that this machine runs. One whose link came just now starts with all that it reads in place.
+    fn name_services(&mut self) {
+        let link = |service: &[u8]| Path::new(ENABLED).join(std::ffi::OsStr::new(&*String::from_utf8_lossy(service)));
+        let before = self.untold.len();
+        let changes = &self.report.changes;
+        self.untold.retain(|service| !changes.contains(&Change::Changed(link(service))));
+        if self.untold.len() < before {
+            let recorded = self.records.set_untold(&self.untold);
+            self.tried(recorded);
+        }
+        for service in self.untold.clone() {
+            if self.place(&link(&service)).is_some_and(|place| place.is_there()) {
+                self.report.restart.insert(String::from_utf8_lossy(&service).into_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Which archives and folders are laid, and in which order.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::layer::Layer;
+use super::{archive, folder, node};
+
+/// The name for machines that have nothing of their own.
+pub(super) const DEFAULT: &str = "default";
+
+/// What is found of a machine in the folder of overlays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// Its name in the folder of overlays.
+    pub(super) name: Vec<u8>,
+    pub(super) path: PathBuf,
+    /// A folder belongs to a MAC alone; archives have a name of their own behind it.
+    bare: bool,
+}
+
+/// The sources of these names, MACs or [`DEFAULT`]: for each the archives `NAME.*` in name order, then for each the folder
+/// NAME. Copies that editors and voidclust put beside a file are not meant.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub(super) fn find(overlays: &Path, names: &[String]) -> Result<Vec<Source>> {
+    let cannot = || format!("cannot list {}", overlays.display());
+    let mut entries = Vec::new();
+    for entry in overlays.read_dir().with_context(cannot)? {
+        entries.push(entry.with_context(cannot)?.file_name());
+    }
+    entries.sort();
+    let mut archives = Vec::new();
+    let mut folders = Vec::new();
+    for wanted in names {
+        for entry in &entries {
+            let name = entry.as_bytes();
+            let Some(rest) = rest_of(name, wanted) else { continue };
+            let is_copy = name.ends_with(b"~") || name.ends_with(b".new-voidclust");
+            if is_copy || !(rest.is_empty() || rest.starts_with(b".")) {
+                continue;
+            }
+            let source = Source { name: name.to_vec(), path: overlays.join(entry), bare: rest.is_empty() };
+            if source.bare { folders.push(source) } else { archives.push(source) }
+        }
+    }
+    archives.extend(folders);
+    Ok(archives)
+}
+
+/// What is behind the MAC that a name begins with, however that is spelled, or behind `default`.
+fn rest_of<'name>(name: &'name [u8], wanted: &str) -> Option<&'name [u8]> {
+    let (begin, rest) = name.split_at_checked(wanted.len())?;
+    let begin = std::str::from_utf8(begin).ok()?;
+    let same = if wanted == DEFAULT { begin == wanted } else { node::spelled(begin) == node::spelled(wanted) };
+    same.then_some(rest)
+}
+
+/// Reads all of a source. A link that leads to one is followed: several machines may share it.
+///
+/// # Errors
+/// When it is neither an archive nor a folder, or cannot be laid whole.
+pub(super) fn load(source: &Source, notes: &mut Vec<String>) -> Result<Layer> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = match rustix::fs::open(&source.path, flags, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(rustix::io::Errno::NOENT) if source.path.is_symlink() => {
+            bail!("it is a dangling link; remove it, or mend what it leads to")
+        }
+        Err(error) => return Err(error).context("it cannot be opened"),
+    };
+    match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+        FileType::Directory if source.bare => folder::load(&fd),
+        FileType::Directory => bail!("it is a folder; name it by the MAC alone, without what is behind it"),
+        FileType::RegularFile if source.bare => {
+            bail!("it is a file; put a folder there, or name it {}.NAME.tar", shown(&source.name))
+        }
+        FileType::RegularFile => archive::load(&source.path, &folder::content(&File::from(fd))?, notes),
+        _ => bail!("it is no file, but a pipe, socket or device; remove it"),
+    }
+}
+
+fn shown(name: &[u8]) -> String {
+    super::layer::shown(Path::new(OsStr::from_bytes(name)))
+}
