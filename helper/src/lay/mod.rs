@@ -23,6 +23,7 @@ mod folder;
 mod layer;
 mod names;
 mod node;
+mod readers;
 mod records;
 mod restore;
 mod session;

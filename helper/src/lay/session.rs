@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::layer::{Entry, Kind, Layer, Meta, merge, shown};
+use super::layer::{Entry, Layer, Meta, merge, shown};
 use super::node::{self, Mount};
 use super::records::{Lines, Records};
 use super::sources::{self, DEFAULT, Source};
@@ -14,19 +14,17 @@ use super::{Change, Report, Run, names, reader_of, restore};
 
 /// A link here starts a service, so it comes when all that the service reads is there.
 const SERVICES: &str = "runit/runsvdir";
-const ENABLED: &str = "runit/runsvdir/default";
-const FSTAB: &str = "fstab";
 
 /// The state of a run.
 pub(super) struct Session<'run> {
-    run: &'run Run,
-    records: Records,
+    pub(super) run: &'run Run,
+    pub(super) records: Records,
     refresh: bool,
     pub(super) etc: Target,
     /// `None` when the table cannot be read.
-    mounts: Option<Vec<Mount>>,
-    untold: Lines,
-    report: Report,
+    pub(super) mounts: Option<Vec<Mount>>,
+    pub(super) untold: Lines,
+    pub(super) report: Report,
     /// What sources that cannot be read now laid when they could: it stays as it is.
     held: BTreeSet<PathBuf>,
 }
@@ -95,7 +93,7 @@ impl Session<'_> {
 
     // What is said.
 
-    fn log(&mut self, line: &str) {
+    pub(super) fn log(&mut self, line: &str) {
         // What cannot be logged is said at the end, once.
         if let Err(error) = self.records.log(line)
             && !self.report.warnings.iter().any(|warning| warning.ends_with(" of this run"))
@@ -110,12 +108,12 @@ impl Session<'_> {
         self.report.warnings.push(what.to_owned());
     }
 
-    fn tried<T>(&mut self, result: Result<T>) -> Option<T> {
+    pub(super) fn tried<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.warn(&format!("{error:#}"))).ok()
     }
 
     /// Tries to do something to a path of /etc.
-    fn tried_at<T>(&mut self, what: &str, path: &Path, result: Result<T>) -> Option<T> {
+    pub(super) fn tried_at<T>(&mut self, what: &str, path: &Path, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.warn(&format!("cannot {what} {}: {error:#}", shown(path)))).ok()
     }
 
@@ -229,7 +227,7 @@ impl Session<'_> {
     }
 
     /// What stands at a path; a warning when that cannot be told.
-    fn place(&mut self, path: &Path) -> Option<Place> {
+    pub(super) fn place(&mut self, path: &Path) -> Option<Place> {
         let place = self.etc.find(path);
         self.tried_at("look at", path, place).flatten()
     }
@@ -326,50 +324,5 @@ impl Session<'_> {
             self.warn(&format!("{} is laid without {lost}", shown(path)));
         }
         true
-    }
-
-    // fstab.
-
-    fn mask_fstab(&self, all: &mut Layer) {
-        if let Some(Entry { kind: Kind::File(text), .. }) = all.get_mut(Path::new(FSTAB))
-            && let Some(masked) = node::fstab(text, self.mounts.as_deref().unwrap_or_default(), &self.run.point)
-        {
-            *text = masked;
-        }
-    }
-
-    /// The file of the lower tree, where no overlay has one.
-    fn mask_fstab_there(&mut self) {
-        let path = Path::new(FSTAB);
-        let Some(place) = self.place(path).filter(|place| place.is_there() && !place.is_folder() && !place.is_link()) else {
-            return;
-        };
-        let Some(mut entry) = self.tried_at("read", path, place.entry()) else { return };
-        let Kind::File(text) = &entry.kind else { return };
-        if let Some(masked) = node::fstab(text, self.mounts.as_deref().unwrap_or_default(), &self.run.point) {
-            entry.kind = Kind::File(masked);
-            if self.tried_at("write", path, place.put(&entry)).is_some() {
-                self.log("fstab: the lines of what lies below the overlay are commented out");
-            }
-        }
-    }
-
-    // Services.
-
-    /// Only services that this machine runs. One whose link came just now starts with all that it reads in place.
-    fn name_services(&mut self) {
-        let link = |service: &[u8]| Path::new(ENABLED).join(std::ffi::OsStr::new(&*String::from_utf8_lossy(service)));
-        let before = self.untold.len();
-        let changes = &self.report.changes;
-        self.untold.retain(|service| !changes.contains(&Change::Changed(link(service))));
-        if self.untold.len() < before {
-            let recorded = self.records.set_untold(&self.untold);
-            self.tried(recorded);
-        }
-        for service in self.untold.clone() {
-            if self.place(&link(&service)).is_some_and(|place| place.is_there()) {
-                self.report.restart.insert(String::from_utf8_lossy(&service).into_owned());
-            }
-        }
     }
 }
