@@ -303,7 +303,7 @@ class Cluster:
 
 
 def helper(log):
-    """The built helper; cargo builds it unless VOIDCLUST_BIN names one."""
+    """The built helper; cargo builds it unless VOIDCLUST_BIN names one, with lay-overlays beside it."""
     given = os.environ.get("VOIDCLUST_BIN")
     if given:
         return Path(given).resolve()

@@ -5,7 +5,8 @@
 # then makes the folders of make_dirs and those of INSTALL. A template that needs more fails here with `command not found`: either the
 # template stays within these functions, or the function is added.
 #
-# VOIDCLUST_BIN names the built helper; the package `voidclust` is built by cargo, which this does not run.
+# VOIDCLUST_BIN names the built helper, LAY_OVERLAYS the other program of the crate (beside the first unless given); the
+# package `voidclust` is built by cargo, which this does not run.
 # Owners are set only when run by root.
 
 set -euo pipefail
@@ -74,7 +75,10 @@ cargo)
 		ln -s "$(realpath -- "$entry")" "$work/"
 	done
 	cd "$work"
-	do_install() { vbin "$VOIDCLUST_BIN" "$pkgname"; }
+	do_install() {
+		vbin "$VOIDCLUST_BIN" "$pkgname"
+		vbin "${LAY_OVERLAYS:-${VOIDCLUST_BIN%/*}/lay-overlays}" lay-overlays
+	}
 	;;
 *) die "$pkgname: build_style=$build_style is unknown here" ;;
 esac

@@ -6,7 +6,7 @@
 # A copy with its absolute paths below $T, and the commands of stage 1 as functions.
 stage1() {
 	mkdir -p "$T/etc" "$T/run/voidclust"
-	sed "s|modules-load\$|modules_load|; s|/etc/|$T/etc/|g; s|/run/|$T/run/|g; s|/proc/self/mountinfo|$T/mountinfo|; s|/usr/libexec/voidclust/lay-overlays|lay_overlays|; s| $T/etc/overlays /etc | $T/etc/overlays $T/etc |" \
+	sed "s|modules-load\$|modules_load|; s|/etc/|$T/etc/|g; s|/run/|$T/run/|g; s|/usr/libexec/voidclust/lay-overlays|lay_overlays|; s| $T/etc/overlays /etc | $T/etc/overlays $T/etc |" \
 		"$overlays/core-services/03-aa-overlays.sh" >"$T/service.sh"
 	# As runit has them: the text is the format.
 	# shellcheck disable=SC2059
@@ -87,28 +87,4 @@ test_it_leaves_no_variable_and_never_exits() {
 	same "$(cat "$T/after")" "$(cat "$T/before")"
 	lacks "$(cat "$overlays/core-services/03-aa-overlays.sh")" exit
 	same "$(sed -n 's/^[[:space:]]*\([a-z_]*\)=.*/\1/p' "$overlays/core-services/03-aa-overlays.sh")" ""
-}
-
-test_the_devices_below_the_overlay_are_not_checked() {
-	mkdir -p "$T/etc"
-	printf '# a note about / here\nUUID=1 / ext4 defaults 0 1\nUUID=2 /boot ext4 defaults 0 2\nUUID=3 /usr ext4 defaults 0 2\n\n' >"$T/etc/fstab"
-	{
-		echo "21 1 0:20 / / rw - overlay overlay rw"
-		echo "22 21 8:1 / $T/run/rootfs/lower rw - ext4 /dev/sda1 rw"
-		echo "23 22 8:2 / $T/run/rootfs/lower/usr rw - ext4 /dev/sda2 rw"
-	} >"$T/mountinfo"
-	stage1 >/dev/null
-	same "$(grep -v '^#' "$T/etc/fstab")" "UUID=2 /boot ext4 defaults 0 2"
-	contains "$(cat "$T/etc/fstab")" "# a note about / here
-# below the overlay: UUID=1 /"
-	contains "$(cat "$T/etc/fstab")" "# below the overlay: UUID=3 /usr"
-	gone "$T/etc/fstab.voidclust"
-}
-
-test_an_fstab_without_the_root_stays_as_it_is() {
-	file "$T/etc/fstab" 'tmpfs /tmp tmpfs defaults 0 0'
-	echo "22 21 8:1 / $T/run/rootfs/lower rw - ext4 /dev/sda1 rw" >"$T/mountinfo"
-	touch -d '2020-01-01 00:00:00' "$T/etc/fstab"
-	stage1 >/dev/null
-	same "$(stat -c %Y "$T/etc/fstab")" "$(date -d '2020-01-01 00:00:00' +%s)"
 }

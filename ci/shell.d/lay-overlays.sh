@@ -1,4 +1,4 @@
-# Laying overlays over /etc.
+# Laying overlays over /etc. Runs once: it tests a program, $LAY_OVERLAYS.
 # shellcheck shell=dash disable=SC1090,SC1091,SC2034,SC2154,SC2317
 # Files and functions that are sourced, and variables shared with them, are seen only
 # when it runs.
@@ -8,7 +8,7 @@ mac=52:54:00:12:34:56
 lay() {
 	# shellcheck disable=SC2086 # a command and its words
 	VOIDCLUST_RUN="$T/run" VOIDCLUST_LOWER="$T/lower" VOIDCLUST_SYS="$T/sys" \
-		VOIDCLUST_CMDLINE="$T/cmdline" $TEST_SHELL "$overlays/lay-overlays" "$@"
+		VOIDCLUST_CMDLINE="$T/cmdline" VOIDCLUST_MOUNTINFO="$T/mountinfo" ${LAY_OVERLAYS:?} "$@"
 }
 boot() { lay "$T/overlays" "$T/etc" "$mac"; }
 refresh() { lay --refresh "$T/overlays" "$T/etc" "$mac"; }
@@ -24,6 +24,15 @@ mkdir -p "$T/overlays" "$T/etc" "$T/lower/etc" "$T/made"
 file "$T/etc/hostname" shared
 file "$T/lower/etc/hostname" shared
 : >"$T/cmdline"
+
+# The lower tree of a client came over the network, that of the master did not.
+root_is() {
+	{
+		echo "21 1 0:20 / / rw - overlay overlay rw"
+		echo "22 21 0:30 / $T/lower rw,relatime shared:1 - $1 source rw"
+	} >"$T/mountinfo"
+}
+root_is nfs4
 
 test_archives_come_in_name_order_and_the_folder_last() {
 	file "$T/made/hostname" first
@@ -64,7 +73,7 @@ test_copies_beside_an_archive_are_not_laid() {
 	file "$T/made/hostname" edited
 	archive "$mac.00-voidclust.tar.new-voidclust" hostname
 	archive "$mac.tar~" hostname
-	ok boot
+	boot >/dev/null 2>&1
 	same "$(cat "$T/etc/hostname")" shared
 }
 
@@ -102,24 +111,23 @@ test_a_folder_keeps_its_mode_unless_the_overlay_means_another() {
 	# What the shared root has comes back, though its mode is the usual one.
 	mkdir -p "$T/lower/etc/ssh"
 	rm -r "${T:?}/overlays"
-	mkdir "$T/overlays"
+	mkdir -p "$T/overlays/$mac"
 	ok refresh
 	same "$(stat -c %a "$T/etc/ssh")" 755
 }
 
-# The tar of busybox, which Void does not use here, neither looks at the compression
-# nor shows names as they are. It leaves the dangerous part of a name away.
-proper_tar() {
-	tar --version 2>/dev/null | grep -Eq 'GNU|bsdtar' || skip "this tar is neither GNU's nor bsdtar"
-}
-
 test_compressed_archives_are_unpacked() {
-	needs gzip
-	proper_tar
-	file "$T/made/hostname" small
-	tar -czf "$T/overlays/$mac.site.tar.gz" -C "$T/made" ./hostname
-	ok boot
-	same "$(cat "$T/etc/hostname")" small
+	for program in gzip xz zstd bzip2; do
+		command -v "$program" >/dev/null || continue
+		file "$T/made/hostname" "$program"
+		tar -cf "$T/plain" -C "$T/made" ./hostname
+		"$program" -c <"$T/plain" >"$T/overlays/$mac.site.tar.z"
+		ok boot
+		same "$(cat "$T/etc/hostname")" "$program"
+	done
+	printf 'LZIP and more' >"$T/overlays/$mac.site.tar.z"
+	PATH="$T" refused boot 2>"$T/err"
+	contains "$(cat "$T/err")" "site.tar.z was used: cannot start \`lzip\`; is it installed?"
 }
 
 test_whiteout_removes_a_file_a_link_and_a_folder() {
@@ -182,7 +190,6 @@ test_a_broken_archive_leaves_nothing_and_the_others_are_laid() {
 	contains "$(cat "$T/run/overlays.log")" "nothing of $T/overlays/$mac.10-broken.tar was used"
 	same "$(cat "$T/etc/hostname" "$T/etc/motd" | tr '\n' ' ')" "shared good "
 	gone "$T/etc/zeal"
-	gone "$litter"
 }
 
 test_a_file_that_is_no_archive_is_reported() {
@@ -193,7 +200,6 @@ test_a_file_that_is_no_archive_is_reported() {
 
 test_names_that_lead_out_of_etc_break_an_archive() {
 	needs python3
-	proper_tar
 	for name in ../escaped /tmp/../escaped a/../../escaped; do
 		python3 - "$T/overlays/$mac.tar" "$name" <<-'PY'
 			import io, sys, tarfile
@@ -414,4 +420,495 @@ test_wrong_arguments_are_refused() {
 	lay "$T/overlays" "$T/nothing" 2>"$T/err"
 	same $? 2
 	contains "$(cat "$T/err")" usage
+}
+
+# --- sources that cannot be read
+
+# A node as it was booted, with what its two archives and its folder bring, and its shared root.
+booted() {
+	mkdir -p "$T/etc/runit/runsvdir/default"
+	file "$T/made/hostname" node
+	file "$T/made/ssh/key" secret
+	ln -s /etc/sv/dnsmasq "$T/made/service"
+	file "$T/made/motd" rendered
+	archive "$mac.00-voidclust.tar" hostname ssh motd
+	file "$T/made/motd" site
+	archive "$mac.50-site.tar" motd
+	file "$T/overlays/$mac/issue" folder
+	ok boot >/dev/null
+	find "$T/etc" -printf '%P %m %l\n' | sort >"$T/before"
+}
+
+stays() {
+	find "$T/etc" -printf '%P %m %l\n' | sort >"$T/after"
+	same "$(cat "$T/after")" "$(cat "$T/before")"
+	same "$(cat "$T/etc/hostname" "$T/etc/motd" "$T/etc/issue" | tr '\n' ' ')" "node site folder "
+}
+
+test_a_refresh_takes_nothing_back_when_a_source_cannot_be_read() {
+	booted
+	for source in "$mac.00-voidclust.tar" "$mac.50-site.tar" "$mac"; do
+		for harm in garbage empty cut dangling pipe kind; do
+			mv "$T/overlays/$source" "$T/kept"
+			bad="$T/overlays/$source"
+			case "$harm" in
+			garbage) file "$bad" garbage ;;
+			empty) : >"$bad" ;;
+			cut) head -c 512 "$T/overlays/$mac.00-voidclust.tar" >"$bad" 2>/dev/null || file "$bad" x ;;
+			dangling) ln -s nowhere "$bad" ;;
+			pipe) mkfifo "$bad" ;;
+			kind) if [ -d "$T/kept" ]; then file "$bad" x; else mkdir "$bad"; fi ;;
+			esac
+			refresh >"$T/out" 2>"$T/err"
+			same "$harm $source: status $?" "$harm $source: status 1"
+			same "$(cat "$T/out")" ""
+			contains "$(cat "$T/err")" "nothing of $bad was used: "
+			contains "$(cat "$T/err")" "nothing that was laid before is taken back"
+			contains "$(cat "$T/run/overlays.log")" "nothing of $bad was used: "
+			stays
+			rm -r "$bad"
+			mv "$T/kept" "$bad"
+			same "$(refresh)" ""
+		done
+	done
+}
+
+test_a_refresh_takes_nothing_back_when_there_is_no_source_at_all() {
+	booted
+	mv "$T/overlays" "$T/kept"
+	refused refresh >"$T/out" 2>"$T/err"
+	same "$(cat "$T/out")" ""
+	contains "$(cat "$T/err")" "cannot list $T/overlays"
+	stays
+	mkdir "$T/overlays"
+	refused refresh >"$T/out" 2>"$T/err"
+	same "$(cat "$T/out")" ""
+	contains "$(cat "$T/err")" "no overlay in $T/overlays is for $mac"
+	contains "$(cat "$T/err")" "nothing that was laid before is taken back"
+	stays
+	# And then it is there again, with less in it.
+	rmdir "$T/overlays"
+	mv "$T/kept" "$T/overlays"
+	rm "$T/overlays/$mac/issue"
+	same "$(refresh)" "removed issue"
+}
+
+test_what_was_laid_while_a_source_could_not_be_read_is_taken_back_later() {
+	booted
+	file "$T/overlays/$mac.50-site.tar" garbage
+	file "$T/overlays/$mac/new" x
+	refused refresh >/dev/null 2>&1
+	same "$(cat "$T/etc/new" "$T/etc/motd" | tr '\n' ' ')" "x site "
+	rm -r "$T/overlays/$mac.50-site.tar" "$T/overlays/$mac/new"
+	same "$(refresh | sort | tr '\n' ' ')" "changed motd removed new "
+	same "$(cat "$T/etc/motd")" rendered
+}
+
+test_an_archive_is_whole_or_nothing_wherever_it_is_cut() {
+	for name in a b c; do file "$T/made/$name" "$name"; done
+	archive "$mac.tar" a b c
+	mv "$T/overlays/$mac.tar" "$T/whole"
+	for blocks in 0 1 2 3 4 5 6; do
+		head -c $((blocks * 512)) "$T/whole" >"$T/overlays/$mac.tar"
+		refused boot 2>"$T/err"
+		contains "$(cat "$T/err")" "cut"
+		same "$(ls "$T/etc")" hostname
+	done
+	head -c $((7 * 512)) "$T/whole" >"$T/overlays/$mac.tar"
+	refused boot 2>"$T/err"
+	head -c $((8 * 512)) "$T/whole" >"$T/overlays/$mac.tar"
+	ok boot >/dev/null
+	same "$(cd "$T/etc" && echo ./*)" "./a ./b ./c ./hostname"
+	cat "$T/whole" "$T/whole" >"$T/overlays/$mac.tar"
+	refused boot 2>"$T/err"
+	contains "$(cat "$T/err")" "it goes on behind its end; join archives with tar -A"
+}
+
+test_what_cannot_be_a_source_is_said() {
+	needs mkfifo
+	ln -s nowhere "$T/overlays/$mac.10.tar"
+	mkfifo "$T/overlays/$mac.20.tar"
+	file "$T/overlays/$mac.30.d/motd" x
+	ln -s "$mac.10.tar" "$T/overlays/$mac"
+	refused boot >/dev/null 2>"$T/err"
+	contains "$(cat "$T/err")" "$mac.10.tar was used: it is a dangling link"
+	contains "$(cat "$T/err")" "$mac.20.tar was used: it is no file, but a pipe"
+	contains "$(cat "$T/err")" "$mac.30.d was used: it is a folder; name it by the MAC alone"
+	contains "$(cat "$T/err")" "$mac was used: it is a dangling link"
+	rm "$T/overlays/$mac"
+	file "$T/overlays/$mac" x
+	refused boot >/dev/null 2>"$T/err"
+	contains "$(cat "$T/err")" "$mac was used: it is a file; put a folder there, or name it $mac.NAME.tar"
+}
+
+test_sources_are_found_however_the_mac_is_spelled() {
+	file "$T/overlays/52:54:00:AB:00:09/motd" capitals
+	file "$T/made/issue" dashes
+	archive 52-54-00-ab-00-09.tar issue
+	ok lay "$T/overlays" "$T/etc" 52:54:00:ab:00:09
+	same "$(cat "$T/etc/motd" "$T/etc/issue" | tr '\n' ' ')" "capitals dashes "
+}
+
+test_sources_that_are_links_are_followed() {
+	file "$T/made/motd" shared
+	archive all-nodes motd
+	file "$T/overlays/all-folder/issue" shared
+	ln -s all-nodes "$T/overlays/$mac.tar"
+	ln -s all-folder "$T/overlays/$mac"
+	ok boot
+	same "$(cat "$T/etc/motd" "$T/etc/issue" | tr '\n' ' ')" "shared shared "
+}
+
+test_default_is_for_machines_whose_root_came_over_the_network() {
+	file "$T/overlays/default/hostname" unlisted
+	for kind in ext4 xfs btrfs zfs; do
+		root_is "$kind"
+		boot >"$T/out" 2>"$T/err"
+		same $? 1
+		contains "$(cat "$T/err")" "is for $mac, and the default is for clients"
+		contains "$(cat "$T/err")" "set \`mac\` under [master]"
+		same "$(cat "$T/etc/hostname")" shared
+	done
+	root_is nfs
+	ok boot
+	same "$(cat "$T/etc/hostname")" unlisted
+	# It has its own again, and loses it again.
+	file "$T/overlays/$mac/hostname" mine
+	ok refresh >/dev/null
+	rm -r "$T/overlays/$mac"
+	root_is ext4
+	refused refresh >"$T/out" 2>&1
+	same "$(cat "$T/etc/hostname")" mine
+}
+
+test_a_client_for_which_there_is_nothing_says_so_and_a_lone_machine_does_not() {
+	refused boot 2>"$T/err"
+	contains "$(cat "$T/err")" "nor is there a default"
+	root_is ext4
+	same "$(boot 2>&1)" ""
+}
+
+# --- archives made by others
+
+# Writes an archive by Python: each line of the standard input is `kind name target-or-text`.
+forged() {
+	needs python3
+	python3 -c '
+import io, sys, tarfile
+kinds = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "hard": tarfile.LNKTYPE, "folder": tarfile.DIRTYPE, "pipe": tarfile.FIFOTYPE, "disk": tarfile.BLKTYPE}
+with tarfile.open(sys.argv[1], "w") as archive:
+    for line in sys.stdin:
+        kind, name, rest = (line.rstrip("\n").split(" ", 2) + [""])[:3]
+        member = tarfile.TarInfo(name.replace("%n", "\n"))
+        member.type = kinds[kind]
+        if kind in ("link", "hard"):
+            member.linkname = rest
+        member.size = len(rest) if kind == "file" else 0
+        archive.addfile(member, io.BytesIO(rest.encode()))
+' "$T/overlays/$mac.tar"
+}
+
+# The archive of standard input is refused for this reason, and nothing is changed anywhere.
+is_refused() {
+	forged
+	mkdir -p "$T/outside"
+	file "$T/outside/precious" precious
+	find "$T/etc" "$T/outside" -printf '%p %m %l %T@\n' >"$T/before"
+	refused boot >"$T/out" 2>"$T/err"
+	same "$(cat "$T/out")" ""
+	contains "$(cat "$T/err")" "nothing of $T/overlays/$mac.tar was used: $1"
+	find "$T/etc" "$T/outside" -printf '%p %m %l %T@\n' >"$T/after"
+	same "$(cat "$T/after")" "$(cat "$T/before")"
+}
+
+test_hostile_archives_are_refused_with_the_reason() {
+	printf 'file motd x\nhard shadow /etc/shadow\n' | is_refused "/etc/shadow: it has names that lead elsewhere"
+	printf 'file motd x\nhard shadow hostname\n' | is_refused "shadow: is a hard link to hostname, which it does not hold"
+	printf 'file motd x\nfile a%%nb x\n' | is_refused 'a\nb: the name holds a line break'
+	printf 'file motd x\nlink door %s\nfile door/thief x\n' "$T/outside" | is_refused "door/thief: lies in door, which is no folder"
+	printf 'file motd x\ndisk sda x\n' | is_refused "sda: it holds more than files, folders and links"
+	printf 'file motd x\nfolder .wh.ssh\n' | is_refused ".wh.ssh: what removes NAME is a file"
+	printf 'file a/b x\nfile a x\n' | is_refused "a: it has this twice"
+}
+
+test_hard_links_inside_an_archive_are_laid_as_files() {
+	printf 'file a text\nhard b a\n' | forged
+	ok boot
+	same "$(cat "$T/etc/a" "$T/etc/b")" texttext
+}
+
+test_links_of_etc_that_lead_out_are_never_written_through() {
+	mkdir -p "$T/outside/deep"
+	file "$T/outside/precious" precious
+	ln -s "$T/outside" "$T/etc/door"
+	ln -s ../outside "$T/etc/gate"
+	ln -s door/deep "$T/etc/chain"
+	find "$T/outside" -printf '%p %m %T@\n' >"$T/before"
+	for door in door gate chain; do
+		file "$T/overlays/$mac/$door/thief" x
+		touch "$T/overlays/$mac/$door/.wh.precious"
+	done
+	refused boot >"$T/out" 2>"$T/err"
+	same "$(cat "$T/out")" ""
+	for door in door gate chain; do contains "$(cat "$T/err")" "$door is a link that leads to no folder"; done
+	find "$T/outside" -printf '%p %m %T@\n' >"$T/after"
+	same "$(cat "$T/after")" "$(cat "$T/before")"
+}
+
+test_an_absolute_link_to_a_folder_of_etc_is_gone_through() {
+	mkdir "$T/etc/default"
+	ln -s "$T/etc/default" "$T/etc/current"
+	file "$T/overlays/$mac/current/sshd" x
+	ok boot
+	same "$(cat "$T/etc/default/sshd")" x
+	rm "$T/overlays/$mac/current/sshd"
+	same "$(refresh)" "removed current/sshd"
+}
+
+test_owners_are_kept_by_number() {
+	needs python3
+	[ "$(id -u)" -eq 0 ] || skip "only root can give files away"
+	python3 - "$T/overlays/$mac.tar" <<-'PY'
+		import io, sys, tarfile
+		with tarfile.open(sys.argv[1], "w", format=tarfile.PAX_FORMAT) as archive:
+		    for kind, name, mode, owner in ((tarfile.DIRTYPE, "munge", 0o700, 998), (tarfile.REGTYPE, "munge/munge.key", 0o400, 998),
+		                                    (tarfile.REGTYPE, "large", 0o600, 3000000), (tarfile.SYMTYPE, "link", 0o777, 998)):
+		        member = tarfile.TarInfo(name)
+		        member.type, member.mode, member.uid, member.gid = kind, mode, owner, owner + 1
+		        # Whatever user has this name here.
+		        member.uname = member.gname = "root"
+		        member.linkname = "somewhere" if kind == tarfile.SYMTYPE else ""
+		        archive.addfile(member)
+	PY
+	ok boot >/dev/null
+	same "$(cd "$T/etc" && stat -c '%n %a %u:%g' munge munge/munge.key large link | tr '\n' ' ')" \
+		"munge 700 998:999 munge/munge.key 400 998:999 large 600 3000000:3000001 link 777 998:999 "
+	same "$(refresh)" ""
+	chown 0:0 "$T/etc/munge/munge.key"
+	same "$(refresh)" "changed munge/munge.key"
+}
+
+# An attribute of a file, or all their names.
+attribute() { python3 -c 'import os, sys; print(os.getxattr(*sys.argv[1:]).decode())' "$1" "$2" 2>&1 | tail -n 1; }
+attributes() { python3 -c 'import os, sys; print(*os.listxattr(sys.argv[1]))' "$1"; }
+# A value with a line break in it.
+note() { python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.note", b"a\nb")' "$1" 2>/dev/null || skip "no attributes on this file system"; }
+
+test_attributes_of_a_folder_are_kept() {
+	needs python3
+	file "$T/overlays/$mac/sub/motd" x
+	note "$T/overlays/$mac/sub/motd"
+	note "$T/overlays/$mac/sub"
+	ok boot >/dev/null
+	for path in sub sub/motd; do
+		same "$(python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "user.note"))' "$T/etc/$path")" "b'a\\nb'"
+	done
+	same "$(refresh)" ""
+	python3 -c 'import os, sys; os.removexattr(sys.argv[1], "user.note")' "$T/overlays/$mac/sub/motd"
+	same "$(refresh)" "changed sub/motd"
+	same "$(attributes "$T/etc/sub/motd")" ""
+}
+
+test_attributes_in_archives_are_kept_or_their_loss_is_said() {
+	needs python3
+	note "$T/made"
+	python3 - "$T/overlays/$mac.tar" <<-'PY'
+		import sys, tarfile
+		with tarfile.open(sys.argv[1], "w", format=tarfile.PAX_FORMAT) as archive:
+		    member = tarfile.TarInfo("motd")
+		    member.pax_headers = {"SCHILY.xattr.user.note": "a\nb", "SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.acl.access": "user::rw-"}
+		    archive.addfile(member)
+	PY
+	refused boot >/dev/null 2>"$T/err"
+	contains "$(cat "$T/err")" "motd: laid without its ACL"
+	contains "$(cat "$T/err")" "motd: laid without its trusted.overlay.opaque"
+	same "$(attributes "$T/etc/motd")" user.note
+	same "$(attribute "$T/etc/motd" user.note)" b
+}
+
+# --- what is left by runs that were killed or failed
+
+test_what_changed_has_the_present_time_and_all_else_is_not_touched() {
+	file "$T/made/cron.d/job" old
+	file "$T/made/motd" same
+	touch -d '1980-01-01 00:00:00 UTC' "$T/made/cron.d/job" "$T/made/motd"
+	archive "$mac.tar" cron.d/job motd
+	ok boot >/dev/null
+	[ "$(stat -c %Y "$T/etc/cron.d/job")" -gt 1000000000 ] || fail "an old time: $(stat -c %y "$T/etc/cron.d/job")"
+	touch -d '2020-01-01 00:00:00 UTC' "$T/etc/cron.d/job" "$T/etc/motd"
+	file "$T/made/cron.d/job" new
+	touch -d '1980-01-01 00:00:00 UTC' "$T/made/cron.d/job"
+	archive "$mac.tar" cron.d/job motd
+	same "$(refresh)" "changed cron.d/job"
+	[ "$(stat -c %Y "$T/etc/cron.d/job")" -gt 1600000000 ] || fail "an old time: $(stat -c %y "$T/etc/cron.d/job")"
+	same "$(stat -c %Y "$T/etc/motd")" 1577836800
+}
+
+test_what_a_killed_run_was_making_is_swept() {
+	file "$T/overlays/$mac/a/b/file" x
+	ok boot >/dev/null
+	file "$T/etc/.voidclust-new" half
+	file "$T/etc/a/b/.voidclust-new/inside" half
+	same "$(refresh)" ""
+	same "$(find "$T/etc" -name '.voidclust-new*')" ""
+}
+
+# strace kills the run before its Nth call that changes files.
+killed_at() { # N COMMAND...
+	at="$1"
+	shift
+	LAY_OVERLAYS="strace -f -qq -o /dev/null -e trace=write,rename,renameat,renameat2,unlinkat,mkdir,mkdirat,symlinkat,fchmod,fchown \
+		-e inject=write,rename,renameat,renameat2,unlinkat,mkdir,mkdirat,symlinkat,fchmod,fchown:signal=KILL:when=$at $LAY_OVERLAYS" "$@" >/dev/null 2>&1
+}
+
+test_a_refresh_that_is_killed_anywhere_is_finished_by_the_next() {
+	needs strace
+	strace -qq -o /dev/null true 2>/dev/null || skip "strace may not trace here"
+	at=1
+	while :; do
+		rm -rf "${T:?}/etc" "$T/run" "$T/overlays" "$T/made"
+		mkdir -p "$T/etc/sub/deep" "$T/overlays" "$T/made"
+		file "$T/etc/hostname" shared
+		file "$T/made/hostname" node
+		file "$T/made/private/key" secret
+		chmod 700 "$T/made/private"
+		archive "$mac.tar" hostname private
+		ok boot >/dev/null
+		cp -a "$T/etc" "$T/first"
+		file "$T/made/hostname" other
+		file "$T/made/extra/one" x
+		chmod 700 "$T/made/extra"
+		ln -s nowhere "$T/made/link"
+		touch "$T/made/.wh.sub"
+		archive "$mac.tar" hostname private extra link .wh.sub
+		killed_at "$at" refresh && break
+		# A folder is never open to more than it will be, and no file is torn.
+		case "$(cat "$T/etc/hostname")" in node | other) ;; *) fail "at $at: torn" ;; esac
+		[ ! -d "$T/etc/extra" ] || same "at $at: $(stat -c %a "$T/etc/extra")" "at $at: 700"
+		# The overlay is as it was: so must /etc be.
+		rm -f "$T/made/link" "$T/made/.wh.sub"
+		file "$T/made/hostname" node
+		archive "$mac.tar" hostname private
+		mkdir -p "$T/lower/etc/sub/deep"
+		refresh >"$T/out" 2>&1 || fail "at $at: status $?: $(cat "$T/out")"
+		same "at $at: $(cd "$T/etc" && find . -printf '%P %m %l\n' | sort)" "at $at: $(cd "$T/first" && find . -printf '%P %m %l\n' | sort)"
+		same "$(cat "$T/etc/hostname")" node
+		rm -rf "$T/first"
+		at=$((at + 1))
+	done
+	[ "$at" -gt 15 ] || fail "killed only $at times"
+}
+
+test_mounted_records_that_cannot_be_written_are_said() {
+	mkdir -p "$T/run"
+	file "$T/overlays/$mac/hostname" node
+	mount -t tmpfs -o size=4k,nr_inodes=3 none "$T/run" || skip "no tmpfs here"
+	boot >/dev/null 2>"$T/err"
+	same $? 1
+	contains "$(cat "$T/err")" "$T/run/"
+	contains "$(cat "$T/err")" "cannot write"
+	same "$(cat "$T/etc/hostname")" node
+	umount "$T/run"
+}
+
+test_mounted_a_refresh_that_cannot_be_recorded_changes_nothing() {
+	mkdir -p "$T/run"
+	file "$T/overlays/$mac/hostname" node
+	ok boot >/dev/null
+	file "$T/overlays/$mac/extra" x
+	cp -a "$T/run" "$T/kept"
+	: >"$T/kept/changes"
+	mount -t tmpfs -o size=16k none "$T/run" || skip "no tmpfs here"
+	cp -a "$T/kept/." "$T/run"
+	head -c 100000 /dev/zero >"$T/run/ballast" 2>/dev/null
+	refused refresh >"$T/out" 2>"$T/err"
+	same "$(cat "$T/out")" ""
+	contains "$(cat "$T/err")" "so nothing was changed"
+	gone "$T/etc/extra"
+	rm "$T/run/ballast"
+	same "$(refresh)" "changed extra"
+	umount "$T/run"
+}
+
+test_mounted_what_is_mounted_in_a_folder_is_not_emptied() {
+	mkdir -p "$T/etc/data/disk"
+	mount -t tmpfs none "$T/etc/data/disk" || skip "no tmpfs here"
+	file "$T/etc/data/disk/precious" x
+	mkdir "$T/overlays/$mac"
+	touch "$T/overlays/$mac/.wh.data"
+	refused boot >/dev/null 2>"$T/err"
+	contains "$(cat "$T/err")" "cannot remove data: a file system is mounted in it"
+	same "$(cat "$T/etc/data/disk/precious")" x
+	umount "$T/etc/data/disk"
+}
+
+test_a_hidden_folder_comes_back_with_all_that_it_held() {
+	file "$T/lower/etc/d/a" a
+	file "$T/lower/etc/d/e/f" f
+	chmod 700 "$T/lower/etc/d/e"
+	cp -a "$T/lower/etc/d" "$T/etc/d"
+	mkdir "$T/overlays/$mac"
+	touch "$T/overlays/$mac/.wh.d"
+	ok boot >/dev/null
+	gone "$T/etc/d"
+	rm "$T/overlays/$mac/.wh.d"
+	same "$(refresh | tr '\n' ' ')" "changed d changed d/a changed d/e changed d/e/f "
+	same "$(stat -c %a "$T/etc/d/e") $(cat "$T/etc/d/e/f")" "700 f"
+}
+
+# --- services and fstab
+
+test_a_service_whose_link_came_just_now_is_not_named_later_either() {
+	mkdir -p "$T/etc/runit/runsvdir/default"
+	mkdir "$T/overlays/$mac"
+	ok boot
+	file "$T/overlays/$mac/ssh/sshd_config" x
+	mkdir -p "$T/overlays/$mac/runit/runsvdir/default"
+	ln -s /etc/sv/sshd "$T/overlays/$mac/runit/runsvdir/default/sshd"
+	# The link last: what it starts finds all that it reads.
+	same "$(refresh | tail -n 1)" "changed runit/runsvdir/default/sshd"
+	same "$(refresh)" ""
+}
+
+below_the_overlay() {
+	{
+		echo "21 1 0:20 / / rw - overlay overlay rw"
+		echo "22 21 8:1 / $T/lower rw - ext4 /dev/sda1 rw"
+		echo "23 22 8:2 / $T/lower/usr rw - ext4 /dev/sda2 rw"
+	} >"$T/mountinfo"
+	mkdir -p "$T/overlays/$mac"
+}
+
+test_the_devices_below_the_overlay_are_not_checked() {
+	below_the_overlay
+	printf '# a note about / here\nUUID=1 / ext4 defaults 0 1\nUUID=2 /boot ext4 defaults 0 2\nUUID=3 /usr ext4 defaults 0 2\n\n' >"$T/etc/fstab"
+	chmod 600 "$T/etc/fstab"
+	same "$(boot)" ""
+	same "$(grep -v '^#' "$T/etc/fstab")" "UUID=2 /boot ext4 defaults 0 2"
+	contains "$(cat "$T/etc/fstab")" "# a note about / here
+# below the overlay: UUID=1 /"
+	contains "$(cat "$T/etc/fstab")" "# below the overlay: UUID=3 /usr"
+	same "$(stat -c %a "$T/etc/fstab")" 600
+}
+
+test_an_fstab_of_an_overlay_is_the_same_at_each_refresh() {
+	below_the_overlay
+	file "$T/lower/etc/fstab" "UUID=1 / ext4 defaults 0 1"
+	cp "$T/lower/etc/fstab" "$T/etc/fstab"
+	printf 'UUID=1 / ext4 defaults 0 1\ntmpfs /tmp tmpfs defaults 0 0\n' >"$T/overlays/$mac/fstab"
+	ok boot >/dev/null
+	same "$(grep -v '^#' "$T/etc/fstab")" "tmpfs /tmp tmpfs defaults 0 0"
+	same "$(refresh)" ""
+	rm "$T/overlays/$mac/fstab"
+	same "$(refresh)" "changed fstab"
+	same "$(cat "$T/etc/fstab")" "# below the overlay: UUID=1 / ext4 defaults 0 1"
+	same "$(refresh)" ""
+}
+
+test_an_fstab_without_the_root_stays_as_it_is() {
+	below_the_overlay
+	file "$T/etc/fstab" 'tmpfs /tmp tmpfs defaults 0 0'
+	touch -d '2020-01-01 00:00:00 UTC' "$T/etc/fstab"
+	ok boot
+	same "$(stat -c %Y "$T/etc/fstab")" 1577836800
 }

@@ -101,6 +101,5 @@ test_a_kernel_without_nfs_is_told_so() {
 }
 
 test_no_card_is_named_in_the_script() {
-	lacks "$(cat "$initcpio/nfs-identifier" "$initcpio"/hooks/* "$overlays/lay-overlays" \
-		"$overlays/core-services/03-aa-overlays.sh")" eth0
+	lacks "$(cat "$initcpio/nfs-identifier" "$initcpio"/hooks/* "$overlays/core-services/03-aa-overlays.sh")" eth0
 }
