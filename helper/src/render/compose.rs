@@ -103,7 +103,7 @@ impl<'a> Composer<'a> {
     pub fn check(&self) -> Vec<Problem> {
         let budget = AtomicU64::new(RENDERED_MAX);
         let found = parallel::shares(&self.machines(), FEW, |machines| self.each(machines, &budget, |_, _, _| Ok(())));
-        self.problems.iter().cloned().chain(found.into_iter().flatten().collect::<BTreeSet<_>>()).collect()
+        self.and_all(found.into_iter().flatten())
     }
 
     /// The archives of all machines.
@@ -126,13 +126,19 @@ impl<'a> Composer<'a> {
             (tree, problems)
         });
         let mut tree = Tree::default();
-        let mut problems = BTreeSet::new();
+        let mut problems = Vec::new();
         for (part, found) in parts {
             tree.extend(part);
             problems.extend(found);
         }
-        let problems: Vec<Problem> = self.problems.iter().cloned().chain(problems).collect();
+        let problems = self.and_all(problems);
         if problems.is_empty() { Ok(tree) } else { Err(problems) }
+    }
+
+    /// These problems and those of no machine, by file and line, each once.
+    fn and_all(&self, found: impl IntoIterator<Item = Problem>) -> Vec<Problem> {
+        let all: BTreeSet<Problem> = self.problems.iter().cloned().chain(found).collect();
+        all.into_iter().collect()
     }
 
     /// All machines, those that are alike one after the other.
@@ -261,12 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn what_overlays_have_wrong_comes_first() {
+    fn what_overlays_have_wrong_is_told_with_the_rest_by_file() {
         let site = example_site();
         let mut overlays = overlays(&[("client", &[("a", template("{{ nope }}"))])]);
-        overlays.problems.push(Problem::new("x", "odd"));
+        overlays.problems.extend(["b", "x"].map(|file| Problem::new(file, "odd")));
         let problems = Composer::new(&site, &overlays).check();
-        assert!(problems.len() == 2 && problems[0].what == "odd", "{problems:?}");
+        let files: Vec<&str> = problems.iter().map(|problem| problem.file.as_str()).collect();
+        assert_eq!(files, ["b", "client/a", "x"]);
     }
 
     #[test]
