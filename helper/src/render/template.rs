@@ -154,6 +154,19 @@ pub fn nfs_clients(site: &Site) -> Vec<String> {
     }
 }
 
+/// How many machines the boot server must be ready for at once, as a power of two: adding a node seldom changes it, and
+/// with it a file that only a restart reads. Twice the listed ones, since firmware that tries again leaves a dead load.
+#[must_use]
+pub fn machines(site: &Site) -> u32 {
+    let pool = match site.network.dhcp {
+        Dhcp::Server(Some(range)) => u32::from(range.last).saturating_sub(u32::from(range.first)).saturating_add(1),
+        _ => 0,
+    };
+    let listed = u32::try_from(site.nodes.len()).unwrap_or(u32::MAX);
+    // More loads than dnsmasq has memory and descriptors for help nobody; who comes later tries again.
+    listed.saturating_mul(2).saturating_add(pool).clamp(512, 16384).next_power_of_two()
+}
+
 fn site_value(site: &Site) -> Value {
     let net = &site.network;
     let nodes: Vec<NodeView<'_>> = site.nodes.iter().map(|node| NodeView::client(site, node)).collect();
@@ -190,6 +203,7 @@ fn site_value(site: &Site) -> Value {
             "answers_dns": site.answers_dns(),
             "dhcp": dhcp,
             "range": range,
+            "machines": machines(site),
         },
         "master": NodeView::master(site),
         "nfs": {

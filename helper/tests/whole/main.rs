@@ -6,6 +6,7 @@
 
 mod apply;
 mod bad_input;
+mod boot_server;
 mod cases;
 mod commands;
 mod config;

@@ -91,6 +91,18 @@ fn the_subnet_may_mount_when_a_machine_without_an_address_may_come() {
 }
 
 #[test]
+fn the_boot_server_is_ready_for_twice_the_nodes_and_adding_one_seldom_changes_that() {
+    let mut site = example_site();
+    assert_eq!(machines(&site), 512);
+    site.nodes = vec![site.nodes[0].clone(); 1200];
+    assert_eq!(machines(&site), 4096);
+    site.nodes.pop();
+    assert_eq!(machines(&site), 4096);
+    site.network.dhcp = Dhcp::Server(Some("10.0.0.0 - 10.255.255.255".parse().unwrap()));
+    assert_eq!(machines(&site), 16384);
+}
+
+#[test]
 fn peers_stay_out_of_large_clusters() {
     let mut site = example_site();
     site.nodes = vec![site.nodes[0].clone(); PEERS_MAX + 1];

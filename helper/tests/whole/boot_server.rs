@@ -1,0 +1,115 @@
+//! The real dnsmasq serves from what we render: in a network of its own, where a veth pair is the cable.
+
+use crate::place::{Place, program, skip, there_is};
+
+/// The most cards that a node may have.
+const MAX_CARDS: usize = 50;
+
+const SITE: &str = r#"
+[network]
+interface = "cable0"
+address = "10.0.0.1/24"
+dhcp = "server"
+
+[master]
+mac = "52:54:00:00:00:ff"
+storage = "plain"
+
+[[node]]
+name = "node1"
+mac = "52:54:00:00:00:01"
+address = "10.0.0.5"
+"#;
+
+/// As many cards as a node may have, beside the longest name that one line must hold.
+fn many_cards() -> String {
+    let cards: Vec<String> = (0..MAX_CARDS).map(|card| format!("\"52:54:00:00:01:{card:02x}\"")).collect();
+    format!("\n[[node]]\nname = \"{}\"\nmac = [{}]\naddress = \"10.0.0.250\"\n", "a".repeat(63), cards.join(", "))
+}
+
+const NODE2: &str = "\n[[node]]\nname = \"node2\"\nmac = \"52:54:00:00:00:02\"\naddress = \"10.0.0.6\"\n";
+
+/// `$1` is the folder of all files; `client MAC [ARCHITECTURE]` prints what a machine is told.
+const SCENE: &str = r#"
+    cd "$1"
+    ip link set lo up
+    dnsmasq -k -C dnsmasq.conf -u root --log-facility=- --pid-file="$1/pid" --dhcp-leasefile="$1/leases" >log 2>&1 & server=$!
+    trap 'kill $server' EXIT
+    within() { for _ in 1 2 3 4 5 6 7 8 9 10; do ! "$@" 2>/dev/null || return 0; sleep 0.3; done; cat log; exit 1; }
+    within grep -q started log
+    # A card that comes late, as one does whose driver takes its time.
+    ip link add cable0 type veth peer name card; ip addr add 10.0.0.1/24 dev cable0; ip link set cable0 up
+    printf '#!/bin/sh\n[ "$1" != bound ] || echo "$ip ${boot_file:-nothing}"\n' >told; chmod +x told
+    client() {
+        ip link set card down; ip link set card address "$1"; ip link set card up
+        busybox udhcpc -i card -n -q -f -t 8 -T 1 -s ./told ${2:+-x 0x5d:$2} 2>/dev/null || echo none
+    }
+"#;
+
+#[test]
+fn machines_get_their_addresses_and_boot_files_and_new_ones_without_a_restart() {
+    const TEST: &str = "machines_get_their_addresses_and_boot_files_and_new_ones_without_a_restart";
+    for tool in ["dnsmasq", "busybox", "ip", "unshare"] {
+        if !there_is(tool) {
+            return skip(TEST, &format!("{tool} is not installed"));
+        }
+    }
+    let in_network = |place: &Place, script: &str| {
+        let mut command = program("unshare");
+        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+        command.env("PATH", path).args(["--net", "sh", "-euc", script, "sh"]).arg(place.root());
+        place.ran(&mut command)
+    };
+    if in_network(&Place::empty(), "ip link add cable0 type veth peer name card; busybox udhcpc --help 2>&1 | grep -q -e OPT:VAL")
+        .status
+        != 0
+    {
+        return skip(TEST, "no network of one's own here, or a busybox without udhcpc");
+    }
+    let place = Place::empty();
+    if !place.add_packaged_overlays() {
+        return skip(TEST, "the packages' overlays are not in this tree");
+    }
+    let etc = Place::empty();
+    let here = etc.root().display().to_string();
+    etc.write("additions/none.conf", "");
+    etc.write("tftp/none", "");
+    // What a folder of the test stands in for.
+    let render = |etc: &Place| {
+        for file in ["dnsmasq.conf", "dnsmasq.hosts"] {
+            let text = place.run(&["show", "master", file]).ended(0).out;
+            let text = text.replace("/etc/dnsmasq.d", &format!("{here}/additions")).replace("/etc/", &format!("{here}/"));
+            etc.write(&format!("{file}.new"), text.replace("/srv/tftp", &format!("{here}/tftp")));
+        }
+    };
+    place.write("etc/voidclust.conf", format!("{SITE}{}", many_cards()));
+    render(&etc);
+    etc.write("dnsmasq.conf", etc.read("dnsmasq.conf.new"));
+    etc.write("dnsmasq.hosts", etc.read("dnsmasq.hosts.new"));
+    place.append("etc/voidclust.conf", NODE2);
+    render(&etc);
+    assert_eq!(etc.read("dnsmasq.conf"), etc.read("dnsmasq.conf.new"), "one more node and the server must restart");
+
+    let last = format!("52:54:00:00:01:{:02x}", MAX_CARDS - 1);
+    let script = format!(
+        "{SCENE}
+        client 52:54:00:00:00:01 0000; client 52:54:00:00:00:01 0007; client 52:54:00:00:00:01 0009; client 52:54:00:00:00:01 000b
+        client {last} 0000
+        client 52:54:00:00:00:02
+        cp dnsmasq.hosts.new dnsmasq.hosts; kill -HUP $server
+        within sh -c '[ $(grep -c \"read .*hosts\" log) -ge 2 ]'
+        client 52:54:00:00:00:02 0000
+        ! grep -i -e 'bad ' -e duplicate -e 'failed' log"
+    );
+    let said = in_network(&etc, &script).ended(0).out;
+    let told = [
+        "10.0.0.5 lpxelinux.0",
+        "10.0.0.5 grub/grubx64.efi",
+        "10.0.0.5 grub/grubx64.efi",
+        "10.0.0.5 nothing",
+        "10.0.0.250 lpxelinux.0",
+        "none",
+        "10.0.0.6 lpxelinux.0",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), told);
+}
