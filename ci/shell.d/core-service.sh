@@ -88,3 +88,42 @@ test_it_leaves_no_variable_and_never_exits() {
 	lacks "$(cat "$overlays/core-services/03-aa-overlays.sh")" exit
 	same "$(sed -n 's/^[[:space:]]*\([a-z_]*\)=.*/\1/p' "$overlays/core-services/03-aa-overlays.sh")" ""
 }
+
+test_a_missing_mount_point_is_made_also_at_the_end_of_a_link() {
+	mkdir -p "$T/etc" "$T/there"
+	# busybox's own readlink finds no way to what is not there.
+	readlink -m / >/dev/null 2>&1 || mkdir -p "$T/data/a/home"
+	ln -s "$T/data/a/home" "$T/home"
+	{
+		echo "#nas:/off $T/off nfs4 rw 0 0"
+		echo "# $T/off is not wanted"
+		echo "tmpfs $T/there tmpfs rw 0 0"
+		echo "	nas:/work	$T/far/work	nfs4	rw	0 0"
+		echo "nas:/home $T/home nfs4 rw 0 0"
+		echo "/dev/sda1 none swap sw 0 0"
+		printf 'nas:/last %s nfs4 rw 0 0' "$T/last"
+	} >"$T/etc/fstab"
+	stage1 >"$T/out" 2>&1
+	for made in far/work data/a/home last; do [ -d "$T/$made" ] || fail "$made was not made"; done
+	gone "$T/off"
+	lacks "$(cat "$T/out")" mkdir
+}
+
+test_the_seed_that_all_nodes_share_is_not_credited() {
+	stage1 >/dev/null
+	same "$(sh -c 'echo "$SEEDRNG_SKIP_CREDIT"')" true
+}
+
+test_an_rc_conf_of_an_overlay_may_have_the_seed_credited() {
+	changes='changed rc.conf'
+	file "$T/etc/rc.conf" SEEDRNG_SKIP_CREDIT=false
+	stage1 >/dev/null
+	same "$(sh -c 'echo "$SEEDRNG_SKIP_CREDIT"')" false
+}
+
+test_the_seed_of_a_plain_root_is_its_own() {
+	plain=yes
+	unset SEEDRNG_SKIP_CREDIT
+	stage1 >/dev/null
+	same "$(sh -c 'echo "$SEEDRNG_SKIP_CREDIT"')" ""
+}

@@ -181,3 +181,25 @@ fn fstab_has_six_fields_a_line() {
         }
     });
 }
+
+#[test]
+fn mount_makes_the_mount_point_of_a_home_that_the_root_has_none_for() {
+    const TEST: &str = "mount_makes_the_mount_point_of_a_home_that_the_root_has_none_for";
+    if !may_mount() {
+        return skip(TEST, "no mounts allowed here");
+    }
+    let place = Place::small();
+    if !place.add_packaged_overlays() {
+        return skip(TEST, "the packages' overlays are not in this tree");
+    }
+    let there = place.root().display().to_string();
+    let config = place.read("etc/voidclust.conf").replace("\nhome = \"/home\"", "\nhome = \"/data/deep/home\"");
+    place.write("etc/voidclust.conf", config.replace("\nhome_options = ", "\nhome_options = \"rw\" # "));
+    let fstab = place.run(&["show", "node1", "fstab"]).ended(0).out;
+    // No server is here: a tmpfs stands in for it, below the place.
+    let line = fstab.lines().find(|line| line.contains("/data/deep/home")).unwrap();
+    let line = line.replace("nfs4", "tmpfs").replace("/data/", &format!("{there}/data/"));
+    place.write("fstab", line);
+    let mounted = "mount -a -O _netdev -T \"$1/fstab\" && mountpoint -q \"$1/data/deep/home\"";
+    place.unshared(mounted).ended(0);
+}

@@ -14,6 +14,20 @@ msg "Laying this node's overlays over /etc..."
 /usr/libexec/voidclust/lay-overlays /etc/overlays /etc ||
     msg_warn "not all of it was laid, see /run/voidclust/overlays.log"
 
+# Below a file system that only the master has, or behind a link into one, a mount point is missing here: an fstab that
+# names it would end the boot in a shell, or mount nothing for ever. A subshell, for the sake of its variables.
+[ ! -f /etc/fstab ] || (
+    while read -r device point _ || [ -n "$device" ]; do
+        case "$device" in '#'*) continue ;; esac
+        case "$point" in /*) point="$(printf '%b' "$point")" ;; *) continue ;; esac
+        [ -e "$point" ] || mkdir -p "$(readlink -m "$point" 2>/dev/null || echo "$point")"
+    done </etc/fstab
+)
+
+# All nodes, and each at every boot, find the seed of the shared root: it may be mixed in, but says nothing. An rc.conf of
+# an overlay has the last word.
+export SEEDRNG_SKIP_CREDIT=true
+
 # Stage 1 has read or done these already, without what the overlays brought.
 if grep -qsx 'changed rc.conf' /run/voidclust/changes; then
     # shellcheck disable=SC1091 # only there on the machine
