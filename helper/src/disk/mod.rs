@@ -4,6 +4,7 @@ pub mod archive;
 pub(crate) mod aside;
 pub mod commit;
 pub mod lock;
+pub mod lower;
 pub mod manifest;
 pub mod plan;
 pub mod root;

@@ -58,7 +58,9 @@ macro_rules! checked_text {
 mod command_line;
 mod host;
 mod kernel;
+pub mod lower;
 mod mac;
+pub mod mount;
 mod nearest;
 mod net;
 mod problem;
