@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+use crate::types::lower::Lower;
+use crate::types::mount::Mount;
 use crate::types::{
     AbsolutePath, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
     MountOptions, OverlayName, RemoteDevice, RootServer, Service,
@@ -29,6 +31,8 @@ pub struct Site {
     pub profiles: BTreeMap<OverlayName, Profile>,
     /// The listed clients, in the order of the configuration.
     pub nodes: Vec<Node>,
+    /// What the lower tree has of its own that concerns the nodes.
+    pub lower: Lower,
 }
 
 /// The cluster's network.
@@ -98,6 +102,8 @@ pub struct Client {
     pub services: Vec<Service>,
     /// The kernel that clients boot.
     pub kernel: Kernel,
+    /// What every client mounts besides root and home.
+    pub mounts: Vec<Mount>,
 }
 
 /// Which network drivers the client image holds.
@@ -124,6 +130,19 @@ pub struct Nfs {
     pub root_server: Option<RootServer>,
     /// Where the home comes from.
     pub home: Home,
+    /// What the master exports besides root and home.
+    pub exports: Vec<Export>,
+}
+
+/// A folder of the master that is exported under its own path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Export {
+    /// The folder.
+    pub path: AbsolutePath,
+    /// Whether clients may not write.
+    pub read_only: bool,
+    /// Whether root on a client is nobody in there.
+    pub root_squash: bool,
 }
 
 /// Where the home comes from.
@@ -175,6 +194,8 @@ pub struct Profile {
     pub modules: Vec<ModuleName>,
     /// The kernel, if another than the clients'.
     pub kernel: Option<Kernel>,
+    /// What is mounted besides; the later word on a path wins.
+    pub mounts: Vec<Mount>,
 }
 
 /// A listed client.
@@ -196,6 +217,8 @@ pub struct Node {
     pub cmdline: Option<CommandLine>,
     /// The kernel, if another than its profiles'.
     pub kernel: Option<Kernel>,
+    /// What is mounted besides; the later word on a path wins.
+    pub mounts: Vec<Mount>,
 }
 
 impl Site {
@@ -216,7 +239,7 @@ impl Site {
     /// Whether the master exports anything over NFS.
     #[must_use]
     pub fn exports(&self) -> bool {
-        self.nfs.root_server.is_none() || matches!(self.nfs.home, Home::Master { .. })
+        self.nfs.root_server.is_none() || matches!(self.nfs.home, Home::Master { .. }) || !self.nfs.exports.is_empty()
     }
 
     /// Whether the master answers DNS: only when the clients are told to ask it.
@@ -237,6 +260,30 @@ impl Site {
         node: &'site Node,
     ) -> impl DoubleEndedIterator<Item = (&'site OverlayName, &'site Profile)> {
         node.profiles.iter().filter_map(|name| self.profiles.get_key_value(name))
+    }
+
+    /// What a client mounts besides its root (`None`: a machine that is not listed), by path and so parents first: the
+    /// node's own word on a path counts, else its last profile's, else the clients'.
+    #[must_use]
+    pub fn mounts_of(&self, node: Option<&Node>) -> BTreeMap<String, Mount> {
+        let mut mounts = vec![Mount::tmp()];
+        mounts.extend(self.home_mount());
+        mounts.extend(self.client.mounts.iter().cloned());
+        if let Some(node) = node {
+            mounts.extend(self.profiles_of(node).flat_map(|(_, profile)| &profile.mounts).cloned());
+            mounts.extend(node.mounts.iter().cloned());
+        }
+        mounts.into_iter().map(|mount| (mount.path.clone(), mount)).collect()
+    }
+
+    /// How clients mount the home.
+    fn home_mount(&self) -> Option<Mount> {
+        let (device, path, fstype) = match &self.nfs.home {
+            Home::None => return None,
+            Home::Master { path, .. } => (format!("{}:/home", self.network.address.address), path, "nfs4"),
+            Home::Server { device, fstype, path } => (device.to_string(), path, fstype.as_str()),
+        };
+        Some(Mount::remote(device, path.to_string(), fstype.to_owned(), self.nfs.home_options.as_str()))
     }
 
     /// The kernel of a node: its own wish, else its last profile's, else the clients'.

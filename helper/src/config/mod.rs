@@ -3,6 +3,7 @@
 mod known;
 mod limits;
 mod master;
+mod mounts;
 mod network;
 mod nfs;
 mod nodes;

@@ -33,7 +33,7 @@ const OF_THE_SYSTEM: [&str; 16] = [
 ];
 
 /// Whether `path` is `folder` or lies in it.
-fn is_within(path: &str, folder: &str) -> bool {
+pub(super) fn is_within(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -159,6 +159,7 @@ impl Check<'_> {
             home_options: options(raw.home_options, home_default)?,
             threads: value(raw.threads).unwrap_or(8),
             root_server: value(raw.root_server),
+            exports: self.exports(raw.exports, &home),
             home,
         })
     }

@@ -30,6 +30,9 @@ struct Clash {
     mistake: Mistake,
 }
 
+/// The network cards that a node may have. dnsmasq takes a line of 1,024 characters; an address and a long name are in it.
+const CARDS_MAX: usize = 50;
+
 impl Check<'_> {
     /// Names, MACs and addresses are each of one machine only.
     pub(super) fn nodes(&mut self, raw: &Raw, network: &Network, master: &Master) {
@@ -95,6 +98,11 @@ impl Check<'_> {
         match &node.mac {
             Some(written) if written.get_ref().0.is_empty() => {
                 self.add(Mistake::at(written.span(), format!("{called} has an empty list of MACs")).remedy("name at least one"));
+            }
+            Some(written) if written.get_ref().0.len() > CARDS_MAX => {
+                let cards = written.get_ref().0.len();
+                let text = format!("{called} has {cards} network cards, and at most {CARDS_MAX} fit into a line of dnsmasq");
+                self.add(Mistake::at(written.span(), text).remedy("name those that it boots from"));
             }
             None if *whole => {
                 self.add(Mistake::at(span.clone(), format!("{called} has no MAC")).remedy("add mac = \"52:54:00:12:34:56\""));

@@ -16,6 +16,8 @@ pub(super) enum Mounted {
     Home,
     /// A home of another NFS server.
     OtherNfs,
+    /// What an NFS server has besides, and may be mounted by hand.
+    Besides,
     /// A home of another kind.
     Other,
 }
@@ -127,7 +129,9 @@ fn wrong(option: &str, mounted: Mounted) -> Option<(String, String)> {
     let v4 = matches!(value, Some("4" | "4.0" | "4.1" | "4.2"));
     match name {
         "bind" | "rbind" | "move" | "remount" | "loop" => return say("it is not for a network file system", "leave it out"),
-        "noauto" => return say("then nobody would mount it", "leave it out, or set home = \"none\""),
+        "noauto" if mounted != Mounted::Besides => {
+            return say("then nobody would mount it", "leave it out, or set home = \"none\"");
+        }
         "bg" | "noexec" if mounted == Mounted::Root => {
             return say("the initramfs waits for a root with programs", "leave it out");
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
+use super::mounts::{RawExport, RawMount};
 use crate::site::Drivers;
 use crate::types::{
     AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
@@ -83,6 +84,7 @@ table!(Client, "[client]", {
     overlays: List<OverlayName>,
     services: List<Service>,
     kernel: Key<Kernel>,
+    mounts: List<RawMount>,
 });
 table!(Nfs, "[nfs]", {
     root_options: Key<MountOptions>,
@@ -93,6 +95,7 @@ table!(Nfs, "[nfs]", {
     home_server: Key<RemoteDevice>,
     home_type: Key<FileSystemType>,
     root_squash_home: Key<bool>,
+    exports: List<RawExport>,
 });
 table!(Boot, "[boot]", {
     firmware: Key<Vec<Firmware>>,
@@ -105,6 +108,7 @@ table!(Profile, "[profile.NAME]", {
     cmdline: Key<CommandLine>,
     modules: List<ModuleName>,
     kernel: Key<Kernel>,
+    mounts: List<RawMount>,
 });
 table!(Node, "[[node]]", {
     name: Key<HostName>,
@@ -115,6 +119,7 @@ table!(Node, "[[node]]", {
     services: List<Service>,
     cmdline: Key<CommandLine>,
     kernel: Key<Kernel>,
+    mounts: List<RawMount>,
 });
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

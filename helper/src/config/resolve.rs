@@ -4,6 +4,7 @@
 use toml::Spanned;
 
 use super::limits::Written;
+use super::mounts::Served;
 use super::raw::{self, Firmware, Raw};
 use super::source::Mistake;
 use super::words;
@@ -24,6 +25,15 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
     let written = Written::of(&raw);
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);
+    let domain = raw.cluster.domain.as_ref().map(Spanned::get_ref);
+    let served = match (&network, &master, &nfs) {
+        (Some(network), Some(master), Some(nfs)) => Some(Served::new(network, master, domain, nfs)),
+        _ => None,
+    };
+    let served = served.as_ref();
+    let mounts = check.mounts_of(raw.client.mounts, served);
+    let profiles = raw.profiles.into_iter().map(|(name, profile)| (name.into_inner(), check.profile(profile, served))).collect();
+    let nodes: Option<Vec<Node>> = raw.nodes.into_iter().map(|entry| check.node(entry.node, served)).collect();
     if !mistakes.is_empty() {
         return None;
     }
@@ -38,11 +48,13 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
             overlays: values(raw.client.overlays),
             services: values(raw.client.services),
             kernel: value(raw.client.kernel).unwrap_or_default(),
+            mounts,
         },
         nfs: nfs?,
         boot: boot?,
-        profiles: raw.profiles.into_iter().map(|(name, profile)| (name.into_inner(), resolved_profile(profile))).collect(),
-        nodes: raw.nodes.into_iter().map(|entry| resolved_node(entry.node)).collect::<Option<_>>()?,
+        profiles,
+        nodes: nodes?,
+        lower: facts.lower.clone(),
     };
     mistakes.extend(written.too_long(&site, facts));
     mistakes.is_empty().then_some(site)
@@ -56,28 +68,6 @@ pub(super) fn values<T>(list: Vec<Spanned<T>>) -> Vec<T> {
     list.into_iter().map(Spanned::into_inner).collect()
 }
 
-fn resolved_profile(raw: raw::Profile) -> Profile {
-    Profile {
-        overlays: values(raw.overlays),
-        services: values(raw.services),
-        cmdline: value(raw.cmdline),
-        modules: values(raw.modules),
-        kernel: value(raw.kernel),
-    }
-}
-
-fn resolved_node(raw: raw::Node) -> Option<Node> {
-    Some(Node {
-        name: value(raw.name)?,
-        macs: value(raw.mac)?.0,
-        address: value(raw.address).map(|address| address.0),
-        profiles: values(raw.profiles),
-        overlays: values(raw.overlays),
-        services: values(raw.services),
-        cmdline: value(raw.cmdline),
-        kernel: value(raw.kernel),
-    })
-}
 /// What the checks need, and where they complain.
 pub(super) struct Check<'a> {
     pub(super) facts: &'a Facts,
@@ -87,6 +77,32 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     pub(super) fn add(&mut self, mistake: Mistake) {
         self.mistakes.push(mistake);
+    }
+
+    fn profile(&mut self, raw: raw::Profile, served: Option<&Served>) -> Profile {
+        Profile {
+            overlays: values(raw.overlays),
+            services: values(raw.services),
+            cmdline: value(raw.cmdline),
+            modules: values(raw.modules),
+            kernel: value(raw.kernel),
+            mounts: self.mounts_of(raw.mounts, served),
+        }
+    }
+
+    fn node(&mut self, raw: raw::Node, served: Option<&Served>) -> Option<Node> {
+        let mounts = self.mounts_of(raw.mounts, served);
+        Some(Node {
+            name: value(raw.name)?,
+            macs: value(raw.mac)?.0,
+            address: value(raw.address).map(|address| address.0),
+            profiles: values(raw.profiles),
+            overlays: values(raw.overlays),
+            services: values(raw.services),
+            cmdline: value(raw.cmdline),
+            kernel: value(raw.kernel),
+            mounts,
+        })
     }
 
     pub(super) fn within_bounds(&mut self, key: &str, number: Option<&Spanned<u16>>) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::disk::root::{Found, Root};
+use crate::disk::root::Root;
+use crate::disk::tree::Content;
 use crate::types::lower::{Lower, Service};
 
 /// Texts that an overlay of ours replaces, or that every node runs.
@@ -52,10 +53,10 @@ fn services(root: &Root) -> Result<BTreeMap<String, Service>> {
         }
         for name in root.list(&format!("{RUN_LEVELS}/{level}"))?.unwrap_or_default() {
             // The link may be called what it likes; what it leads to is kept down.
-            let target = match root.find(&format!("{RUN_LEVELS}/{level}/{name}"))? {
-                Some(Found::Link(target)) => target.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
-                _ => continue,
+            let Some(Content::Link(target)) = root.find(&format!("{RUN_LEVELS}/{level}/{name}"))?.map(|item| item.content) else {
+                continue;
             };
+            let target = target.to_string_lossy().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
             let part = |file| text(root, &format!("etc/sv/{target}/{file}"));
             let run = [part("run")?, part("conf")?].into_iter().flatten().collect::<Vec<_>>().join("\n");
             services.insert(target, Service { enabled: true, run });

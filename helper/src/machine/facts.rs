@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Machine;
 use super::cards::Interfaces;
+use crate::disk::lower;
 use crate::disk::root::Root;
 use crate::paths;
 use crate::site::Site;
+use crate::types::lower::Lower;
 use crate::types::{Mac, compare_versions};
 
 /// What the configuration is checked against.
@@ -31,6 +33,8 @@ pub struct Facts {
     pub zfs: bool,
     /// Why nothing is known of the interfaces, when nothing is.
     pub unasked: String,
+    /// What the lower tree has of its own that concerns the nodes.
+    pub lower: Lower,
     /// How messages name the root.
     pub root: String,
 }
@@ -65,6 +69,7 @@ impl Facts {
             services,
             zfs: machine.map_or_else(|| is_zfs(root), |machine| Ok(machine.is_zfs()))?,
             unasked,
+            lower: lower::read(root)?,
             root: root.display(""),
         })
     }

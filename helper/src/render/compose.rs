@@ -68,6 +68,12 @@ impl<'a> Composer<'a> {
         Self { site, overlays, templates, problems, broken }
     }
 
+    /// Whether an overlay of the site has a file at this path.
+    #[must_use]
+    pub fn site_has(&self, path: &str) -> bool {
+        self.overlays.named.values().any(|overlay| overlay.get(path).is_some_and(|piece| piece.origin == Origin::Site))
+    }
+
     /// What the machine lays over /etc.
     ///
     /// # Errors
@@ -209,7 +215,7 @@ impl<'a> Composer<'a> {
         values(match machine {
             Machine::Master => NodeView::master(self.site),
             Machine::Node(node) => NodeView::client(self.site, node),
-            Machine::Unlisted => NodeView::unlisted(),
+            Machine::Unlisted => NodeView::unlisted(self.site),
         })
     }
 

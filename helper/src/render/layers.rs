@@ -1,9 +1,10 @@
 //! Which overlays and services a machine gets, in which order, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::render::overlay::{CLIENT, MASTER};
-use crate::site::{Home, Node, Site};
+use crate::site::{Node, Site};
+use crate::types::mount::Mount;
 use crate::types::{OverlayName, Service};
 
 /// A machine to compose for.
@@ -67,9 +68,12 @@ pub(super) fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (S
             lists.push((site.master.services.clone(), Reason::Role("master")));
         }
         Machine::Unlisted | Machine::Node(_) => {
-            // A stock machine runs dhcpcd. On a client it would take the card away from under the root.
-            let mut base = vec![Service { name: "dhcpcd".to_owned(), enabled: false }];
-            if site.nfs.home != Home::None {
+            // A stock machine runs dhcpcd. On a client it would take the card away from under the root; and so on.
+            let harmful = site.lower.harmful(site.network.address.address).map(|(name, _)| name);
+            let off = |name: &str| Service { name: name.to_owned(), enabled: false };
+            let mut base: Vec<Service> = harmful.chain(["dhcpcd"]).map(off).collect();
+            let mounts = site.mounts_of(if let Machine::Node(node) = machine { Some(node) } else { None });
+            if mounts.values().any(|mount| mount.remote) {
                 base.push(on("netmount"));
             }
             lists.push((base, Reason::Base));
@@ -91,11 +95,27 @@ pub(super) fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (S
     services
 }
 
+/// What the lower tree has and this machine must not have, by its path below /etc: a script with which a client would take
+/// the master's address and cut off its root, a master's rc.local of an earlier version, which calls itself without end,
+/// and the machine id, when many machines share an overlay.
+pub(super) fn withheld<'site>(site: &'site Site, machine: Machine<'_>) -> BTreeSet<&'site str> {
+    let mut paths: BTreeSet<&str> = match machine {
+        Machine::Master => BTreeSet::new(),
+        Machine::Unlisted | Machine::Node(_) => site.lower.scripts_with_address(site.network.address.address).collect(),
+    };
+    paths.extend(site.lower.rc_local_is_ours().then_some("rc.local"));
+    paths.extend(matches!(machine, Machine::Unlisted).then_some("machine-id"));
+    paths
+}
+
+/// What [`kind`] sorts by.
+pub(super) type Kind<'site> = (u8, [&'site [OverlayName]; 2], &'site [Service], &'site [Mount]);
+
 /// By what machines are sorted. Those for which it is the same are alike: only what templates say of them differs.
-pub(super) fn kind<'site>(machine: Machine<'site>) -> (u8, [&'site [OverlayName]; 2], &'site [Service]) {
+pub(super) fn kind<'site>(machine: Machine<'site>) -> Kind<'site> {
     match machine {
-        Machine::Master => (0, [&[], &[]], &[]),
-        Machine::Unlisted => (1, [&[], &[]], &[]),
-        Machine::Node(node) => (2, [&node.profiles, &node.overlays], &node.services),
+        Machine::Master => (0, [&[], &[]], &[], &[]),
+        Machine::Unlisted => (1, [&[], &[]], &[], &[]),
+        Machine::Node(node) => (2, [&node.profiles, &node.overlays], &node.services, &node.mounts),
     }
 }

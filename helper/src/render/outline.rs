@@ -8,7 +8,7 @@ use crate::disk::root::split;
 use crate::disk::tree::Item;
 use crate::lay::WHITEOUT;
 use crate::render::layers::{self, Machine, Reason};
-use crate::render::overlay::{Origin, Overlays, Piece, first_below, has_below, remove_below};
+use crate::render::overlay::{Origin, Overlays, Piece, first_below, has_below, remove_below, whiteout};
 use crate::site::Site;
 use crate::types::Problem;
 
@@ -36,6 +36,11 @@ impl<'a> Outline<'a> {
     /// for all, the result holds for every such machine unless it is conditional.
     pub(super) fn of(site: &'a Site, overlays: &'a Overlays, machine: Machine<'a>, renders: impl Fn(&Piece) -> bool) -> Self {
         let mut outline = Self::default();
+        for path in layers::withheld(site, machine) {
+            let file = format!("/etc/{path} of the lower tree");
+            let piece = Piece { item: Item::file(*b""), template: false, origin: Origin::Lower, file };
+            outline.place(Cow::Owned(whiteout(path)), Placed { piece: Cow::Owned(piece), overlay: None, reason: Reason::Base });
+        }
         for (name, reason) in layers::overlays(site, machine) {
             let Some(overlay) = overlays.named.get(name) else { continue };
             for (path, piece) in overlay {

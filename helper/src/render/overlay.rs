@@ -7,6 +7,7 @@ use std::ops::Bound;
 
 use crate::disk::root::{Root, split};
 use crate::disk::tree::Item;
+use crate::lay::WHITEOUT;
 use crate::paths;
 use crate::render::reader::Reader;
 use crate::render::strays;
@@ -18,6 +19,13 @@ pub const CLIENT: &str = "client";
 /// The overlay that the master gets first.
 pub const MASTER: &str = "master";
 
+/// What removes the file at a path: `a/.wh.b` for `a/b`.
+#[must_use]
+pub fn whiteout(path: &str) -> String {
+    let (folder, name) = split(path);
+    if folder.is_empty() { format!("{WHITEOUT}{name}") } else { format!("{folder}/{WHITEOUT}{name}") }
+}
+
 /// Who brings a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +36,8 @@ pub enum Origin {
     Site,
     /// The `services` of the configuration.
     Configuration,
+    /// The lower tree, which has something that a machine must not have.
+    Lower,
 }
 
 impl fmt::Display for Origin {
@@ -36,6 +46,7 @@ impl fmt::Display for Origin {
             Self::Package => "package",
             Self::Site => "site",
             Self::Configuration => "configuration",
+            Self::Lower => "lower tree",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Rendering: the values that templates see, and minijinja with strict undefined variables.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use minijinja::value::{Serde, Value};
@@ -9,6 +10,8 @@ use serde_json::json;
 
 pub use crate::render::jinja::environment;
 use crate::site::{Dhcp, Home, Node, Site};
+use crate::types::lower::Lower;
+use crate::types::mount::Mount;
 use crate::types::{Mac, Problem};
 
 /// Above this many nodes a node's `peers` is empty: a line for every node in the archive of every node grows with the
@@ -84,6 +87,8 @@ pub struct NodeView<'a> {
     profiles: Vec<&'a str>,
     /// Modules to load, of all its profiles.
     modules: Vec<&'a str>,
+    /// What a client mounts besides its root, parents first.
+    mounts: Vec<Mount>,
     /// Whether it is in the configuration.
     listed: bool,
     /// Whether it is the master.
@@ -104,6 +109,7 @@ impl<'a> NodeView<'a> {
             address: node.address,
             profiles: node.profiles.iter().map(crate::types::OverlayName::as_str).collect(),
             modules: modules.map(crate::types::ModuleName::as_str).collect(),
+            mounts: site.mounts_of(Some(node)).into_values().collect(),
             listed: true,
             is_master: false,
         }
@@ -119,15 +125,16 @@ impl<'a> NodeView<'a> {
             mac: Some(site.master.mac),
             macs: vec![site.master.mac],
             address: Some(site.network.address.address),
+            mounts: Vec::new(),
             listed: true,
             is_master: true,
-            ..Self::unlisted()
+            ..Self::unlisted(site)
         }
     }
 
     /// Any machine that is not listed.
     #[must_use]
-    pub fn unlisted() -> Self {
+    pub fn unlisted(site: &'a Site) -> Self {
         Self {
             name: UNLISTED,
             short: UNLISTED,
@@ -137,6 +144,7 @@ impl<'a> NodeView<'a> {
             address: None,
             profiles: Vec::new(),
             modules: Vec::new(),
+            mounts: site.mounts_of(None).into_values().collect(),
             listed: false,
             is_master: false,
         }
@@ -165,6 +173,17 @@ pub fn machines(site: &Site) -> u32 {
     let listed = u32::try_from(site.nodes.len()).unwrap_or(u32::MAX);
     // More loads than dnsmasq has memory and descriptors for help nobody; who comes later tries again.
     listed.saturating_mul(2).saturating_add(pool).clamp(512, 16384).next_power_of_two()
+}
+
+/// What stands in the hosts that we render: the names of the master and of `nodes`.
+fn names<'site>(site: &'site Site, nodes: &'site [Node]) -> BTreeSet<String> {
+    let machines = nodes.iter().map(|node| &node.name).chain([&site.master.name]);
+    machines.flat_map(|name| [name.short().to_ascii_lowercase(), site.fqdn(name).to_ascii_lowercase()]).collect()
+}
+
+/// The part of a configuration file of the lower tree that ours begins with, so that nothing of it is lost.
+fn said_by(lower: &Lower, path: &str) -> String {
+    lower.lines(path).map(|line| format!("{line}\n")).collect()
 }
 
 fn site_value(site: &Site) -> Value {
@@ -214,11 +233,23 @@ fn site_value(site: &Site) -> Value {
             "root_server": root_server,
             "root_path": root_path,
             "home": home,
+            "exports": site.nfs.exports,
             "clients": nfs_clients(site),
         },
         "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
         "nodes": nodes,
+        "lower": {
+            "hosts": site.lower.hosts(&names(site, if is_small(site) { &site.nodes } else { &[] })),
+            "dnsmasq": said_by(&site.lower, "sv/dnsmasq/conf"),
+            "netmount": said_by(&site.lower, "sv/netmount/conf"),
+            "nfs_server": said_by(&site.lower, "sv/nfs-server/conf"),
+        },
     }))
+}
+
+/// Whether every node knows every other by name.
+fn is_small(site: &Site) -> bool {
+    site.nodes.len() <= PEERS_MAX
 }
 
 /// Anything that serde can write, as a template sees it.
@@ -232,8 +263,8 @@ impl Templates {
     pub fn new(site: &Site) -> Self {
         let environment = environment().unwrap_or_default();
         let site_values = site_value(site);
-        let few = site.nodes.len() <= PEERS_MAX;
-        let peers = if few { site_values.get_attr("nodes").unwrap_or_default() } else { Value::from(Vec::<Value>::new()) };
+        let peers =
+            if is_small(site) { site_values.get_attr("nodes").unwrap_or_default() } else { Value::from(Vec::<Value>::new()) };
         Self { environment, site: site_values, peers }
     }
 

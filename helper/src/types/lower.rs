@@ -117,26 +117,26 @@ fn host_line(line: &str, ours: &BTreeSet<String>) -> Option<HostLine> {
     (!names.is_empty()).then(|| HostLine { address: address.to_owned(), names })
 }
 
-/// Whether a shell script gives its machine this address: it holds it, other than as a way to somewhere, and sets any.
+/// Whether a shell script gives its machine this address: a command that sets addresses has it, other than as a way to
+/// somewhere; or a variable has it, and there is such a command.
 fn gives_address(script: &str, address: Ipv4Addr) -> bool {
-    let (address, mut holds, mut sets) = (address.to_string(), false, false);
-    for line in script.lines() {
-        let line = line.trim_start();
-        if line.starts_with('#') {
-            continue;
-        }
-        let words: Vec<&str> =
-            line.split(|c: char| c.is_whitespace() || "\"'=;()$`{}".contains(c)).filter(|w| !w.is_empty()).collect();
+    let (address, mut is_kept, mut sets_any) = (address.to_string(), false, false);
+    for line in script.lines().map(str::trim_start).filter(|line| !line.starts_with('#')) {
+        let apart = |c: char| c.is_whitespace() || "\"'=;()$`{}".contains(c);
+        let words: Vec<&str> = line.split(apart).filter(|word| !word.is_empty()).collect();
+        let called = |name: &str| words.iter().any(|word| word.rsplit('/').next() == Some(name));
+        let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+        let sets = called("ifconfig") || has(&["ip_address"]) || (called("ip") && has(&["a", "addr", "address"]));
         let is_address = |word: &str| word.strip_prefix(&address).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        holds |= words.iter().enumerate().any(|(at, word)| {
-            is_address(word) && !at.checked_sub(1).is_some_and(|before| ["via", "from", "to"].contains(&words[before]))
-        });
-        let called = |word: &str, name: &str| word.rsplit('/').next() == Some(name);
-        let any = |is: &dyn Fn(&str) -> bool| words.iter().any(|word| is(word));
-        sets |= any(&|word| called(word, "ifconfig") || word == "ip_address")
-            || (any(&|word| called(word, "ip")) && any(&|word| ["a", "addr", "address"].contains(&word)));
+        let is_way = |at: usize| at > 0 && ["via", "from", "to"].contains(&words[at - 1]);
+        if sets && words.iter().enumerate().any(|(at, word)| is_address(word) && !is_way(at)) {
+            return true;
+        }
+        is_kept |=
+            line.split('=').skip(1).any(|value| is_address(value.trim_matches(['"', '\'']).split(apart).next().unwrap_or("")));
+        sets_any |= sets;
     }
-    holds && sets
+    is_kept && sets_any
 }
 
 #[cfg(test)]
@@ -220,6 +220,7 @@ mod tests {
             "ip addr add 10.0.0.11/24 dev eth0",
             "ip addr add 10.0.0.7/24 dev eth1\nip route add default via 10.0.0.1",
             "mount 10.0.0.1:/data /data",
+            "ip addr add 10.0.0.7/24 dev eth1\nping -c 1 10.0.0.1",
             "ping -c 1 10.0.0.1",
             "",
         ] {

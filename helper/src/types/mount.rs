@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AbsolutePath, FileSystemType, MountOptions};
+use super::{AbsolutePath, MountOptions};
 
 /// Types that come over a network although their devices may not look like it; mount(8) knows no list of them.
 const REMOTE: [&str; 16] = [
@@ -35,8 +35,18 @@ checked_text!(
     "is not a device; write it as nas.example.org:/data, LABEL=scratch, /dev/sda1 or tmpfs"
 );
 
+checked_text!(
+    /// The type of any file system as mount(8) takes it; `swap` and `ignore` are words of fstab(5) for what is none.
+    MountType,
+    |text| (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !["swap", "ignore"].contains(&text),
+    "is not a file system type; write for example nfs4, ext4 or tmpfs"
+);
+
 /// A file system that a node mounts: the fields of fstab(5), each as it stands there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Mount {
     /// What is mounted.
     pub device: String,
@@ -54,12 +64,7 @@ pub struct Mount {
 impl Mount {
     /// Fills in what is not given: the type by the device, and the options that keep a node from hanging.
     #[must_use]
-    pub fn new(
-        device: &MountDevice,
-        path: &AbsolutePath,
-        fstype: Option<&FileSystemType>,
-        options: Option<&MountOptions>,
-    ) -> Self {
+    pub fn new(device: &MountDevice, path: &AbsolutePath, fstype: Option<&MountType>, options: Option<&MountOptions>) -> Self {
         let of_server = device.as_str().contains(":/");
         let by_device = || match device.as_str() {
             text if text.starts_with("//") => "cifs",
@@ -67,7 +72,7 @@ impl Mount {
             _ if of_server => "nfs4",
             _ => "auto",
         };
-        let fstype = fstype.map_or_else(by_device, FileSystemType::as_str).to_owned();
+        let fstype = fstype.map_or_else(by_device, MountType::as_str).to_owned();
         let remote = Self::is_remote(device.as_str(), &fstype);
         let options = options.map(MountOptions::as_str);
         if remote {

@@ -129,7 +129,9 @@ fn exportfs_reads_the_exports() {
         rm -rf /etc/exports /etc/exports.d; touch /etc/exports; cp -R "$1/exports.d" /etc
         mount -t tmpfs none /var/lib/nfs; touch /var/lib/nfs/etab /var/lib/nfs/rmtab
         mount -t tmpfs none /srv; mkdir /srv/nfs
-        for place in /srv/nfs /srv/nfs/root /srv/nfs/home; do mkdir -p "$place"; mount -t tmpfs none "$place"; done
+        for place in $(sed -n 's|^\(/srv/nfs[^ ]*\) .*|\1|p' "$1/exports.d/voidclust.exports"); do
+            mkdir -p "$place"; mount -t tmpfs none "$place"
+        done
         PATH="$PATH:/usr/sbin"
         exportfs -ar 2>&1; exportfs -v"#;
     if !Path::new("/var/lib/nfs").is_dir() {

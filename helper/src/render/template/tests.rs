@@ -108,6 +108,6 @@ fn peers_stay_out_of_large_clusters() {
     site.nodes = vec![site.nodes[0].clone(); PEERS_MAX + 1];
     let mut templates = Templates::new(&site);
     templates.add("t", "{{ peers | length }} {{ nodes | length }}").unwrap();
-    let node = values(NodeView::unlisted());
+    let node = values(NodeView::unlisted(&site));
     assert_eq!(templates.render("t", &node).unwrap(), format!("0 {}", PEERS_MAX + 1));
 }
