@@ -54,12 +54,10 @@ pub const SERVICES: &str = "etc/sv";
 pub const BOOT: &str = "boot";
 /// The hooks that packages bring for images.
 pub const INITCPIO_HOOKS: &str = "usr/lib/initcpio/hooks";
-/// What the shared root runs on every node before the services.
-pub const RC_LOCAL: &str = "etc/rc.local";
-/// Other places whose files every node runs or obeys at boot.
-pub const RUN_ON_EVERY_NODE: &[&str] = &["etc/rc.local.d", "etc/runit/core-services", "etc/NetworkManager/system-connections"];
-/// The services that run on every node.
-pub const ENABLED: &str = "etc/runit/runsvdir/default";
+/// The run levels, a folder each, with a link for each service that is enabled.
+pub const RUN_LEVELS: &str = "etc/runit/runsvdir";
+/// Folders in /etc whose scripts every node runs at boot.
+pub const BOOT_SCRIPTS: [&str; 2] = ["runit/core-services", "rc.local.d"];
 /// What stage 1 mounts.
 pub const FSTAB: &str = "etc/fstab";
 /// Where the file systems lie that are nobody's but the machine's own, and those that clients get in a way of their own.

@@ -6,14 +6,12 @@ use anyhow::Result;
 
 use crate::disk::root::Root;
 use crate::disk::tree::Content;
+use crate::paths;
 use crate::types::lower::{Lower, Service};
 
 /// Texts that an overlay of ours replaces, or that every node runs.
 const TEXTS: [&str; 8] =
     ["dnsmasq.conf", "fstab", "hosts", "rc.local", "resolv.conf", "sv/dnsmasq/conf", "sv/netmount/conf", "sv/nfs-server/conf"];
-/// Folders of scripts that every node runs.
-const SCRIPTS: [&str; 2] = ["runit/core-services", "rc.local.d"];
-const RUN_LEVELS: &str = "etc/runit/runsvdir";
 
 /// Looks at the lower tree.
 ///
@@ -21,7 +19,7 @@ const RUN_LEVELS: &str = "etc/runit/runsvdir";
 /// When something is there but cannot be read.
 pub fn read(root: &Root) -> Result<Lower> {
     let mut paths: Vec<String> = TEXTS.map(ToOwned::to_owned).into();
-    for folder in SCRIPTS {
+    for folder in paths::BOOT_SCRIPTS {
         let names = root.list(&format!("etc/{folder}"))?.unwrap_or_default();
         paths.extend(names.into_iter().map(|name| format!("{folder}/{name}")));
     }
@@ -45,19 +43,20 @@ fn text(root: &Root, path: &str) -> Result<Option<String>> {
 
 fn services(root: &Root) -> Result<BTreeMap<String, Service>> {
     let mut services: BTreeMap<String, Service> =
-        root.list("etc/sv")?.unwrap_or_default().into_iter().map(|name| (name, Service::default())).collect();
-    for level in root.list(RUN_LEVELS)?.unwrap_or_default() {
+        root.list(paths::SERVICES)?.unwrap_or_default().into_iter().map(|name| (name, Service::default())).collect();
+    let levels = paths::RUN_LEVELS;
+    for level in root.list(paths::RUN_LEVELS)?.unwrap_or_default() {
         // A link to the level that is on, and what runs when there is none.
         if ["current", "previous", "single"].contains(&level.as_str()) {
             continue;
         }
-        for name in root.list(&format!("{RUN_LEVELS}/{level}"))?.unwrap_or_default() {
+        for name in root.list(&format!("{levels}/{level}"))?.unwrap_or_default() {
             // The link may be called what it likes; what it leads to is kept down.
-            let Some(Content::Link(target)) = root.find(&format!("{RUN_LEVELS}/{level}/{name}"))?.map(|item| item.content) else {
+            let Some(Content::Link(target)) = root.find(&format!("{levels}/{level}/{name}"))?.map(|item| item.content) else {
                 continue;
             };
             let target = target.to_string_lossy().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-            let part = |file| text(root, &format!("etc/sv/{target}/{file}"));
+            let part = |file| text(root, &format!("{}/{target}/{file}", paths::SERVICES));
             let run = [part("run")?, part("conf")?].into_iter().flatten().collect::<Vec<_>>().join("\n");
             services.insert(target, Service { enabled: true, run });
         }

@@ -245,9 +245,17 @@ mod tests {
 
     #[test]
     fn what_is_read_at_boot_only_takes_a_reboot() {
-        let changed =
-            ["rc.local", "hostname", "runit/core-services/09-x.sh", "runit/own", "udev", "udev/rules.d/x", "rc.localx", "runit"];
-        let want = ["hostname", "rc.local", "runit/core-services", "runit/own", "udev"];
+        let changed = [
+            "rc.local",
+            "hostname",
+            "runit/core-services/09-x.sh",
+            "runit/voidclust-master",
+            "udev",
+            "udev/rules.d/x",
+            "rc.localx",
+            "runit",
+        ];
+        let want = ["hostname", "rc.local", "runit/core-services", "runit/voidclust-master", "udev"];
         assert_eq!(told(&changed, &[], &[]), want.map(|path| format!("reboot, for {path}")));
     }
 

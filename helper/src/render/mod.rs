@@ -6,6 +6,7 @@ mod jinja;
 mod layers;
 pub mod menus;
 mod names;
+pub mod notes;
 mod outline;
 pub mod overlay;
 mod parts;

@@ -1,12 +1,10 @@
 //! What the administrator should know although nothing is wrong.
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 
 use anyhow::Result;
 
 use super::target::{Runs, Target, shown_below};
-use crate::disk::root::Root;
 use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
 use crate::machine::{Machine, reboot};
@@ -20,7 +18,6 @@ use crate::types::InterfaceName;
 /// When something cannot be read.
 pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
     let mut notes: Vec<String> = own_address(site, facts).into_iter().collect();
-    notes.extend(address_for_all(&target.root, site.network.address.address)?);
     notes.extend(zfs_hook(target, site)?);
     if let Some(machine) = target.machine() {
         notes.extend(unseen(target, machine, site));
@@ -48,35 +45,6 @@ fn own_address(site: &Site, facts: &Facts) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Files of the shared root that give every node the master's address: with it a client loses its root.
-fn address_for_all(root: &Root, address: Ipv4Addr) -> Result<Vec<String>> {
-    let mut files = vec![paths::RC_LOCAL.to_owned()];
-    for folder in paths::RUN_ON_EVERY_NODE {
-        files.extend(root.list(folder)?.unwrap_or_default().into_iter().map(|name| format!("{folder}/{name}")));
-    }
-    for service in root.list(paths::ENABLED)?.unwrap_or_default() {
-        files.extend(["run", "conf"].map(|file| format!("etc/sv/{service}/{file}")));
-    }
-    let address = address.to_string();
-    let mut notes = Vec::new();
-    for file in files {
-        let is_file = match root.open_file(&file)? {
-            Some(opened) => opened.metadata().is_ok_and(|found| found.is_file()),
-            None => false,
-        };
-        let bytes = if is_file { root.read(&file)?.unwrap_or_default() } else { continue };
-        let text = String::from_utf8_lossy(&bytes);
-        let is_word = |line: &str| line.split(|c: char| !(c.is_ascii_digit() || c == '.')).any(|word| word == address);
-        if text.lines().any(|line| !line.trim_start().starts_with('#') && is_word(line)) {
-            notes.push(format!(
-                "{}: holds the master's address, and runs on every node: a client that takes it loses its root; move that into the overlay `master`",
-                root.display(&file)
-            ));
-        }
-    }
-    Ok(notes)
 }
 
 /// What tells of ZFS where there is none: the tree may be copied to where it will run.

@@ -14,6 +14,7 @@ use crate::image;
 use crate::machine::facts::Facts;
 use crate::paths;
 use crate::render::compose::Composer;
+use crate::render::notes as rendered;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
 use crate::types::Problem;
@@ -102,6 +103,7 @@ pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
     let mut notes = notes::of(target, &site, &facts)?;
     notes.extend(overlays.notes.iter().cloned());
     notes.extend(image::without_modules(root, &site)?);
+    notes.extend(rendered::notes(&site, &Composer::new(&site, &overlays)));
     Ok(Wanted { site, facts, overlays, notes })
 }
 

@@ -3,7 +3,7 @@
 use crate::place::{Place, program, skip, there_is};
 
 /// The most cards that a node may have.
-const MAX_CARDS: usize = 50;
+pub(crate) const MAX_CARDS: usize = 50;
 
 const SITE: &str = r#"
 [network]

@@ -335,11 +335,14 @@ fn an_address_of_the_master_that_every_node_would_take_is_told() {
         machine.place.write(path, text);
         let out = machine.run(&["check"]).ended(0).out;
         machine.place.remove(path);
-        out.contains(&format!("{path}: holds the master's address"))
+        out.contains(&format!("/{path} of the lower tree: it sets the master's address"))
     };
     assert!(told("etc/rc.local", "ip addr add 172.23.199.225/24 dev eth0\n"));
     assert!(told("etc/runit/core-services/90-net.sh", "ip addr add 172.23.199.225 dev eth0\n"));
-    assert!(!told("etc/rc.local", "# 172.23.199.225\nping 172.23.199.22\nping 172.23.199.2251\n"));
+    assert!(!told(
+        "etc/rc.local",
+        "# ip addr add 172.23.199.225/24\nip addr add 172.23.199.22/24 dev eth0\nping 172.23.199.225\n"
+    ));
 }
 
 #[test]
