@@ -100,10 +100,7 @@ fn show_finds_a_node_by_every_name_it_has() {
     }
     assert_eq!(place.run(&["show", "default", "hostname"]).ended(0).out, "unlisted\n");
     let ran = place.run(&["show", "node9"]).ended(1);
-    assert_eq!(
-        ran.err,
-        "voidclust: there is no node `node9`; there are master, default, node1, node2, node3\n"
-    );
+    assert_eq!(ran.err, "voidclust: there is no node `node9`; there are master, default, node1, node2, node3\n");
 }
 
 #[test]

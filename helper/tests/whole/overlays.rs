@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 
-use crate::place::{CRATE, Place, program, skip, there_is};
+use crate::place::{Place, program, skip};
 
 const CLIENT: &str = "etc/voidclust/overlays/client";
 const NODE1: &str = "52:54:00:17:c7:e2";
@@ -113,11 +113,6 @@ fn a_large_file_for_many_nodes_is_on_the_disk_once() {
 
 #[test]
 fn a_node_lays_its_own_archive_and_the_shared_ones_as_one() {
-    const TEST: &str = "a_node_lays_its_own_archive_and_the_shared_ones_as_one";
-    let script = std::path::Path::new(CRATE).join("../srcpkgs/cluster-overlays/files/lay-overlays");
-    if !script.is_file() || !there_is("tar") {
-        return skip(TEST, "no script of the packages, or no tar");
-    }
     let place = Place::small();
     let site = "etc/voidclust/overlays";
     // The overlay of the node is laid over that of all: its files stay although those of all take the folder away.
@@ -133,9 +128,9 @@ fn a_node_lays_its_own_archive_and_the_shared_ones_as_one() {
     let archives = place.at("etc/overlays").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(archives.filter(|name| name.starts_with("52:54:00:00:01:01")).count(), 3);
     place.write("node/etc/cron.d/lower", "");
-    let mut lay = program("sh");
+    let mut lay = program(env!("CARGO_BIN_EXE_lay-overlays"));
     lay.env("VOIDCLUST_RUN", place.at("node/run")).env("VOIDCLUST_LOWER", place.at("node/lower"));
-    place.ran(lay.arg(&script).arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:01:01")).ended(0);
+    place.ran(lay.arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:01:01")).ended(0);
     assert_eq!(place.read("node/etc/both"), "of m\n");
     assert_eq!(place.read("node/etc/large").len(), 20_000);
     assert_eq!(place.read("node/etc/cron.d/job").len(), 20_000);
