@@ -7,11 +7,29 @@ use crate::disk::tree::Item;
 use crate::machine::facts::Facts;
 use crate::render::overlay::{CLIENT, MASTER, Origin, Overlay, Overlays, Piece};
 use crate::site::Site;
+use crate::tools::Tool;
 
 /// Says why a test does nothing here: past the macros, whose output libtest keeps from those who run tests that pass.
 pub(crate) fn skip(test: &str, reason: &str) {
     let _ = std::io::stderr().write_all(format!("\nskip: {test}: {reason}\n").as_bytes());
 }
+
+/// Runs one of our tests again, `victim`, on a file system of one megabyte whose folder it finds in [`SMALL_DISK`]; it has
+/// to say that the disk was full. Skips `test` where nothing can be mounted.
+pub(crate) fn on_a_small_disk(test: &str, victim: &str) {
+    let script = "mount -t tmpfs -o size=1m none \"$1\" && exec \"$2\" --exact \"$3\" --nocapture";
+    if Tool::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]).output().is_err() {
+        return skip(test, "a small file system needs the rights of root and unshare(1)");
+    }
+    let place = tempfile::tempdir().unwrap();
+    let inner = Tool::new("unshare").args(["--mount", "sh", "-c", script, "sh"]).arg(place.path());
+    let inner = inner.arg(std::env::current_exe().unwrap()).arg(victim);
+    let said = inner.env(SMALL_DISK, place.path()).output().unwrap();
+    assert!(said.contains("1 passed") && said.contains("the disk was full"), "{said}");
+}
+
+/// Names the folder of a small file system to a victim of [`on_a_small_disk`].
+pub(crate) const SMALL_DISK: &str = "VOIDCLUST_TEST_SMALL_DISK";
 
 /// The example's configuration.
 pub(crate) const EXAMPLE: &str = include_str!("../examples/vcluster/etc/voidclust.conf");

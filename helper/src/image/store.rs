@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::image::scene::{GOOD, K, Scene, Silent, put};
     use crate::image::*;
-    use crate::testing::skip;
+    use crate::testing::{SMALL_DISK, on_a_small_disk};
     use crate::tools::Tool;
     use std::fs::{create_dir_all, read, read_dir};
     use std::os::unix::fs::PermissionsExt;
@@ -261,24 +261,13 @@ mod tests {
 
     #[test]
     fn a_full_disk_leaves_every_served_byte() {
-        let mount =
-            "mount -t tmpfs -o size=1m none \"$1\" && exec \"$2\" --exact image::store::tests::victim_of_a_full_disk --nocapture";
-        if Tool::new("unshare").args(["--mount", "true"]).output().is_err() {
-            return skip("a_full_disk_leaves_every_served_byte", "a small file system needs the rights of root and unshare(1)");
-        }
-        let place = tempfile::tempdir().unwrap();
-        let inner = Tool::new("unshare")
-            .args(["--mount", "sh", "-c", mount, "sh"])
-            .arg(place.path())
-            .arg(std::env::current_exe().unwrap());
-        let said = inner.env("VOIDCLUST_TEST_SMALL_DISK", place.path()).output().unwrap();
-        assert!(said.contains("1 passed") && said.contains("the disk was full"), "{said}");
+        on_a_small_disk("a_full_disk_leaves_every_served_byte", "image::store::tests::victim_of_a_full_disk");
     }
 
     /// Not a test of its own: what the one above runs on a file system of one megabyte.
     #[test]
     fn victim_of_a_full_disk() {
-        let Some(place) = std::env::var_os("VOIDCLUST_TEST_SMALL_DISK") else { return };
+        let Some(place) = std::env::var_os(SMALL_DISK) else { return };
         Scene::fill(Path::new(&place));
         let scene =
             Scene { dir: tempfile::Builder::new().tempdir_in(&place).unwrap(), root: Root::open(Path::new(&place)).unwrap() };
