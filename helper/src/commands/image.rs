@@ -61,7 +61,7 @@ fn list(target: &Target) -> Result<Status> {
         anstream::println!("no image yet; build one with: voidclust image build");
     }
     for image in images {
-        let size = (image.vmlinuz.size + image.initramfs.size) as f64 / 1e6;
+        let size = image::size(&target.root, &image)? as f64 / 1e6;
         anstream::println!("{:24} {}  {size:7.1} MB", image.kernel, image.digest);
     }
     Ok(Status::Done)

@@ -36,7 +36,7 @@ pub use mkinitcpio::Mkinitcpio;
 pub use part::Part;
 pub use progress::{Lines, Progress, Spinner};
 pub use prune::{Pruned, kept, prune};
-pub use survey::{Surveyed, survey};
+pub use survey::{Surveyed, size, survey};
 pub use verify::{Finding, verify, without_modules};
 
 /// The kernel in an image's folder.

@@ -67,6 +67,15 @@ pub(super) fn look(root: &Root, name: &str) -> Result<Surveyed> {
     Ok(Surveyed::Image(image))
 }
 
+/// How much room the folder of an image takes, whatever lies in it, in bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn size(root: &Root, image: &Image) -> Result<u64> {
+    let folder = format!("{}/{}", paths::IMAGES, image.name());
+    fs_extra::dir::get_size(root.path().join(&folder)).with_context(|| format!("{}: cannot measure it", root.display(&folder)))
+}
+
 /// Reads both files of an image; says what is wrong with the first that is not as its manifest says.
 pub(super) fn check(root: &Root, image: &Image) -> Result<Option<String>> {
     for (file, part) in image.parts() {
