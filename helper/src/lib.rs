@@ -1,7 +1,7 @@
 //! Everything of voidclust but `main`: one room per part of the house, lower floors first. A room uses those above it in
 //! this list, never those below.
 //!
-//! [`config`] makes the [`site`] of [`types`]; [`disk`] compares and changes trees, [`machine`] is the running machine,
+//! [`disk`] compares and changes trees, [`machine`] is the running machine, [`config`] makes the [`site`] of [`types`],
 //! [`image`] what clients boot, [`render`] makes the Tree of a site, [`stages`] is the workflow that [`commands`] call.
 
 pub mod cli;
@@ -14,13 +14,13 @@ pub mod types;
 
 pub mod site;
 
-pub mod config;
-
 pub mod disk;
 
 pub mod lay;
 
 pub mod machine;
+
+pub mod config;
 
 pub mod image;
 

@@ -12,8 +12,9 @@ use anyhow::{Context, Result, bail};
 use crate::disk::aside::Aside;
 use crate::disk::lock::Lock;
 use crate::disk::manifest::Ours;
+use crate::disk::opened::{look_in, read_in};
 use crate::disk::plan::{Plan, Step};
-use crate::disk::root::{Root, look_in, read_in, split};
+use crate::disk::root::{Root, split};
 use crate::disk::tree::{Item, Tree};
 use crate::paths;
 

@@ -6,6 +6,7 @@ pub mod commit;
 pub mod lock;
 pub mod lower;
 pub mod manifest;
+pub mod opened;
 pub mod plan;
 pub mod root;
 pub mod tree;

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Stat};
 
-use crate::disk::root::{Root, Stamp, link_in, look_in, names_in, open_in, read_whole, split};
+use crate::disk::opened::{Stamp, link_in, look_in, names_in, open_in, read_whole};
+use crate::disk::root::{Root, split};
 use crate::disk::tree::{Content, Item, Owner};
 use crate::render::names::{is_litter, unsound};
 use crate::render::overlay::{Origin, Overlay, Piece};

@@ -1,8 +1,6 @@
 //! What happens to the running machine: on a master that runs from its overlay, on one that is to become one, on a client.
 
 use crate::machine::{LOWER, Machine};
-use crate::overlay_root;
-use crate::place::Place;
 
 #[test]
 fn apply_lays_the_masters_overlay_and_tells_each_service_what_is_enough() {
@@ -99,28 +97,6 @@ fn a_broken_archive_of_the_site_keeps_no_service_from_being_told() {
 }
 
 #[test]
-fn the_lower_tree_by_its_own_path_is_the_machines() {
-    let Some(place) = scene("the_lower_tree_by_its_own_path_is_the_machines") else { return };
-    let script = format!(
-        "{DOUBLES}
-        inside 'voidclust -r /run/rootfs/lower image prune'; cat root/run/told
-        inside 'cd /run/rootfs/lower; voidclust -r . hook kernel-remove 6.12.9_1'"
-    );
-    let out = overlay_root::run(&place, &script).ended(0).out;
-    assert!(out.contains("mount -o remount /\n") && !out.contains("only the running system's memory"), "{out}");
-}
-
-#[test]
-fn a_lower_tree_that_is_read_only_is_the_reason() {
-    let Some(place) = scene("a_lower_tree_that_is_read_only_is_the_reason") else { return };
-    let script =
-        format!("{DOUBLES}\nmount -o remount,bind,ro root/run/rootfs/lower; inside 'voidclust apply' 2>&1 || echo status $?");
-    let out = overlay_root::run(&place, &script).ended(0).out;
-    let want = "voidclust: /run/rootfs/lower/: cannot be written; /run/rootfs/lower is mounted read-only; ";
-    assert!(out.contains(want) && out.ends_with("status 1\n"), "{out}");
-}
-
-#[test]
 fn a_pool_that_was_imported_read_only_is_told_by_check() {
     let machine = Machine::master();
     let table = "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:24 / /run/rootfs/lower ro - zfs zroot/ROOT/void ro,xattr\n";
@@ -128,95 +104,6 @@ fn a_pool_that_was_imported_read_only_is_told_by_check() {
     machine.place.write("proc/cmdline", "root=zfs:zroot/ROOT/void ro quiet\n");
     let out = machine.run(&["check"]).ended(0).out;
     assert!(out.contains("cannot be written; `ro` on the kernel's command line makes ZFS import the pool read-only"), "{out}");
-}
-
-/// Kernels of a machine, each with its image, the oldest first.
-fn with_images(machine: &Machine, kernels: &[&str]) {
-    for (built, kernel) in kernels.iter().enumerate() {
-        let digest = format!("{built:012x}");
-        let folder = machine.lower(&format!("srv/tftp/images/{kernel}-{digest}"));
-        let part = |text: &str| {
-            use sha2::{Digest, Sha256};
-            let sum: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("size = {}\nsha256 = \"{sum}\"\n", text.len())
-        };
-        machine.place.write(&format!("{folder}/vmlinuz"), "kernel");
-        machine.place.write(&format!("{folder}/initramfs.img"), "image");
-        let text = format!(
-            "kernel = \"{kernel}\"\ndigest = \"{digest}\"\ninputs = \"x\"\nbuilt = {}\n\n[vmlinuz]\n{}\n[initramfs]\n{}",
-            built + 1,
-            part("kernel"),
-            part("image")
-        );
-        machine.place.write(&format!("{folder}/manifest"), text);
-        machine.place.write(&machine.lower(&format!("boot/vmlinuz-{kernel}")), "kernel");
-        machine.place.write(&machine.lower(&format!("usr/lib/modules/{kernel}/modules.dep")), "");
-    }
-}
-
-#[test]
-fn nothing_is_pruned_before_the_menus_without_it_are_served() {
-    let machine = Machine::master();
-    let kernels = ["6.12.1_1", "6.12.2_1", "6.12.3_1"];
-    with_images(&machine, &kernels);
-    let there =
-        |kernel: usize| machine.place.at(&machine.lower(&format!("srv/tftp/images/{}-{kernel:012x}", kernels[kernel]))).exists();
-    let served = machine.place.at(&machine.lower("srv/tftp/pxelinux.cfg/default")).display().to_string();
-    // When the overlay learns of the menus they are switched, and the image is still there.
-    let image = machine.place.at(&machine.lower("srv/tftp/images/6.12.1_1-000000000000")).display().to_string();
-    let script = format!(
-        "! grep -q 6.12.1_1 '{served}' && [ -d '{image}' ] || exit 1\necho seen >>'{}'",
-        machine.place.at("seen").display()
-    );
-
-    machine.double("mount", "exit 1");
-    let ran = machine.run(&["image", "prune"]).ended(1);
-    assert!(ran.err.contains("mount -o remount") && there(0), "{}", ran.err);
-
-    machine.double("mount", &script);
-    let ran = machine.run(&["image", "prune"]).ended(0);
-    assert!(ran.out.contains("pruned images/6.12.1_1-000000000000\n") && ran.out.ends_with("1 image pruned\n"), "{}", ran.out);
-    assert!(!there(0) && there(1) && there(2) && machine.place.at("seen").exists());
-}
-
-#[test]
-fn what_a_kernel_hook_could_not_remove_a_prune_does() {
-    let machine = Machine::master();
-    with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
-    machine.run(&["image", "prune"]).ended(0);
-    machine.place.remove(&machine.lower("boot/vmlinuz-6.12.1_1"));
-    machine.place.remove(&machine.lower("usr/lib/modules/6.12.1_1"));
-    let lock = std::fs::File::open(machine.place.at(&machine.lower("var/lib/voidclust/lock"))).unwrap();
-    lock.lock().unwrap();
-    assert_eq!(machine.run(&["image", "prune"]).status, 1);
-    drop(lock);
-    let ran = machine.run(&["image", "prune"]).ended(0);
-    assert!(ran.out.contains("pruned images/6.12.1_1-000000000000\n"), "{}", ran.out);
-    let menu = machine.place.read(&machine.lower("srv/tftp/pxelinux.cfg/default"));
-    assert!(menu.contains("6.12.2_1") && !menu.contains("6.12.1_1"), "{menu}");
-}
-
-#[test]
-fn every_change_of_the_lower_tree_reaches_the_running_machine() {
-    let machine = Machine::master();
-    with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
-    machine.place.write(&machine.lower("usr/bin/mkinitcpio"), "");
-    machine.double("chroot", "exit 1");
-    machine.double("unshare", "exit 1");
-    let seen = machine.place.at("seen");
-    machine.double("mount", &format!("echo >>'{}'", seen.display()));
-    for arguments in [
-        &["apply"][..],
-        &["image", "build"],
-        &["image", "prune"],
-        &["hook", "post-install"],
-        &["hook", "kernel-install", "6.12.2_1"],
-        &["hook", "live"],
-    ] {
-        let _ = machine.run(arguments);
-        assert!(seen.exists(), "{arguments:?}");
-        machine.place.remove("seen");
-    }
 }
 
 #[test]
@@ -386,47 +273,4 @@ fn refresh_prints_how_to_tell_the_services() {
     assert_eq!(ran.out, "changed sv/nfs-server/conf\nneeded: rpc.nfsd 8\n1 change\n");
     assert_eq!(machine.told(), [""; 0]);
     assert_eq!(machine.run(&["refresh"]).ended(0).out, "up to date\n");
-}
-
-/// An applied site, its master running from a real overlay; programs of the machine are doubles.
-fn scene(test: &str) -> Option<Place> {
-    let place = Place::small();
-    if overlay_root::skipped(test, &place) {
-        return None;
-    }
-    place.run(&["apply"]).ended(0);
-    Some(place)
-}
-
-const DOUBLES: &str = r#"
-    double() { printf '#!/bin/sh\n%s\necho "${0##*/} $*" >>/run/told\n' "${2-}" >$3/run/bin/$1; chmod 755 $3/run/bin/$1; }
-    double mount 'case "$*:$LIBMOUNT_FORCE_MOUNT2" in *remount*:always) ;; *) echo "no changes allowed" >&2; exit 32 ;; esac' root
-    echo 52:54:00:17:c7:e1 >root/run/voidclust/macs
-"#;
-
-#[test]
-fn a_real_overlay_is_remounted_as_libmount_wants_it() {
-    let Some(place) = scene("a_real_overlay_is_remounted_as_libmount_wants_it") else { return };
-    let script = format!("{DOUBLES}\ninside 'voidclust apply' >/dev/null; cat root/run/told; cat root/etc/hostname");
-    assert_eq!(overlay_root::run(&place, &script).ended(0).out, "mount -o remount /\nmaster.cluster\n");
-}
-
-#[test]
-fn a_chroot_of_the_lower_tree_tells_the_machine_outside() {
-    let Some(place) = scene("a_chroot_of_the_lower_tree_tells_the_machine_outside") else { return };
-    // The first process of a name space sees the overlay; the lower tree is entered as xchroot(1) does it.
-    let script = format!(
-        r#"{DOUBLES}
-        mount --bind usr root/run/rootfs/lower/usr
-        mkdir -p lower/etc/voidclust.d; printf '[boot]\ntimeout = 5\n' >lower/etc/voidclust.d/1.conf
-        unshare --pid --fork chroot root /bin/sh -ec '
-            export PATH=/run/bin:/usr/bin:/usr/sbin:/bin:/sbin
-            /usr/bin/mount -t proc proc /proc
-            /usr/bin/mount --rbind /proc /run/rootfs/lower/proc; /usr/bin/mount --rbind /dev /run/rootfs/lower/dev
-            chroot /run/rootfs/lower /bin/sh -c "cd /; voidclust -r . hook post-install"
-        ' 2>&1
-        echo "told: $(cat root/run/told)""#
-    );
-    let ran = overlay_root::run(&place, &script).ended(0);
-    assert!(ran.out.contains("changed hostname\n") && ran.out.ends_with("told: mount -o remount /\n"), "{}{}", ran.out, ran.err);
 }

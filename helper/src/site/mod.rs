@@ -1,0 +1,224 @@
+//! The Site: what the configuration says, checked and with every default filled in. The rest of the program runs on it.
+
+mod questions;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use crate::types::lower::Lower;
+use crate::types::mount::Mount;
+use crate::types::{
+    AbsolutePath, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
+    MountOptions, OverlayName, RemoteDevice, RootServer, Service,
+};
+
+/// A whole cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The DNS domain that host names without a dot get.
+    pub domain: Option<HostName>,
+    /// The cluster's network.
+    pub network: Network,
+    /// The machine that serves all others.
+    pub master: Master,
+    /// What all clients share.
+    pub client: Client,
+    /// Where the root and the home come from.
+    pub nfs: Nfs,
+    /// The boot tree.
+    pub boot: Boot,
+    /// The profiles, by name.
+    pub profiles: BTreeMap<OverlayName, Profile>,
+    /// The listed clients, in the order of the configuration.
+    pub nodes: Vec<Node>,
+    /// What the lower tree has of its own that concerns the nodes.
+    pub lower: Lower,
+}
+
+/// The cluster's network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The master's interface; its MAC is read from it, and dnsmasq answers there only.
+    pub interface: Option<InterfaceName>,
+    /// The master's address and the subnet.
+    pub address: HostNet,
+    /// The router, for addresses outside the subnet.
+    pub gateway: Option<Ipv4Addr>,
+    /// DNS servers for the clients; with the master's own address among them, the master answers DNS.
+    pub dns: Vec<Ipv4Addr>,
+    /// Who gives out addresses.
+    pub dhcp: Dhcp,
+}
+
+/// Who gives out addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dhcp {
+    /// Another server; the master adds only what to boot.
+    Proxy,
+    /// The master; machines that are not listed get an address of the pool, if there is one.
+    Server(Option<AddressRange>),
+    /// Another server, which names the boot files too.
+    Off,
+}
+
+/// How the master mounts the shared root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// A ZFS data set: the image needs the hook of mkinitcpio-zfs.
+    Zfs,
+    /// A file system that mkinitcpio's own hooks mount.
+    Plain,
+}
+
+/// The machine that serves all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Master {
+    /// Its host name.
+    pub name: HostName,
+    /// The MAC by which it finds its overlay.
+    pub mac: Mac,
+    /// How it mounts the shared root.
+    pub storage: Storage,
+    /// Kernel modules loaded from its own image.
+    pub modules: Vec<ModuleName>,
+    /// Overlays after the built-in `master`.
+    pub overlays: Vec<OverlayName>,
+    /// Services on or off.
+    pub services: Vec<Service>,
+}
+
+/// What all clients share.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Client {
+    /// Kernel parameters of every client.
+    pub cmdline: Option<CommandLine>,
+    /// Kernel modules loaded from the client image.
+    pub modules: Vec<ModuleName>,
+    /// Which network drivers the client image holds.
+    pub drivers: Drivers,
+    /// Overlays after the built-in `client`.
+    pub overlays: Vec<OverlayName>,
+    /// Services on or off.
+    pub services: Vec<Service>,
+    /// The kernel that clients boot.
+    pub kernel: Kernel,
+    /// What every client mounts besides root and home.
+    pub mounts: Vec<Mount>,
+}
+
+/// Which network drivers the client image holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drivers {
+    /// Every one: the machines may be unlike.
+    #[default]
+    All,
+    /// Those that this master needs: the machines are alike.
+    Autodetect,
+}
+
+/// Where the root and the home come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nfs {
+    /// NFS options of the root.
+    pub root_options: MountOptions,
+    /// Mount options of the home.
+    pub home_options: MountOptions,
+    /// Threads of the master's NFS server.
+    pub threads: u16,
+    /// Who serves the root; `None` is the master.
+    pub root_server: Option<RootServer>,
+    /// Where the home comes from.
+    pub home: Home,
+    /// What the master exports besides root and home.
+    pub exports: Vec<Export>,
+}
+
+/// A folder of the master that is exported under its own path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Export {
+    /// The folder.
+    pub path: AbsolutePath,
+    /// Whether clients may not write.
+    pub read_only: bool,
+    /// Whether root on a client is nobody in there.
+    pub root_squash: bool,
+}
+
+/// Where the home comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Home {
+    /// Clients have none but what the shared root holds.
+    None,
+    /// This path of the master, over NFSv4.
+    Master {
+        /// The path on the master, and on the clients.
+        path: AbsolutePath,
+        /// Whether root on a client is nobody in there.
+        root_squash: bool,
+    },
+    /// Another server or a cluster file system.
+    Server {
+        /// The device for fstab(5).
+        device: RemoteDevice,
+        /// Its type for fstab(5).
+        fstype: FileSystemType,
+        /// Where it is mounted.
+        path: AbsolutePath,
+    },
+}
+
+/// The boot tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boot {
+    /// Whether BIOS machines are served.
+    pub bios: bool,
+    /// Whether UEFI machines are served.
+    pub uefi: bool,
+    /// How many images stay, for fallback.
+    pub keep: u16,
+    /// Seconds the menu waits; 0 shows none.
+    pub timeout: u16,
+}
+
+/// What several nodes share.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// Overlays, in order.
+    pub overlays: Vec<OverlayName>,
+    /// Services on or off.
+    pub services: Vec<Service>,
+    /// Kernel parameters.
+    pub cmdline: Option<CommandLine>,
+    /// Kernel modules loaded by the booted node.
+    pub modules: Vec<ModuleName>,
+    /// The kernel, if another than the clients'.
+    pub kernel: Option<Kernel>,
+    /// What is mounted besides; the later word on a path wins.
+    pub mounts: Vec<Mount>,
+}
+
+/// A listed client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its host name.
+    pub name: HostName,
+    /// Its network cards; it boots from any of them.
+    pub macs: Vec<Mac>,
+    /// Its address; without one it asks DHCP.
+    pub address: Option<Ipv4Addr>,
+    /// Its profiles, in order.
+    pub profiles: Vec<OverlayName>,
+    /// Its own overlays, after those of its profiles.
+    pub overlays: Vec<OverlayName>,
+    /// Services on or off.
+    pub services: Vec<Service>,
+    /// Kernel parameters.
+    pub cmdline: Option<CommandLine>,
+    /// The kernel, if another than its profiles'.
+    pub kernel: Option<Kernel>,
+    /// What is mounted besides; the later word on a path wins.
+    pub mounts: Vec<Mount>,
+}

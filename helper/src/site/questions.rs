@@ -1,0 +1,165 @@
+//! What several rooms ask of the Site.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::{Home, Node, Profile, Site};
+use crate::types::mount::Mount;
+use crate::types::{CommandLine, HostName, Kernel, Mac, OverlayName};
+
+impl Site {
+    /// The overlays that the configuration names, each as often as it is named.
+    pub fn overlay_names(&self) -> impl Iterator<Item = &str> {
+        let profiles = self.profiles.values().map(|profile| &profile.overlays);
+        let lists = [&self.master.overlays, &self.client.overlays].into_iter().chain(profiles);
+        lists.chain(self.nodes.iter().map(|node| &node.overlays)).flatten().map(OverlayName::as_str)
+    }
+
+    /// The address of the server that clients mount their root from, and the path there.
+    #[must_use]
+    pub fn root_source(&self) -> (Ipv4Addr, &str) {
+        let own = (self.network.address.address, "/root");
+        self.nfs.root_server.as_ref().map_or(own, |server| (server.address, &server.path))
+    }
+
+    /// Whether the master exports anything over NFS.
+    #[must_use]
+    pub fn exports(&self) -> bool {
+        self.nfs.root_server.is_none() || matches!(self.nfs.home, Home::Master { .. }) || !self.nfs.exports.is_empty()
+    }
+
+    /// Whether the master answers DNS: only when the clients are told to ask it.
+    #[must_use]
+    pub fn answers_dns(&self) -> bool {
+        self.network.dns.contains(&self.network.address.address)
+    }
+
+    /// A name with the cluster's domain behind it, unless it has one.
+    #[must_use]
+    pub fn fqdn(&self, name: &HostName) -> String {
+        name.fqdn(self.domain.as_ref())
+    }
+
+    /// The profiles of a node, in order.
+    pub fn profiles_of<'site>(
+        &'site self,
+        node: &'site Node,
+    ) -> impl DoubleEndedIterator<Item = (&'site OverlayName, &'site Profile)> {
+        node.profiles.iter().filter_map(|name| self.profiles.get_key_value(name))
+    }
+
+    /// What a client mounts besides its root (`None`: a machine that is not listed), by path and so parents first: the
+    /// node's own word on a path counts, else its last profile's, else the clients'.
+    #[must_use]
+    pub fn mounts_of(&self, node: Option<&Node>) -> BTreeMap<String, Mount> {
+        let mut mounts = vec![Mount::tmp()];
+        mounts.extend(self.home_mount());
+        mounts.extend(self.client.mounts.iter().cloned());
+        if let Some(node) = node {
+            mounts.extend(self.profiles_of(node).flat_map(|(_, profile)| &profile.mounts).cloned());
+            mounts.extend(node.mounts.iter().cloned());
+        }
+        mounts.into_iter().map(|mount| (mount.path.clone(), mount)).collect()
+    }
+
+    /// How clients mount the home.
+    fn home_mount(&self) -> Option<Mount> {
+        let (device, path, fstype) = match &self.nfs.home {
+            Home::None => return None,
+            Home::Master { path, .. } => (format!("{}:/home", self.network.address.address), path, "nfs4"),
+            Home::Server { device, fstype, path } => (device.to_string(), path, fstype.as_str()),
+        };
+        Some(Mount::remote(device, path.to_string(), fstype.to_owned(), self.nfs.home_options.as_str()))
+    }
+
+    /// The kernel of a node: its own wish, else its last profile's, else the clients'.
+    #[must_use]
+    pub fn kernel_of<'site>(&'site self, node: &'site Node) -> &'site Kernel {
+        let profiles = self.profiles_of(node).rev().find_map(|(_, profile)| profile.kernel.as_ref());
+        node.kernel.as_ref().or(profiles).unwrap_or(&self.client.kernel)
+    }
+
+    /// The site's kernel parameters for a node (`None`: a machine that is not listed), general first.
+    #[must_use]
+    pub fn parameters_of<'site>(&'site self, node: Option<&'site Node>) -> Vec<&'site CommandLine> {
+        let mut parameters: Vec<&CommandLine> = self.client.cmdline.iter().collect();
+        if let Some(node) = node {
+            parameters.extend(self.profiles_of(node).filter_map(|(_, profile)| profile.cmdline.as_ref()));
+            parameters.extend(&node.cmdline);
+        }
+        parameters.retain(|parameter| !parameter.as_str().trim().is_empty());
+        parameters
+    }
+
+    /// The kernel's command line for a node (`None`: a machine that is not listed), but for what the loader adds.
+    ///
+    /// `ip=` has four fields exactly: the `net` hook of mkinitcpio-nfs-utils appends `::DEVICE` once it has found the card of
+    /// BOOTIF. Without `rootdelay=0` mkinitcpio's init waits ten seconds for a block device /dev/nfs, and without `panic=` a
+    /// node that panics stays dead until somebody walks up to it.
+    #[must_use]
+    pub fn command_line(&self, node: Option<&Node>) -> String {
+        let net = &self.network;
+        let (server, path) = self.root_source();
+        let ip = node.and_then(|node| node.address).map_or_else(
+            || ":::".to_owned(),
+            |address| {
+                let gateway = net.gateway.map_or_else(String::new, |gateway| gateway.to_string());
+                format!("{address}:{server}:{gateway}:{}", net.address.netmask())
+            },
+        );
+        let mut line = format!("nfsroot={server}:{path},{} ip={ip} rootdelay=0 panic=30", self.nfs.root_options);
+        for parameter in self.parameters_of(node) {
+            line.push(' ');
+            line.push_str(parameter.as_str().trim());
+        }
+        line
+    }
+
+    /// The node that `text` names: by host name (short or whole), MAC or address.
+    #[must_use]
+    pub fn node(&self, text: &str) -> Option<&Node> {
+        let mac = text.parse::<Mac>().ok();
+        let lower = text.to_ascii_lowercase();
+        self.nodes.iter().find(|node| {
+            node.name.as_str() == lower
+                || self.fqdn(&node.name) == lower
+                || mac.is_some_and(|mac| node.macs.contains(&mac))
+                || node.address.is_some_and(|address| address.to_string() == text)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::example_site;
+
+    #[test]
+    fn a_node_with_an_address_gets_it_statically() {
+        let mut site = example_site();
+        site.network.gateway = Some([172, 23, 199, 1].into());
+        assert_eq!(
+            site.command_line(Some(&site.nodes[0])),
+            "nfsroot=172.23.199.225:/root,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
+             ip=172.23.199.226:172.23.199.225:172.23.199.1:255.255.255.0 rootdelay=0 panic=30 loglevel=4"
+        );
+        assert!(site.command_line(None).contains(" ip=::: "));
+    }
+
+    #[test]
+    fn parameters_come_from_client_profiles_and_node_in_order() {
+        let mut site = example_site();
+        site.profiles
+            .insert("p".parse().unwrap(), Profile { cmdline: Some("from=profile".parse().unwrap()), ..Default::default() });
+        site.nodes[0].profiles = vec!["p".parse().unwrap()];
+        site.nodes[0].cmdline = Some(" from=node ".parse().unwrap());
+        assert!(site.command_line(Some(&site.nodes[0])).ends_with(" loglevel=4 from=profile from=node"));
+    }
+
+    #[test]
+    fn another_root_server_is_named_on_the_command_line() {
+        let mut site = example_site();
+        site.nfs.root_server = Some("10.9.9.9:/void".parse().unwrap());
+        assert!(site.command_line(None).starts_with("nfsroot=10.9.9.9:/void,ro,"));
+    }
+}
