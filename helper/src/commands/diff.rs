@@ -50,6 +50,7 @@ fn report(preview: Option<&Preview>, problems: &[Problem]) -> serde_json::Value 
         "changes": preview.map_or(&[][..], |preview| &preview.changes),
         "tell": preview.map_or(&[][..], |preview| &preview.tell),
         "images": preview.map_or(&[][..], |preview| &preview.images),
+        "master_images": preview.map_or(&[][..], |preview| &preview.master_images),
         "notes": preview.map_or(&[][..], |preview| &preview.notes),
     })
 }
@@ -61,6 +62,9 @@ pub(super) fn print_consequences(preview: &Preview) {
     }
     for kernel in &preview.images {
         anstream::println!("image: {kernel}");
+    }
+    for kernel in &preview.master_images {
+        anstream::println!("image: {kernel}, the master's own");
     }
     print_notes(&preview.notes);
     anstream::println!("{}", preview.summary());

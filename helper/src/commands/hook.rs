@@ -144,7 +144,7 @@ fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, new_kernel: Option<&
 }
 
 fn no_image_here() {
-    let why = "/proc or /dev is not mounted here";
+    let why = proc::NOT_MOUNTED;
     anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
 }
 

@@ -45,7 +45,7 @@ impl<'root> Mkinitcpio<'root> {
             Err(format!("{}: not there; install mkinitcpio to build images", root.display(PROGRAM)))
         } else if root.is_slash() {
             let here = proc::is_mounted(root).then(|| Tool::new(program));
-            here.ok_or_else(|| "/proc or /dev is not mounted here; build images when this system runs".to_owned())
+            here.ok_or_else(|| format!("{}; build images when this system runs", proc::NOT_MOUNTED))
         } else if proc::is_mounted(root) {
             Ok(Tool::new("chroot").arg(root.path()).arg(program))
         } else {

@@ -5,6 +5,9 @@ use std::os::unix::fs::FileTypeExt;
 use crate::disk::root::Root;
 use crate::paths;
 
+/// What is wrong where [`is_mounted`] is not so.
+pub const NOT_MOUNTED: &str = "/proc or /dev is not mounted here";
+
 /// Whether /proc and /dev are mounted under the root. A package that is installed into a folder finds neither.
 #[must_use]
 pub fn is_mounted(root: &Root) -> bool {

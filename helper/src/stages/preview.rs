@@ -25,6 +25,8 @@ pub struct Preview {
     pub tell: Vec<String>,
     /// Kernels whose image is missing or out of date.
     pub images: Vec<String>,
+    /// Kernels whose image of the master itself is.
+    pub master_images: Vec<String>,
     /// What the administrator should know.
     pub notes: Vec<String>,
 }
@@ -41,12 +43,17 @@ impl Preview {
             changes.extend(changes::list(root, &wanted.site, plan)?);
         }
         let mut notes = trees.notes.clone();
-        let images = match image::Mkinitcpio::of(root)?.missing() {
+        let (images, master_images) = match image::Mkinitcpio::of(root)?.missing() {
             Some(missing) => {
                 notes.push(missing.to_owned());
-                Vec::new()
+                (Vec::new(), Vec::new())
             }
-            None => image::stale(root, &trees.files, &wanted.site, &wanted.facts.kernels)?,
+            None => {
+                let kernels = &wanted.facts.kernels;
+                let is_written = |change: &Change| !matches!(change.action, Action::Edited | Action::Foreign);
+                let coming = changes.iter().any(|change| change.path == paths::MASTER_INITCPIO && is_written(change));
+                (image::stale(root, &trees.files, &wanted.site, kernels)?, image::master_stale(root, coming, kernels)?)
+            }
         };
         let decided = match &target.runs {
             Runs::Overlay(machine) => tellings(target, machine, wanted, trees, &changes)?,
@@ -62,13 +69,13 @@ impl Preview {
         if !waiting.is_empty() {
             notes.push(reboot::note_for(&waiting));
         }
-        Ok(Self { changes, tell, images, notes })
+        Ok(Self { changes, tell, images, master_images, notes })
     }
 
     /// Whether the disk is not as the site wants it: apply would change something, or cannot, for somebody edited a file.
     #[must_use]
     pub fn differs(&self) -> bool {
-        !self.changes.is_empty() || !self.images.is_empty() || !self.tell.is_empty()
+        !(self.changes.is_empty() && self.images.is_empty() && self.master_images.is_empty() && self.tell.is_empty())
     }
 
     /// One line: how much of what.
@@ -89,7 +96,7 @@ impl Preview {
         if of(Action::Foreign) > 0 {
             parts.push(format!("{} in the way", of(Action::Foreign)));
         }
-        parts.push(format!("{} to build", counted(self.images.len(), "image")));
+        parts.push(format!("{} to build", counted(self.images.len() + self.master_images.len(), "image")));
         parts.join(", ")
     }
 }

@@ -78,13 +78,33 @@ fn diff_as_json_has_what_the_text_has() {
     assert_eq!(place.run(&["diff", "--json"]).ended(0).json()["in_sync"], true);
     place.append("etc/voidclust.conf", "services = [\"sshd\"]\n");
     let json = place.run(&["diff", "--json"]).ended(3).json();
-    for field in ["in_sync", "problems", "changes", "tell", "images", "notes"] {
+    for field in ["in_sync", "problems", "changes", "tell", "images", "master_images", "notes"] {
         assert!(json.get(field).is_some(), "{field}");
     }
     let change = &json["changes"][0];
     assert_eq!((&change["action"], &change["node"]), (&"create".into(), &"node3".into()));
     assert_eq!(change["member"], "runit/runsvdir/default/sshd");
     assert!(change["path"].as_str().unwrap().ends_with(".tar") && change["diff"].as_str().unwrap().contains("+-> /etc/sv/sshd"));
+}
+
+/// What is built is not the clients' image only.
+#[test]
+fn diff_says_that_the_masters_own_image_will_be_made_again() {
+    const KERNEL: &str = "6.12.94_1";
+    let place = Place::applied();
+    place.write(&format!("boot/vmlinuz-{KERNEL}"), "kernel");
+    place.write(&format!("usr/lib/modules/{KERNEL}/modules.dep"), "");
+    place.write("etc/mkinitcpio.conf", "HOOKS=(base)\n");
+    place.write("usr/bin/mkinitcpio", "");
+    let own = || place.run(&["diff", "--json"]).ended(3).json()["master_images"].clone();
+    assert_eq!(own(), serde_json::json!([KERNEL]));
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    place.write(&format!("boot/initramfs-{KERNEL}.img"), "image");
+    assert_eq!(own(), serde_json::json!([]));
+    place.write("etc/voidclust.d/1.conf", "[master]\nmodules = [\"amdgpu\"]\n");
+    assert_eq!(own(), serde_json::json!([KERNEL]));
+    let said = place.run(&["apply", "-n"]).ended(3).out;
+    assert!(said.contains(&format!("\nimage: {KERNEL}, the master's own\n")) && said.contains(", 2 images to build\n"), "{said}");
 }
 
 #[test]
