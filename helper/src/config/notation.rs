@@ -14,7 +14,7 @@ struct Line<'text> {
 }
 
 /// What a line turned out to be.
-struct Finding {
+struct Slip {
     span: Range<usize>,
     words: Words,
     /// Whether it makes the parser misread what follows.
@@ -43,7 +43,7 @@ pub(super) fn mistakes(text: &str, base: usize, mut errors: Vec<(usize, String)>
         if told.replace(line.start) == Some(line.start) {
             continue;
         }
-        let Finding { span, words, misleads } = diagnose(text, line, at, &message);
+        let Slip { span, words, misleads } = diagnose(text, line, at, &message);
         found.push(Mistake::of(span.start + base..span.end + base, words));
         if misleads {
             break;
@@ -115,12 +115,12 @@ fn assignment(line: &str) -> Option<(&str, usize)> {
     keys.split('.').all(bare).then(|| (key, line.len() - rest.trim_start().len()))
 }
 
-fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Finding {
+fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Slip {
     let whole = line.start..line.start + line.text.len().max(1);
-    let say = |span: Range<usize>, words: Words| Finding { span, words, misleads: false };
+    let say = |span: Range<usize>, words: Words| Slip { span, words, misleads: false };
     if let Some((opening, key)) = open_list(text, line) {
         let words = (format!("the list of `{key}` is not closed"), "write `]` behind its last value".to_owned());
-        return Finding { span: opening..opening + 1, words, misleads: true };
+        return Slip { span: opening..opening + 1, words, misleads: true };
     }
     if message == "duplicate key" {
         return say(at..at + key_length(text, at), twice(text, line));
@@ -134,7 +134,7 @@ fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Finding {
     if let Some((key, begins)) = assignment(line.text) {
         let span = line.start + begins..line.start + line.text.len().max(begins + 1);
         let (words, misleads) = value(key, &line.text[begins..], message);
-        return Finding { span, words, misleads };
+        return Slip { span, words, misleads };
     }
     // `key: value` and `key value`
     let key = line.text.split([':', ' ', '\t', '=']).next().unwrap_or_default();
