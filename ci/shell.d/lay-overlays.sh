@@ -504,6 +504,62 @@ test_what_was_laid_while_a_source_could_not_be_read_is_taken_back_later() {
 	same "$(cat "$T/etc/motd")" rendered
 }
 
+test_what_a_source_brought_is_known_after_a_run_that_found_none() {
+	file "$T/made/hostname" lost
+	archive "$mac.00-voidclust.tar" hostname
+	file "$T/made/hostname" won
+	archive "$mac.50-site.tar" hostname
+	ok boot >/dev/null
+	mv "$T/overlays" "$T/kept"
+	refused refresh >/dev/null 2>&1
+	mv "$T/kept" "$T/overlays"
+	file "$T/overlays/$mac.50-site.tar" garbage
+	refused refresh >/dev/null 2>&1
+	same "$(cat "$T/etc/hostname")" won
+}
+
+test_what_a_source_that_cannot_be_read_brought_is_not_replaced_by_a_folder() {
+	file "$T/overlays/$mac/app" mine
+	file "$T/made/motd" x
+	archive "$mac.00-voidclust.tar" motd
+	ok boot >/dev/null
+	mv "$T/overlays/$mac" "$T/kept"
+	file "$T/overlays/$mac" garbage
+	file "$T/made/app/conf" theirs
+	archive "$mac.00-voidclust.tar" motd app
+	refused refresh >/dev/null 2>&1
+	same "$(cat "$T/etc/app")" mine
+	rm "$T/overlays/$mac"
+	mkdir "$T/overlays/$mac"
+	touch "$T/overlays/$mac/.wh.app"
+	ok refresh >/dev/null
+	gone "$T/etc/app"
+	rm -r "$T/overlays/$mac"
+	file "$T/overlays/$mac" garbage
+	refused refresh >/dev/null 2>&1
+	gone "$T/etc/app"
+	rm "$T/overlays/$mac"
+	ok refresh >/dev/null
+	same "$(cat "$T/etc/app/conf")" theirs
+}
+
+test_a_later_source_wins_over_one_that_cannot_be_read_now() {
+	file "$T/made/hostname" rendered
+	file "$T/made/motd" rendered
+	file "$T/made/.wh.issue" ""
+	archive "$mac.00-voidclust.tar" hostname motd .wh.issue
+	file "$T/overlays/$mac/hostname" old
+	file "$T/overlays/$mac/issue" old
+	ok boot >/dev/null
+	file "$T/overlays/$mac.00-voidclust.tar" garbage
+	file "$T/overlays/$mac/hostname" new
+	file "$T/overlays/$mac/issue" new
+	touch "$T/overlays/$mac/.wh.motd"
+	refused refresh >/dev/null 2>&1
+	same "$(cat "$T/etc/hostname" "$T/etc/issue" | tr '\n' ' ')" "new new "
+	gone "$T/etc/motd"
+}
+
 test_an_archive_is_whole_or_nothing_wherever_it_is_cut() {
 	for name in a b c; do file "$T/made/$name" "$name"; done
 	archive "$mac.tar" a b c
@@ -827,6 +883,38 @@ test_mounted_a_refresh_that_cannot_be_recorded_changes_nothing() {
 	gone "$T/etc/extra"
 	rm "$T/run/ballast"
 	same "$(refresh)" "changed extra"
+	umount "$T/run"
+}
+
+test_mounted_an_attribute_that_cannot_be_kept_is_no_change_at_each_refresh() {
+	needs python3
+	mount -t ramfs none "$T/etc" || skip "no ramfs here"
+	file "$T/etc/sv/app/run" x
+	file "$T/etc/runit/runsvdir/default/app" x
+	python3 - "$T/overlays/$mac.tar" <<-'EOF'
+		import io, sys, tarfile
+		with tarfile.open(sys.argv[1], "w", format=tarfile.PAX_FORMAT) as archive:
+		    for name, kind, mode in ("sv/app", tarfile.DIRTYPE, 0o750), ("sv/app/conf", tarfile.REGTYPE, 0o644):
+		        member = tarfile.TarInfo(name)
+		        member.type, member.mode, member.pax_headers = kind, mode, {"SCHILY.xattr.user.note": "a"}
+		        archive.addfile(member, io.BytesIO())
+	EOF
+	refused boot >/dev/null 2>"$T/err"
+	contains "$(cat "$T/err")" "sv/app/conf is laid without its user.note"
+	same "$(refresh 2>"$T/err")" ""
+	contains "$(cat "$T/err")" "sv/app/conf is laid without its user.note"
+	contains "$(cat "$T/err")" "sv/app is laid without its user.note"
+	umount "$T/etc"
+}
+
+test_mounted_records_that_do_not_fit_leave_no_half_ones() {
+	mkdir -p "$T/run"
+	mount -t tmpfs -o size=16k none "$T/run" || skip "no tmpfs here"
+	head -c 100000 /dev/zero >"$T/run/ballast" 2>/dev/null
+	file "$T/overlays/$mac/hostname" node
+	refused boot >/dev/null 2>&1
+	same "$(cat "$T/etc/hostname")" node
+	for half in "$T"/run/*.new; do gone "$half"; done
 	umount "$T/run"
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 fn boot_macs(cmdline: &str) -> impl Iterator<Item = String> {
     cmdline.split_ascii_whitespace().filter_map(|word| word.strip_prefix("BOOTIF=")).map(|value| {
         let parts = value.split(['-', ':']).count();
-        spelled(if parts == 7 { &value[value.len().min(3)..] } else { value })
+        spelled(if parts == 7 { value.get(3..).unwrap_or(value) } else { value })
     })
 }
 
@@ -120,6 +120,7 @@ mod tests {
             assert_eq!(macs(text), ["52:54:00:ab:00:09"]);
         }
         assert_eq!(macs("root=/dev/vda xBOOTIF=1"), [] as [&str; 0]);
+        assert_eq!(macs("BOOTIF=éé-1-2-3-4-5-6"), ["éé:1:2:3:4:5:6"], "no card, and no end of the run");
     }
 
     #[test]

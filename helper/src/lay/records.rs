@@ -83,8 +83,12 @@ impl Records {
             text.push(b'\n');
         }
         let context = || format!("{}: cannot write", path.display());
-        open(&new, |options| options.truncate(true))?.write_all(&text).with_context(context)?;
-        rustix::fs::rename(&new, &path).with_context(context)
+        let mut file = open(&new, |options| options.truncate(true))?;
+        let written = file.write_all(&text).and_then(|()| Ok(rustix::fs::rename(&new, &path)?));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&new);
+        }
+        written.with_context(context)
     }
 
     fn append(&self, name: &str, line: &[u8]) -> Result<()> {

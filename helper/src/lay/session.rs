@@ -162,12 +162,16 @@ impl Session<'_> {
         let sources = self.tried(sources).unwrap_or_default();
         // None at all, where there were some: whatever happened to them, it was not the wish to come up as nobody.
         let mut found = Found { whole: known && (first || !sources.is_empty()), ..Found::default() };
+        if sources.is_empty() && !first {
+            found.brought.clone_from(&before);
+        }
         for source in sources {
             let mut notes = Vec::new();
             match sources::load(&source, &mut notes) {
                 Ok(layer) => {
                     self.log(&format!("using {}", source.path.display()));
                     found.brought.extend(layer.keys().map(|path| (source.name.clone(), path.clone())));
+                    self.let_go(&layer);
                     merge(&mut found.all, layer);
                 }
                 Err(why) => {
@@ -207,6 +211,22 @@ impl Session<'_> {
             ),
         }
         Ok(default)
+    }
+
+    /// What a later source has, it has over one before it that cannot be read now.
+    fn let_go(&mut self, later: &Layer) {
+        if self.held.is_empty() {
+            return;
+        }
+        for (path, entry) in later {
+            self.held.remove(&names::marker_of(path));
+            if !(entry.is_folder() && entry.meta == Meta::usual()) {
+                self.held.remove(path);
+            }
+            if let Some(gone) = names::hidden_by(path) {
+                self.held.retain(|held| !held.starts_with(&gone));
+            }
+        }
     }
 
     /// Whether a path is to stay as it is, because a source brought it, or removed it, that cannot be read now.
@@ -286,10 +306,15 @@ impl Session<'_> {
         }
         if place.is_folder() {
             let same = if meant { place.is_same(entry) } else { Ok(true) };
-            if self.tried_at("look at", path, same) == Some(false) && !self.is_held(path) {
+            let differs = self.tried_at("look at", path, same) == Some(false) && !self.is_held(path);
+            if differs && !self.gave_attributes(path, &place, entry) {
                 self.made(path, "set owner and mode of", place.give(&entry.meta));
             }
             return true;
+        }
+        if self.is_held(path) {
+            self.log(&format!("{} stays as it is, and nothing is laid in it", shown(path)));
+            return false;
         }
         self.put("make the folder", path, &place, entry)
     }
@@ -306,9 +331,21 @@ impl Session<'_> {
         }
         match self.tried_at("read", path, place.is_same(entry)) {
             Some(true) => true,
-            Some(false) => self.put("write", path, &place, entry),
+            Some(false) => self.gave_attributes(path, &place, entry) || self.put("write", path, &place, entry),
             None => false,
         }
+    }
+
+    /// Sets the attributes of what differs in nothing else: where they cannot be set, it would be made anew by every run, and
+    /// its service told.
+    fn gave_attributes(&mut self, path: &Path, place: &Place, entry: &Entry) -> bool {
+        let Some(Some((changed, lost))) = self.tried_at("look at", path, place.give_attributes(entry)) else { return false };
+        if changed {
+            self.will_change(path);
+            self.did(Change::Changed(path.to_owned()));
+        }
+        self.is_without(path, lost);
+        true
     }
 
     pub(super) fn put(&mut self, what: &str, path: &Path, place: &Place, entry: &Entry) -> bool {
@@ -320,9 +357,13 @@ impl Session<'_> {
     fn made(&mut self, path: &Path, what: &str, made: Result<Vec<String>>) -> bool {
         let Some(lost) = self.tried_at(what, path, made) else { return false };
         self.did(Change::Changed(path.to_owned()));
+        self.is_without(path, lost);
+        true
+    }
+
+    fn is_without(&mut self, path: &Path, lost: Vec<String>) {
         for lost in lost {
             self.warn(&format!("{} is laid without {lost}", shown(path)));
         }
-        true
     }
 }

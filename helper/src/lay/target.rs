@@ -168,6 +168,26 @@ impl Place {
         give(&self.open()?, meta)
     }
 
+    /// Sets the attributes of a file or folder that is this but for them; `None` when it differs in more. Returns whether any
+    /// changed, and those that cannot be set.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn give_attributes(&self, entry: &Entry) -> Result<Option<(bool, Vec<String>)>> {
+        if !self.is_there() || self.is_link() {
+            return Ok(None);
+        }
+        let there = self.entry()?;
+        let but_for_them = Entry { meta: Meta { xattrs: entry.meta.xattrs.clone(), ..there.meta.clone() }, ..there };
+        if but_for_them != *entry {
+            return Ok(None);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.folder, &self.name, flags, Mode::empty())?;
+        let lost = attributes::set(&file, &entry.meta.xattrs);
+        Ok(Some((attributes::of(&file)? != there.meta.xattrs, lost)))
+    }
+
     /// Puts this here, in place of what is there: an empty folder, or no folder. Returns what of it cannot be set.
     ///
     /// # Errors
