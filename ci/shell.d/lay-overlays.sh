@@ -946,6 +946,45 @@ test_a_hidden_folder_comes_back_with_all_that_it_held() {
 
 # --- services and fstab
 
+# What a refresh makes of these overlays is what the next boot makes of them.
+as_booted() {
+	cp -a "$T/lower/etc" "$T/fresh"
+	VOIDCLUST_RUN="$T/fresh.run" VOIDCLUST_LOWER="$T/lower" VOIDCLUST_SYS="$T/sys" VOIDCLUST_CMDLINE="$T/cmdline" \
+		VOIDCLUST_MOUNTINFO="$T/mountinfo" "$LAY_OVERLAYS" "$T/overlays" "$T/fresh" "$mac" >/dev/null 2>&1
+	same "$(cd "$T/etc" && find . -printf '%p %m %l\n' | sort)" "$(cd "$T/fresh" && find . -printf '%p %m %l\n' | sort)"
+}
+
+test_a_refresh_ends_as_a_boot_when_a_mark_goes_and_its_file_stays() {
+	for tree in "$T/etc" "$T/lower/etc"; do file "$tree/app/conf" shared; done
+	file "$T/overlays/$mac/app" mine
+	touch "$T/overlays/$mac/.wh.app"
+	ok boot >/dev/null
+	same "$(cat "$T/etc/app")" mine
+	rm "$T/overlays/$mac/.wh.app"
+	refused refresh >/dev/null 2>"$T/err"
+	contains "$(cat "$T/err")" "app is a folder that holds something; not replaced by a file"
+	same "$(cat "$T/etc/app/conf")" shared
+	as_booted
+}
+
+test_a_refresh_ends_as_a_boot_when_a_folder_comes_for_a_file_or_link() {
+	for tree in "$T/etc" "$T/lower/etc"; do
+		mkdir "$tree/real"
+		ln -s real "$tree/app"
+	done
+	file "$T/overlays/$mac/app" mine
+	ln -s nowhere "$T/made/own"
+	archive "$mac.tar" own
+	ok boot >/dev/null
+	rm "$T/overlays/$mac/app" "$T/overlays/$mac.tar"
+	file "$T/overlays/$mac/app/conf" x
+	file "$T/overlays/$mac/own/conf" x
+	ok refresh >/dev/null
+	same "$(cat "$T/etc/real/conf" "$T/etc/own/conf")" "x
+x"
+	as_booted
+}
+
 test_a_service_whose_link_came_just_now_is_not_named_later_either() {
 	mkdir -p "$T/etc/runit/runsvdir/default"
 	mkdir "$T/overlays/$mac"

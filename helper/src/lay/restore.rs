@@ -11,8 +11,9 @@ use super::names::{hidden_by, marker_of};
 use super::session::Session;
 use super::target::{Place, Target};
 
-/// Takes `gone` back; returns what could not be, for the next run to try again.
-pub(super) fn take_back(session: &mut Session<'_>, lower: &Path, gone: &[&PathBuf], all: &Layer) -> BTreeSet<PathBuf> {
+/// Takes back what was `laid` and is not in `all`; returns what could not be, for the next run to try again.
+pub(super) fn take_back(session: &mut Session<'_>, lower: &Path, laid: &BTreeSet<PathBuf>, all: &Layer) -> BTreeSet<PathBuf> {
+    let gone: Vec<&PathBuf> = laid.iter().filter(|path| is_gone(session, path, all)).collect();
     let all_of_it = || gone.iter().map(|path| (*path).clone()).collect();
     if gone.is_empty() {
         return BTreeSet::new();
@@ -45,20 +46,26 @@ pub(super) fn take_back(session: &mut Session<'_>, lower: &Path, gone: &[&PathBu
     left
 }
 
+/// A file or link that was laid is gone, too, where there is a folder now: that one goes over what the shared root has.
+fn is_gone(session: &mut Session<'_>, path: &Path, all: &Layer) -> bool {
+    all.get(path).is_none_or(|new| {
+        let in_the_way = |place: &Place| place.is_there() && !place.is_folder();
+        new.is_folder() && session.place(path).as_ref().is_some_and(in_the_way)
+    })
+}
+
 /// What stands at the same place of the lower tree.
 fn below(lower: &Target, place: &Place) -> Result<Option<Place>> {
     Ok(lower.find(&place.real)?.filter(Place::is_there))
 }
 
 fn unhide(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) -> Result<bool> {
-    // There is a new one.
-    if all.get(path).is_some_and(|new| !new.is_folder()) {
-        return Ok(true);
-    }
     let Some(place) = session.etc.find(path)? else { return Ok(true) };
     let Some(old) = below(lower, &place)? else { return Ok(true) };
+    // A new file replaces no folder that holds anything, not even one that was hidden when the file was laid.
+    let file_goes = all.get(path).is_some_and(|new| !new.is_folder()) && !place.is_folder() && old.holds_something()?;
     // A run that was killed while it removed a folder left some of it.
-    if place.is_there() && !(place.is_folder() && old.is_folder()) {
+    if !file_goes && place.is_there() && !(place.is_folder() && old.is_folder()) {
         return Ok(true);
     }
     // Read whole before the first part of it is there.
@@ -70,7 +77,8 @@ fn unhide(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) -
     for (inner, entry) in &entries {
         let path = if inner.as_os_str().is_empty() { path.to_owned() } else { path.join(inner) };
         let Some(place) = session.etc.find(&path)? else { continue };
-        if !place.is_there() && !all.contains_key(&marker_of(&path)) {
+        let goes = file_goes && inner.as_os_str().is_empty();
+        if (goes || !place.is_there()) && !all.contains_key(&marker_of(&path)) {
             done &= session.put("restore", &path, &place, entry);
         }
     }

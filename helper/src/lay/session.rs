@@ -74,8 +74,7 @@ impl Session<'_> {
         self.mask_fstab(&mut found.all);
         let mut left = None;
         if self.refresh && found.whole {
-            let gone: Vec<&PathBuf> = laid.difference(&new).collect();
-            left = Some(restore::take_back(self, &self.run.lower.join("etc"), &gone, &found.all));
+            left = Some(restore::take_back(self, &self.run.lower.join("etc"), &laid, &found.all));
         } else if self.refresh && !laid.is_empty() {
             self.warn("nothing that was laid before is taken back");
         }
