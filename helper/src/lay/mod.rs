@@ -38,6 +38,7 @@ use anyhow::Result;
 
 use crate::paths;
 pub use names::{WHITEOUT, unsound};
+pub use node::spelled;
 use records::Records;
 
 /// Where a run finds what it needs to know of the machine, and where it keeps its records.

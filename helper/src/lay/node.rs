@@ -14,7 +14,8 @@ fn boot_macs(cmdline: &str) -> impl Iterator<Item = String> {
 }
 
 /// A MAC as sysfs and we spell it; boot loaders and people write it with dashes and in capitals.
-pub(super) fn spelled(mac: &str) -> String {
+#[must_use]
+pub fn spelled(mac: &str) -> String {
     mac.to_ascii_lowercase().replace('-', ":")
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 
 use super::Machine;
 use crate::disk::root::Root;
-use crate::lay::Run;
+use crate::lay::{Run, spelled};
 use crate::paths;
 use crate::tools::Tool;
 
@@ -48,13 +48,29 @@ pub fn missed(machine: &Machine) -> Result<BTreeSet<String>> {
 /// # Errors
 /// When that cannot be looked at.
 pub fn is_gone(machine: &Machine) -> Result<bool> {
-    let macs = machine.text(paths::OWN_MACS)?.unwrap_or_default();
-    let macs: Vec<&str> = macs.lines().filter(|mac| !mac.is_empty()).collect();
+    let macs = own_macs(machine)?;
     if macs.is_empty() || machine.text(paths::WAS_LAID)?.unwrap_or_default().is_empty() {
         return Ok(false);
     }
     let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
-    Ok(!overlays.iter().any(|name| macs.iter().any(|mac| name.to_ascii_lowercase().replace('-', ":").starts_with(mac))))
+    Ok(!overlays.iter().any(|name| macs.iter().any(|mac| spelled(name).starts_with(mac))))
+}
+
+/// The addresses that the machine went by when its overlays were laid.
+fn own_macs(machine: &Machine) -> Result<Vec<String>> {
+    let macs = machine.text(paths::OWN_MACS)?.unwrap_or_default();
+    Ok(macs.lines().filter(|mac| !mac.is_empty()).map(ToOwned::to_owned).collect())
+}
+
+/// The administrator's folders of this machine, below the lower tree: what lies there wins over every archive.
+///
+/// # Errors
+/// When that cannot be looked at.
+pub fn own_folders(machine: &Machine) -> Result<Vec<String>> {
+    let macs = own_macs(machine)?;
+    let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
+    let own = overlays.iter().filter(|name| macs.contains(&spelled(name)));
+    Ok(own.map(|name| format!("{}/{name}", paths::OVERLAYS)).collect())
 }
 
 /// Lays what has changed in this machine's overlays over its /etc.

@@ -58,6 +58,12 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
     tried(laid.failure.map_or(Ok(()), Err));
     let before = |_: &str| threads.clone();
     let decided = services::decide(machine, &laid.changed, &laid.missed, &before, &|path| machine.etc(path));
+    // First: a service may take long, and who breaks that off must hear of the reboot from the next run.
+    let waiting = decided.iter().filter_map(|telling| match telling {
+        Telling::Reboot(path) => Some(path.as_str()),
+        _ => None,
+    });
+    tried(reboot::wait_for(machine, waiting));
     let mut untold = BTreeSet::new();
     for telling in &decided {
         if !tried(telling.tell(machine, say)) {
@@ -70,11 +76,6 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
         }
         Err(error) => _ = tried(Err(error)),
     }
-    let waiting = decided.iter().filter_map(|telling| match telling {
-        Telling::Reboot(path) => Some(path.as_str()),
-        _ => None,
-    });
-    tried(reboot::wait_for(machine, waiting));
     match reboot::note(machine) {
         Ok(note) => live.notes.extend(note),
         Err(error) => live.failures.push(format!("{error:#}")),

@@ -11,6 +11,7 @@ use super::wanted::Wanted;
 use crate::disk::archive;
 use crate::disk::tree::Item;
 use crate::image;
+use crate::lay::WHITEOUT;
 use crate::machine::services::{self, Telling};
 use crate::machine::{Machine, overlay, reboot};
 use crate::paths;
@@ -107,8 +108,9 @@ fn tellings(target: &Target, machine: &Machine, wanted: &Wanted, trees: &Trees, 
     let mac = wanted.site.master.mac.to_string();
     let is_its_own = |path: &str| paths::archive_owner(path) == Some(&mac);
     let mut changed = BTreeSet::new();
+    let folders = overlay::own_folders(machine)?;
     for member in changes.iter().filter(|change| is_its_own(&change.path)).filter_map(|change| change.member.as_ref()) {
-        if target.root.find(&format!("{}/{mac}/{member}", paths::OVERLAYS))?.is_none() {
+        if !is_decided(target, &folders, member)? {
             changed.insert(member.clone());
         }
     }
@@ -118,4 +120,21 @@ fn tellings(target: &Target, machine: &Machine, wanted: &Wanted, trees: &Trees, 
     }
     let after = |path: &str| Some(String::from_utf8_lossy(coming.get(path).and_then(Item::bytes)?).into_owned());
     Ok(services::decide(machine, &changed, &overlay::missed(machine)?, &|path| machine.etc(path), &after))
+}
+
+/// Whether one of the administrator's folders has this file, or removes it or a folder that it lies in.
+fn is_decided(target: &Target, folders: &[String], member: &str) -> Result<bool> {
+    for folder in folders {
+        let mut above = folder.clone();
+        for name in member.split('/') {
+            if target.root.find(&format!("{above}/{WHITEOUT}{name}"))?.is_some() {
+                return Ok(true);
+            }
+            above = format!("{above}/{name}");
+        }
+        if target.root.find(&above)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

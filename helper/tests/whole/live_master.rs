@@ -43,6 +43,40 @@ fn what_the_administrator_lays_over_ours_is_announced_to_nobody() {
 }
 
 #[test]
+fn what_the_administrator_lays_or_removes_is_known_however_the_card_is_spelled() {
+    for (folder, file) in [
+        ("52-54-00-17-C7-E1", "dnsmasq.conf"),
+        ("52:54:00:17:c7:e1", ".wh.dnsmasq.conf"),
+        // Another card of the same machine.
+        ("52:54:00:17:C7:E2", "dnsmasq.conf"),
+    ] {
+        let machine = Machine::master();
+        machine.place.write("run/voidclust/macs", "52:54:00:17:c7:e1\n52:54:00:17:c7:e2\n");
+        machine.place.write(&machine.lower(&format!("etc/overlays/{folder}/{file}")), "");
+        machine.run(&["apply"]).ended(0);
+        machine.told();
+        machine.configure("1", "[network]\ndhcp = \"off\"\n");
+        let out = machine.run(&["diff"]).ended(3).out;
+        assert!(!out.contains("tell: "), "{folder}/{file}: {out}");
+        machine.run(&["apply"]).ended(0);
+        assert_eq!(machine.told(), [""; 0], "{folder}/{file}");
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_tells_a_service_leaves_word_of_the_reboot() {
+    let machine = Machine::master();
+    machine.double("sv", "kill -9 $PPID");
+    machine.configure("1", "[network]\ndhcp = \"off\"\n[master]\nname = \"head\"\n");
+    machine.run(&["apply"]);
+    machine.double("sv", "");
+    machine.told();
+    let out = machine.run(&["apply"]).ended(0).out;
+    assert_eq!(machine.told(), ["sv restart dnsmasq"], "{out}");
+    assert!(out.contains("reboot the master for: hostname"), "{out}");
+}
+
+#[test]
 fn what_takes_a_reboot_is_told_until_it_comes() {
     let machine = Machine::master();
     machine.configure("1", "[nfs]\nhome = \"/data/home\"\n[master]\nname = \"head\"\n");
