@@ -86,7 +86,7 @@ impl Records {
         let mut file = open(&new, |options| options.truncate(true))?;
         let written = file.write_all(&text).and_then(|()| Ok(rustix::fs::rename(&new, &path)?));
         if written.is_err() {
-            let _ = std::fs::remove_file(&new);
+            let _ = rustix::fs::unlink(&new);
         }
         written.with_context(context)
     }
