@@ -46,11 +46,13 @@ pub(super) fn take_back(session: &mut Session<'_>, lower: &Path, laid: &BTreeSet
     left
 }
 
-/// A file or link that was laid is gone, too, where there is a folder now: that one goes over what the shared root has.
+/// A file or link that was laid is gone, too, where there is a folder now: that one goes over what the shared root has. A link
+/// that leads to a folder of /etc may be anybody's, and is gone through.
 fn is_gone(session: &mut Session<'_>, path: &Path, all: &Layer) -> bool {
     all.get(path).is_none_or(|new| {
-        let in_the_way = |place: &Place| place.is_there() && !place.is_folder();
-        new.is_folder() && session.place(path).as_ref().is_some_and(in_the_way)
+        new.is_folder()
+            && session.place(path).is_some_and(|place| place.is_there() && !place.is_folder())
+            && !session.etc.folder(path).is_ok_and(|folder| folder.is_some())
     })
 }
 
