@@ -18,7 +18,9 @@ impl Check<'_> {
     /// The network; `clean` tells whether the tables were read without a mistake, so that a missing key is really missing.
     pub(super) fn network(&mut self, raw: &raw::Network, nodes: &[Entry], clean: bool) -> Option<Network> {
         let mode = raw.dhcp.as_ref().map_or(DhcpMode::Proxy, |mode| *mode.get_ref());
-        if let Some(range) = raw.range.as_ref().filter(|_| mode != DhcpMode::Server) {
+        // A mode that could not be read has been told; the range may well agree with what was meant.
+        let known = clean || raw.dhcp.is_some();
+        if let Some(range) = raw.range.as_ref().filter(|_| known && mode != DhcpMode::Server) {
             let text = "`range` is given, but the master gives out no addresses";
             self.add(Mistake::at(range.span(), text).remedy("set dhcp = \"server\", or remove `range`"));
         }

@@ -44,6 +44,12 @@ const TYPOS: &[(&str, &str, &str, &str)] = &[
     ("[network]\ninterface: \"eth0\"", "2:1", "no `=` behind `interface`", "interface = \"eth0\""),
     ("[network]\ninterface eth0", "2:1", "no `=` behind `interface`", "interface = \"eth0\""),
     ("[network]\ninterface == \"eth0\"", "2:12", "two `=`", "interface = \"eth0\""),
+    (
+        "[network]\ndhcp = \"Server\"\nrange = \"172.23.199.100 - 172.23.199.199\"",
+        "2:8",
+        "`dhcp` takes",
+        "did you mean \"server\"?",
+    ),
     ("[boot]\nkeep = 2;", "2:8", "`keep` must be a whole number, and nothing behind it", "keep = 2"),
     ("[boot]\nkeep = two", "2:8", "`keep` must be a whole number", "keep = "),
     ("[nfs]\nthreads = 08", "2:11", "`threads` must be a whole number", "threads = 8"),
