@@ -132,9 +132,9 @@ fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, new_kernel: Option<&
     if !proc::is_mounted(&target.root) {
         // mkinitcpio would build images that lack what it could not see.
         let work = Work { files: trees, images: Which::Present, menus: false, prune: false, force: false };
-        workflow::run(target, wanted, lock, &work, &mut Screen::terse())?.is_done()?;
+        let report = workflow::run(target, wanted, lock, &work, &mut Screen::terse())?;
         no_image_here();
-        return Ok(());
+        return report.is_done();
     }
     let images = new_kernel.map_or(Which::Booted, |version| Which::New(version.to_owned()));
     let work = Work { files: trees, images, menus: true, prune: true, force: false };

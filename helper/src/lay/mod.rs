@@ -20,6 +20,7 @@
 mod archive;
 mod attributes;
 mod folder;
+mod held;
 mod layer;
 mod names;
 mod node;

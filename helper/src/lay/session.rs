@@ -26,7 +26,7 @@ pub(super) struct Session<'run> {
     pub(super) untold: Lines,
     pub(super) report: Report,
     /// What sources that cannot be read now laid when they could: it stays as it is.
-    held: BTreeSet<PathBuf>,
+    pub(super) held: BTreeSet<PathBuf>,
 }
 
 /// What was read of the overlays.
@@ -210,28 +210,6 @@ impl Session<'_> {
             ),
         }
         Ok(default)
-    }
-
-    /// What a later source has, it has over one before it that cannot be read now.
-    fn let_go(&mut self, later: &Layer) {
-        if self.held.is_empty() {
-            return;
-        }
-        for (path, entry) in later {
-            self.held.remove(&names::marker_of(path));
-            if !(entry.is_folder() && entry.meta == Meta::usual()) {
-                self.held.remove(path);
-            }
-            if let Some(gone) = names::hidden_by(path) {
-                self.held.retain(|held| !held.starts_with(&gone));
-            }
-        }
-    }
-
-    /// Whether a path is to stay as it is, because a source brought it, or removed it, that cannot be read now.
-    fn is_held(&self, path: &Path) -> bool {
-        let hidden = |above: &Path| above.file_name().is_some() && self.held.contains(&names::marker_of(above));
-        !self.held.is_empty() && (self.held.contains(path) || path.ancestors().any(hidden))
     }
 
     // What is done.

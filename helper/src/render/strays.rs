@@ -19,7 +19,8 @@ fn note(root: &Root, name: &str) -> Option<String> {
     }
     let (machine, rest) = name.split_once('.').map_or((name, ""), |(machine, _)| (machine, &name[machine.len()..]));
     let mac = machine.parse::<Mac>().ok();
-    if machine == paths::DEFAULT_NODE || mac.is_some_and(|mac| mac.to_string() == machine) {
+    // Nodes read a MAC in either case, and with dashes, but not without anything between its bytes.
+    if machine == paths::DEFAULT_NODE || mac.is_some_and(|mac| mac.to_string().len() == machine.len()) {
         return None;
     }
     let file = root.display(&format!("{}/{name}", paths::OVERLAYS));
@@ -39,17 +40,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path()).unwrap();
         assert_eq!(notes(&root), [""; 0]);
-        let right =
-            ["52:54:00:17:c7:e2", "52:54:00:17:c7:e2.50.tar", "default", "default.x.tar", "52:54:00:17:c7:e2.a.tar~", ".git"];
-        for name in right.iter().chain(&["52:54:00:17:C7:E2", "52-54-00-17-c7-e2.a.tar", "node1.tar"]) {
+        let right = [
+            "52:54:00:17:c7:e2",
+            "52:54:00:17:c7:e2.50.tar",
+            "default",
+            "default.x.tar",
+            "52:54:00:17:c7:e2.a.tar~",
+            ".git",
+            "52:54:00:17:C7:E2",
+            "52-54-00-17-c7-e2.b.tar",
+        ];
+        for name in right.iter().chain(&["525400179999", "525400171234.a.tar", "node1.tar"]) {
             std::fs::create_dir_all(dir.path().join(paths::OVERLAYS).join(name)).unwrap();
         }
         let notes = notes(&root);
         assert_eq!(notes.len(), 3, "{notes:?}");
-        assert!(
-            notes[0].contains("/52-54-00-17-c7-e2.a.tar: no node reads it") && notes[0].ends_with("to 52:54:00:17:c7:e2.a.tar")
-        );
-        assert!(notes[1].contains("/52:54:00:17:C7:E2: no node reads it") && notes[1].ends_with("to 52:54:00:17:c7:e2"));
+        assert!(notes[0].contains("/525400171234.a.tar: no node reads it") && notes[0].ends_with("to 52:54:00:17:12:34.a.tar"));
+        assert!(notes[1].contains("/525400179999: no node reads it") && notes[1].ends_with("to 52:54:00:17:99:99"));
         assert!(notes[2].contains("/node1.tar: no node reads it; name it by the MAC"), "{notes:?}");
     }
 }

@@ -45,11 +45,12 @@ fn what_is_left_out_and_what_nobody_reads_is_told() {
     for name in ["cron.d/job", "cron.d/job~", "cron.d/.job.swp", ".git/HEAD"] {
         place.write(&format!("{CLIENT}/{name}"), "x\n");
     }
-    place.write("etc/overlays/52:54:00:17:C7:E2/motd", "x\n");
+    place.write(&format!("etc/overlays/{}/motd", NODE1.replace(':', "")), "x\n");
     let notes = [
         format!("note: ROOT/{CLIENT}/.git, ROOT/{CLIENT}/cron.d/.job.swp, ROOT/{CLIENT}/cron.d/job~: left out, "),
         format!(
-            "note: ROOT/etc/overlays/52:54:00:17:C7:E2: no node reads it, they ask for the MAC in another spelling; rename it to {NODE1}\n"
+            "note: ROOT/etc/overlays/{}: no node reads it, they ask for the MAC in another spelling; rename it to {NODE1}\n",
+            NODE1.replace(':', "")
         ),
     ];
     for command in [&["check"][..], &["diff"], &["apply"]] {
