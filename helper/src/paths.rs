@@ -139,22 +139,36 @@ pub const ROUTES: &str = "proc/net/route";
 pub const LOWER: &str = "run/rootfs/lower";
 /// What a node that runs from its overlay has changed: in memory only.
 pub const UPPER: &str = "run/rootfs/cowspace/upper";
-/// What laying overlays keeps for the next run.
-pub const LAID: &str = "run/voidclust";
-/// The MACs that this machine was found to have at boot.
-pub const OWN_MACS: &str = "run/voidclust/macs";
-/// What was laid over /etc, a path a line.
-pub const WAS_LAID: &str = "run/voidclust/laid";
-/// The services that a change concerns and that nobody has told yet.
-pub const UNTOLD: &str = "run/voidclust/untold";
+/// What laying overlays, and what came of it, keeps for the next run: the records below lie in there.
+pub const RECORDS: &str = "run/voidclust";
+/// The MACs of this machine, as they were found first: cards change their address later (bonds take that of the first card).
+pub const OWN_MACS: &str = "macs";
+/// What was laid, a path a line: all that may be in /etc of overlays of the last run and those before.
+pub const WAS_LAID: &str = "laid";
+/// What each source brought when it could last be read: `NAME/PATH`.
+pub const BROUGHT: &str = "brought";
+/// What the last run changed.
+pub const CHANGES: &str = "changes";
+/// The services that read what was changed, and that nobody has told yet.
+pub const UNTOLD: &str = "untold";
 /// The changed files of /etc that wait for the next boot.
-pub const WAITING: &str = "run/voidclust/reboot";
+pub const WAITING: &str = "reboot";
+/// What the runs said.
+pub const LAY_LOG: &str = "overlays.log";
+/// One run that lays at a time.
+pub const LAY_LOCK: &str = "lock";
 /// The services that run.
 pub const RUNNING_SERVICES: &str = "etc/runit/runsvdir/current";
 /// The boot server's process, where it may stand.
 pub const BOOT_SERVER: [&str; 2] = ["run/runit/supervise.dnsmasq/pid", "etc/sv/dnsmasq/supervise/pid"];
 /// Every UDP socket of the machine.
 pub const UDP_SOCKETS: &str = "proc/net/udp";
+
+/// One of [`RECORDS`] on a running machine.
+#[must_use]
+pub fn record(name: &str) -> String {
+    format!("{RECORDS}/{name}")
+}
 
 /// What a process has open.
 #[must_use]

@@ -104,7 +104,7 @@ impl Run {
     #[must_use]
     pub fn on(slash: &Path) -> Self {
         Self {
-            dir: slash.join(paths::LAID),
+            dir: slash.join(paths::RECORDS),
             lower: slash.join(paths::LOWER),
             sys: slash.join("sys"),
             cmdline: slash.join(paths::COMMAND_LINE),

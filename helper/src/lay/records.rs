@@ -12,18 +12,7 @@ use anyhow::{Context, Result};
 use rustix::fs::FlockOperation;
 
 use super::target::Target;
-
-/// What was laid, one path a line: all that may be in /etc of overlays of this run and those before.
-const LAID: &str = "laid";
-/// What each source brought when it could last be read: `NAME/PATH`.
-const BROUGHT: &str = "brought";
-/// The services that read what was changed, and that nobody restarted yet.
-const UNTOLD: &str = "untold";
-/// The MACs of this machine, as they were found first: cards change their address later (bonds take that of the first card).
-const MACS: &str = "macs";
-/// What the last run changed.
-const CHANGES: &str = "changes";
-const LOG: &str = "overlays.log";
+use crate::paths::{BROUGHT, CHANGES, LAY_LOCK, LAY_LOG, OWN_MACS, UNTOLD, WAS_LAID};
 
 /// The folder RUN, locked while this lives.
 #[derive(Debug)]
@@ -43,7 +32,7 @@ impl Records {
     /// When the folder cannot be made, or nothing can be written there.
     pub(super) fn open(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("{}: cannot make this folder", dir.display()))?;
-        let lock = dir.join("lock");
+        let lock = dir.join(LAY_LOCK);
         let lock_file = open(&lock, |options| options.truncate(false))?;
         rustix::fs::flock(&lock_file, FlockOperation::LockExclusive)
             .with_context(|| format!("{}: cannot lock", lock.display()))?;
@@ -51,7 +40,7 @@ impl Records {
         if let Some(work) = Target::open(dir)?.find(Path::new("work"))? {
             work.remove()?;
         }
-        let log = open(&dir.join(LOG), |options| options.append(true)).ok();
+        let log = open(&dir.join(LAY_LOG), |options| options.append(true)).ok();
         Ok(Self { dir: dir.to_owned(), _lock: lock_file, log })
     }
 
@@ -61,8 +50,8 @@ impl Records {
     /// When it cannot be written.
     pub(super) fn log(&self, line: &str) -> Result<()> {
         let written = self.log.as_ref().map(|mut log| log.write_all(format!("{line}\n").as_bytes()));
-        let written = written.with_context(|| format!("{}: cannot write", self.dir.join(LOG).display()))?;
-        written.with_context(|| format!("{}: cannot write", self.dir.join(LOG).display()))
+        let written = written.with_context(|| format!("{}: cannot write", self.dir.join(LAY_LOG).display()))?;
+        written.with_context(|| format!("{}: cannot write", self.dir.join(LAY_LOG).display()))
     }
 
     fn read(&self, name: &str) -> Result<Vec<Vec<u8>>> {
@@ -102,14 +91,14 @@ impl Records {
     /// # Errors
     /// When the record is there and cannot be read.
     pub(super) fn laid(&self) -> Result<BTreeSet<PathBuf>> {
-        Ok(self.read(LAID)?.into_iter().map(|line| std::ffi::OsString::from_vec(line).into()).collect())
+        Ok(self.read(WAS_LAID)?.into_iter().map(|line| std::ffi::OsString::from_vec(line).into()).collect())
     }
 
     /// # Errors
     /// When it cannot be written.
     pub(super) fn set_laid(&self, paths: &BTreeSet<PathBuf>) -> Result<()> {
         let lines: Vec<_> = paths.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
-        self.write(LAID, &lines)
+        self.write(WAS_LAID, &lines)
     }
 
     /// What each source brought: its name in the folder of overlays, and a path.
@@ -135,14 +124,14 @@ impl Records {
     /// # Errors
     /// When the record is there and cannot be read.
     pub(super) fn macs(&self) -> Result<Vec<String>> {
-        Ok(self.read(MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+        Ok(self.read(OWN_MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
     }
 
     /// # Errors
     /// When it cannot be written.
     pub(super) fn set_macs(&self, macs: &[String]) -> Result<()> {
         let lines: Vec<_> = macs.iter().map(|mac| mac.clone().into_bytes()).collect();
-        self.write(MACS, &lines)
+        self.write(OWN_MACS, &lines)
     }
 
     /// # Errors

@@ -51,7 +51,7 @@ impl Interfaces {
             }
             found.names.insert(name);
         }
-        let at_boot = machine.text(paths::OWN_MACS)?.unwrap_or_default();
+        let at_boot = machine.text(&paths::record(paths::OWN_MACS))?.unwrap_or_default();
         found.macs.extend(at_boot.lines().filter_map(|line| line.trim().parse::<Mac>().ok()));
         Ok(Some(found))
     }
@@ -111,7 +111,7 @@ mod tests {
             ("sys/class/net/enp2s0/address", "52:54:00:00:00:01\n"),
             ("sys/class/net/enp2s0/device/x", ""),
             ("sys/class/net/enp2s0/bonding_slave/perm_hwaddr", "52:54:00:00:00:02\n"),
-            (paths::OWN_MACS, "52:54:00:00:00:01\n52:54:00:00:00:03\n"),
+            (&paths::record(paths::OWN_MACS), "52:54:00:00:00:01\n52:54:00:00:00:03\n"),
         ]);
         let found = Interfaces::of(&machine).unwrap().unwrap();
         assert_eq!(found.cards.keys().collect::<Vec<_>>(), ["enp1s0", "enp2s0"]);

@@ -39,7 +39,7 @@ pub fn remount(machine: &Machine) -> Result<()> {
 /// # Errors
 /// When the record is there and cannot be read.
 pub fn missed(machine: &Machine) -> Result<BTreeSet<String>> {
-    Ok(machine.text(paths::UNTOLD)?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
+    Ok(machine.text(&paths::record(paths::UNTOLD))?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
 }
 
 /// Whether something of this machine's overlays was laid and now none is left, as after the removal of our packages: the
@@ -49,7 +49,7 @@ pub fn missed(machine: &Machine) -> Result<BTreeSet<String>> {
 /// When that cannot be looked at.
 pub fn is_gone(machine: &Machine) -> Result<bool> {
     let macs = own_macs(machine)?;
-    if macs.is_empty() || machine.text(paths::WAS_LAID)?.unwrap_or_default().is_empty() {
+    if macs.is_empty() || machine.text(&paths::record(paths::WAS_LAID))?.unwrap_or_default().is_empty() {
         return Ok(false);
     }
     let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
@@ -58,7 +58,7 @@ pub fn is_gone(machine: &Machine) -> Result<bool> {
 
 /// The addresses that the machine went by when its overlays were laid.
 fn own_macs(machine: &Machine) -> Result<Vec<String>> {
-    let macs = machine.text(paths::OWN_MACS)?.unwrap_or_default();
+    let macs = machine.text(&paths::record(paths::OWN_MACS))?.unwrap_or_default();
     Ok(macs.lines().filter(|mac| !mac.is_empty()).map(ToOwned::to_owned).collect())
 }
 

@@ -14,7 +14,7 @@ use crate::paths;
 /// # Errors
 /// When the record is there and cannot be read.
 fn waiting(machine: &Machine) -> Result<BTreeSet<String>> {
-    Ok(machine.text(paths::WAITING)?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
+    Ok(machine.text(&paths::record(paths::WAITING))?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
 }
 
 /// Records what waits from now on.
@@ -27,7 +27,7 @@ pub fn wait_for<'path>(machine: &Machine, paths: impl Iterator<Item = &'path str
     if new.is_empty() {
         return Ok(());
     }
-    let path = machine.path(paths::WAITING);
+    let path = machine.path(&paths::record(paths::WAITING));
     let file = OpenOptions::new().create(true).append(true).open(&path);
     let written = file.and_then(|mut file| file.write_all(new.as_bytes()));
     written.with_context(|| format!("{}: cannot record what waits for the next boot", path.display()))
@@ -61,7 +61,7 @@ mod tests {
         wait_for(&machine, ["hostname", "rc.local"].into_iter()).unwrap();
         let told = note(&machine).unwrap().unwrap();
         assert!(told.starts_with("reboot the master for: hostname, rc.local ("), "{told}");
-        std::fs::File::create(dir.path().join(paths::WAITING)).unwrap();
+        std::fs::File::create(dir.path().join(paths::record(paths::WAITING))).unwrap();
         assert_eq!(note(&machine).unwrap(), None);
     }
 }
