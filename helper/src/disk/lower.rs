@@ -10,8 +10,17 @@ use crate::paths;
 use crate::types::lower::{Lower, Service};
 
 /// Texts that an overlay of ours replaces, or that every node runs.
-const TEXTS: [&str; 8] =
-    ["dnsmasq.conf", "fstab", "hosts", "rc.local", "resolv.conf", "sv/dnsmasq/conf", "sv/netmount/conf", "sv/nfs-server/conf"];
+const TEXTS: [&str; 9] = [
+    "dnsmasq.conf",
+    "fstab",
+    "hosts",
+    "rc.local",
+    "resolv.conf",
+    "sv/dnsmasq/conf",
+    "sv/netmount/conf",
+    "sv/nfs-server/conf",
+    "sv/nfsdcld/conf",
+];
 
 /// Looks at the lower tree.
 ///

@@ -62,7 +62,7 @@ pub(super) fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (S
         Machine::Master => {
             let mut base = vec![on("dnsmasq")];
             if site.exports() {
-                base.extend(["nfs-server", "rpcbind", "statd"].map(on));
+                base.extend(["nfs-server", "nfsdcld", "rpcbind", "statd"].map(on));
             }
             lists.push((base, Reason::Base));
             lists.push((site.master.services.clone(), Reason::Role("master")));

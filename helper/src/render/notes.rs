@@ -11,10 +11,11 @@ use crate::types::mount::Mount;
 
 /// Files that ours take the place of: which machine, and where lines of one's own belong. What else ours replace is either
 /// merged (hosts) or a matter of `mounts` (fstab).
-const REPLACED: [(Of, &str, &str); 5] = [
+const REPLACED: [(Of, &str, &str); 6] = [
     (Of::Master, "dnsmasq.conf", "put them into a file of /etc/dnsmasq.d that ends with .conf"),
     (Of::Master, "sv/dnsmasq/conf", "put them into /etc/voidclust/overlays/master/sv/dnsmasq/conf"),
     (Of::Master, "sv/nfs-server/conf", "put them into /etc/voidclust/overlays/master/sv/nfs-server/conf"),
+    (Of::Master, "sv/nfsdcld/conf", "put them into /etc/voidclust/overlays/master/sv/nfsdcld/conf"),
     (Of::Clients, "resolv.conf", "put a resolv.conf into /etc/voidclust/overlays/client"),
     (Of::Clients, "sv/netmount/conf", "put them into /etc/voidclust/overlays/client/sv/netmount/conf"),
 ];

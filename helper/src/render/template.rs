@@ -243,6 +243,7 @@ fn site_value(site: &Site) -> Value {
             "dnsmasq": said_by(&site.lower, "sv/dnsmasq/conf"),
             "netmount": said_by(&site.lower, "sv/netmount/conf"),
             "nfs_server": said_by(&site.lower, "sv/nfs-server/conf"),
+            "nfsdcld": said_by(&site.lower, "sv/nfsdcld/conf"),
         },
     }))
 }

@@ -77,7 +77,9 @@ impl Readers {
         if there("exports.d/voidclust.exports") {
             exports(&etc.read("exports.d/voidclust.exports"), site);
         }
-        for script in ["rc.local", "runit/voidclust-master", "sv/nfs-server/conf", "sv/netmount/conf", "sv/dnsmasq/conf"] {
+        for script in
+            ["rc.local", "runit/voidclust-master", "sv/nfs-server/conf", "sv/nfsdcld/conf", "sv/netmount/conf", "sv/dnsmasq/conf"]
+        {
             for shell in self.shells.iter().filter(|_| there(script)) {
                 accepts(program(shell).arg("-n").arg(etc.at(script)), script, site);
             }

@@ -91,7 +91,7 @@ fn dnsmasq_reads_its_configuration() {
 #[test]
 fn shells_read_the_scripts() {
     unpacked("shells_read_the_scripts", |case, etc| {
-        for script in ["runit/voidclust-master", "sv/nfs-server/conf", "sv/netmount/conf", "sv/dnsmasq/conf"] {
+        for script in ["runit/voidclust-master", "sv/nfs-server/conf", "sv/nfsdcld/conf", "sv/netmount/conf", "sv/dnsmasq/conf"] {
             if etc.at(script).exists() {
                 let output = program("sh").arg("-n").arg(etc.at(script)).output().unwrap();
                 assert!(output.status.success(), "{case}: {script}: {}", String::from_utf8_lossy(&output.stderr));
