@@ -6,7 +6,7 @@
 # A copy with its absolute paths below $T, and the commands of stage 1 as functions.
 stage1() {
 	mkdir -p "$T/etc" "$T/run/voidclust"
-	sed "s|modules-load\$|modules_load|; s|/etc/|$T/etc/|g; s|/run/|$T/run/|g; s|/usr/libexec/voidclust/lay-overlays|lay_overlays|; s| $T/etc/overlays /etc | $T/etc/overlays $T/etc |" \
+	sed "s|modules-load\$|modules_load|; s|/etc/|$T/etc/|g; s|/run/|$T/run/|g; s|/proc/self/|$T/proc/|; s|/usr/libexec/voidclust/lay-overlays|lay_overlays|; s| $T/etc/overlays /etc | $T/etc/overlays $T/etc |" \
 		"$overlays/core-services/03-aa-overlays.sh" >"$T/service.sh"
 	# As runit has them: the text is the format.
 	# shellcheck disable=SC2059
@@ -126,4 +126,40 @@ test_the_seed_of_a_plain_root_is_its_own() {
 	unset SEEDRNG_SKIP_CREDIT
 	stage1 >/dev/null
 	same "$(sh -c 'echo "$SEEDRNG_SKIP_CREDIT"')" ""
+}
+
+# What Void's 03-filesystems.sh does with ZFS, in the same shell.
+zfs_service() {
+	mkdir -p "$T/bin"
+	for program in zpool zfs; do
+		printf '#!/bin/sh\necho "%s $*" >>"%s"\n' "$program" "$T/told" >"$T/bin/$program"
+		chmod 755 "$T/bin/$program"
+	done
+	PATH="$T/bin:$PATH"
+	zpool import -N -a -c /etc/zfs/zpool.cache
+	zfs mount -a -l
+	zfs share -a
+}
+
+test_a_client_imports_no_pool_and_its_site_may_later() {
+	for kind in nfs nfs4; do
+		file "$T/proc/mountinfo" "40 30 0:42 / $T/run/rootfs/lower ro,relatime - $kind 10.0.0.1:/root ro"
+		stage1 >/dev/null
+		zfs_service >"$T/out"
+		gone "$T/told"
+		contains "$(cat "$T/out")" "Not on a client"
+		zpool import tank
+		zfs mount tank/a
+		same "$(cat "$T/told")" "zpool import tank
+zfs mount tank/a"
+		rm "$T/told"
+	done
+}
+
+test_the_master_imports_its_pools() {
+	file "$T/proc/mountinfo" "40 30 0:42 / $T/run/rootfs/lower rw,relatime - zfs zroot/ROOT/void rw"
+	stage1 >/dev/null
+	zfs_service
+	contains "$(cat "$T/told")" "zpool import -N -a"
+	contains "$(cat "$T/told")" "zfs share -a"
 }

@@ -14,6 +14,14 @@ msg "Laying this node's overlays over /etc..."
 /usr/libexec/voidclust/lay-overlays /etc/overlays /etc ||
     msg_warn "not all of it was laid, see /run/voidclust/overlays.log"
 
+# A client has the list of the master's pools, which it cannot import, or without one imports what an old disk of its own
+# has, and mounts that over what comes from the master. The service that does so is the next; what a site imports itself,
+# later, is not hindered, for sharing is the last that the service wants.
+if grep -qsE ' /run/rootfs/lower .* - nfs4? ' /proc/self/mountinfo; then
+    zpool() { msg "Not on a client..."; }
+    zfs() { [ "$1" != share ] || unset -f zpool zfs; }
+fi
+
 # Below a file system that only the master has, or behind a link into one, a mount point is missing here: an fstab that
 # names it would end the boot in a shell, or mount nothing for ever. A subshell, for the sake of its variables.
 [ ! -f /etc/fstab ] || (
