@@ -9,6 +9,7 @@ pub mod packages;
 pub mod proc;
 pub mod reboot;
 pub mod services;
+pub mod zfs;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::target::{Runs, Target, shown_below};
 use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
-use crate::machine::{Machine, reboot};
+use crate::machine::{Machine, reboot, zfs};
 use crate::paths;
 use crate::site::{Home, Site, Storage};
 use crate::types::InterfaceName;
@@ -23,6 +23,7 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
         notes.extend(unseen(target, machine, site));
         notes.extend(hidden_later(target, machine));
         notes.extend(machine.is_read_only()?.map(|why| format!("{}: cannot be written; {why}", target.root.display(""))));
+        notes.extend(snapshots_in_sight(machine, site));
         notes.extend(reboot::note(machine)?);
     }
     Ok(notes)
@@ -57,6 +58,29 @@ fn zfs_hook(target: &Target, site: &Site) -> Result<Option<String>> {
             target.root.display("")
         )
     }))
+}
+
+/// A look of any user of a client into a snapshot that the master has mounted elsewhere makes a thread of the NFS server
+/// spin for ever (seen with ZFS 2.3.9): eight such looks stop it.
+fn snapshots_in_sight(machine: &Machine, site: &Site) -> Vec<String> {
+    let mut folders: Vec<&Path> = site.nfs.exports.iter().map(|export| Path::new(export.path.as_str())).collect();
+    folders.extend(site.nfs.root_server.is_none().then_some(Path::new("/")));
+    if let Home::Master { path, .. } = &site.nfs.home {
+        folders.push(Path::new(path.as_str()));
+    }
+    let sets = zfs::served(machine, &folders);
+    match zfs::with_snapshots_in_sight(&sets) {
+        Ok(sets) if sets.is_empty() => Vec::new(),
+        Ok(sets) => vec![format!(
+            "{}: users of clients can look into .zfs/snapshot, which may hang the NFS server for good; run: zfs set snapdir=disabled {}",
+            sets.join(", "),
+            sets.join(" ")
+        )],
+        Err(error) => {
+            let error = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+            vec![format!("{}: cannot ask whether .zfs/snapshot is in the sight of clients: {error}", sets.join(", "))]
+        }
+    }
 }
 
 /// Types of file systems that are no storage of this machine.

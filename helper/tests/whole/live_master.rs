@@ -308,3 +308,24 @@ fn refresh_prints_how_to_tell_the_services() {
     assert_eq!(machine.told(), [""; 0]);
     assert_eq!(machine.run(&["refresh"]).ended(0).out, "up to date\n");
 }
+
+#[test]
+fn snapshots_that_users_of_clients_could_look_into_are_told() {
+    let machine = Machine::master();
+    assert!(!machine.run(&["check"]).ended(0).out.contains("snapdir"), "no ZFS here");
+    let on_zfs = "24 23 0:24 / /run/rootfs/lower rw - zfs z/r rw\n31 30 0:26 / /home rw - zfs z/home rw\n";
+    machine.mounts(on_zfs);
+    for (told, note) in [
+        ("z/r\\tdisabled\\nz/home\\tdisabled", ""),
+        ("z/home\\thidden\\nz/r\\tdisabled", "note: z/home: users of clients can look"),
+        ("z/home\\tvisible\\nz/r\\thidden", "run: zfs set snapdir=disabled z/home z/r\n"),
+    ] {
+        machine.double("zfs", &format!("printf '{told}\\n'"));
+        let out = machine.run(&["check"]).ended(0).out;
+        assert!(if note.is_empty() { !out.contains("snapdir") } else { out.contains(note) }, "{told}: {out}");
+        assert!(machine.told().contains(&"zfs get -H -o name,value snapdir z/home z/r".to_owned()));
+    }
+    machine.double("zfs", "echo 'no modules' >&2; exit 1");
+    let out = machine.run(&["check"]).ended(0).out;
+    assert!(out.contains("note: z/home, z/r: cannot ask whether .zfs/snapshot") && out.contains("no modules"), "{out}");
+}
