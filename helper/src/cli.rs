@@ -1,5 +1,6 @@
 //! The command line: its types and nothing else.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -95,6 +96,17 @@ pub enum Command {
     /// Build, list, check and prune the images that nodes boot
     #[command(subcommand, after_help = "Example:\n  voidclust image build --kernel 6.12.94_1")]
     Image(Image),
+    /// A root shell, or a command, in the tree that is kept
+    #[command(after_help = "Example:\n  voidclust shell -- xbps-install -Su\n\n\
+Exit status: that of the command; 1 if it was 0 and what follows failed.")]
+    Shell {
+        /// Take no snapshot on btrfs or ZFS before
+        #[arg(long)]
+        no_snapshot: bool,
+        /// The command and its arguments, instead of a shell
+        #[arg(last = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
     /// Bring this running node up to date with its overlays
     #[command(after_help = "Example:\n  ssh node1 voidclust refresh")]
     Refresh,
@@ -157,6 +169,9 @@ pub enum Hook {
     /// After the lower tree of this running master was changed from a chroot
     #[command(after_help = "Example:\n  voidclust hook live")]
     Live,
+    /// After `voidclust shell`: the machine takes over what was done there
+    #[command(after_help = "Example:\n  voidclust hook shell-ended")]
+    ShellEnded,
     /// Take away what we rendered and nobody edited; never images
     #[command(after_help = "Example:\n  voidclust -r . hook remove")]
     Remove,

@@ -24,6 +24,8 @@ pub const MANIFEST: &str = "var/lib/voidclust/manifest.toml";
 pub const PENDING: &str = "var/lib/voidclust/pending.toml";
 /// What the master's own images were made from.
 pub const MASTER_IMAGES: &str = "var/lib/voidclust/images.toml";
+/// Where the snapshots of the root lie that btrfs makes before a shell.
+pub const SNAPSHOTS: &str = "var/lib/voidclust/snapshots";
 /// What mkinitcpio said in the last run that built images.
 pub const BUILD_LOG: &str = "var/log/voidclust.log";
 /// One run at a time.

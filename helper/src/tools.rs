@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -98,6 +99,14 @@ impl Tool {
 
     fn not_started(&self) -> String {
         format!("cannot start `{}`; is it installed?", self.program.to_string_lossy())
+    }
+
+    /// Becomes it: with the terminal of this process, which ends here unless that fails.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the funnel that the lint protects")]
+    pub fn replace(&self) -> anyhow::Error {
+        let error = self.command().stdin(Stdio::inherit()).exec();
+        anyhow::Error::new(error).context(self.not_started())
     }
 
     /// Runs it and returns what it printed, stdout and stderr as they came. One pipe, read here: to catch the two apart takes

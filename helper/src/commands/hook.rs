@@ -9,7 +9,6 @@ use crate::cli::{Global, Hook};
 use crate::disk::lock::Lock;
 use crate::image;
 use crate::machine::{packages, proc};
-use crate::paths;
 use crate::stages::images::Which;
 use crate::stages::live;
 use crate::stages::target::Target;
@@ -43,6 +42,7 @@ pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
             with_site(&target, global, |lock, wanted| kernel_remove(&target, wanted, lock, version))
         }
         Hook::Live => live(&target),
+        Hook::ShellEnded => super::shell::ended(&target, global),
         Hook::Remove => remove(&target),
     }
 }
@@ -75,8 +75,7 @@ fn say_what_is_to_do(error: &anyhow::Error) {
 
 /// What was done to the packages of the running overlay, and not of the lower tree, is gone with the memory.
 fn only_in_memory(command: &str) {
-    let lower = paths::LOWER;
-    anstream::println!("voidclust: only the running system's memory was changed; to keep it: xchroot /{lower} {command}");
+    anstream::println!("voidclust: only the running system's memory was changed; to keep it: voidclust shell -- {command}");
 }
 
 /// One package of a transaction does the work of all.

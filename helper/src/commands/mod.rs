@@ -7,6 +7,7 @@ pub mod hook;
 pub mod image;
 pub mod refresh;
 mod screen;
+pub mod shell;
 pub mod show;
 
 use anyhow::Result;
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli) -> Result<Status> {
         Command::Apply { dry_run, force } => apply::run(global, *dry_run, *force),
         Command::Show { node, path, json } => show::run(global, node, path.as_deref(), *json),
         Command::Image(command) => image::run(global, command),
+        Command::Shell { no_snapshot, command } => shell::run(global, *no_snapshot, command),
         Command::Refresh => refresh::run(global),
         Command::Hook(hook) => hook::run(global, hook),
         Command::Completions { shell } => {

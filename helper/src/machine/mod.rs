@@ -9,6 +9,7 @@ pub mod packages;
 pub mod proc;
 pub mod reboot;
 pub mod services;
+pub mod snapshot;
 pub mod zfs;
 
 use std::os::unix::fs::MetadataExt;
@@ -98,7 +99,8 @@ impl Machine {
     }
 
     /// The mount that its own root is on.
-    fn root_mount(&self) -> Option<&Mount> {
+    #[must_use]
+    pub fn root_mount(&self) -> Option<&Mount> {
         self.overlay().or_else(|| self.mounts.holding(Path::new("/")))
     }
 

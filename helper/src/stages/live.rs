@@ -6,7 +6,6 @@ use super::target::{Runs, Target};
 use crate::machine::overlay::{self, Laid};
 use crate::machine::services::{self, Telling};
 use crate::machine::{Machine, reboot};
-use crate::paths;
 use crate::tools::Tool;
 
 /// Says that whoever serves the menus serves those that were written last. Only this stage makes one.
@@ -86,7 +85,9 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
 
 /// In a chroot of the lower tree the machine's own helper does it, which sees the machine.
 fn from_inside(say: &mut dyn FnMut(&str)) -> Live {
-    let outside = Tool::new("chroot").arg(paths::FIRST_ROOT).args(["voidclust", "hook", "live"]);
+    // Its mounts are not those of a shell in a name space of its own: both are the first process's.
+    let first = ["--target", "1", "--mount", "--root", "--wd"];
+    let outside = Tool::new("nsenter").args(first).args(["voidclust", "hook", "live"]);
     let mut live = Live::default();
     match outside.called("voidclust hook live").lines(say) {
         Ok(()) => live.served = Some(Served(())),

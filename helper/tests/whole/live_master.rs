@@ -150,7 +150,7 @@ fn what_is_removed_from_memory_only_leaves_the_disk_alone() {
         (&["hook", "kernel-install", "6.12.9_1"], "xbps-install linux6.12"),
     ] {
         let ran = machine.run(hook).ended(0);
-        assert!(ran.out.ends_with(&format!("to keep it: xchroot /run/rootfs/lower {command}\n")), "{}", ran.out);
+        assert!(ran.out.ends_with(&format!("to keep it: voidclust shell -- {command}\n")), "{}", ran.out);
     }
     let lower = |tree: std::collections::BTreeMap<String, crate::place::Stands>| {
         tree.into_iter().filter(|(path, _)| path.starts_with(LOWER)).collect::<Vec<_>>()

@@ -25,5 +25,6 @@ mod rc_local;
 mod readers;
 mod real_overlay;
 mod real_tools;
+mod shell;
 mod typos;
 mod values;

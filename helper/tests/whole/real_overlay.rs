@@ -29,7 +29,7 @@ fn a_real_overlay_is_remounted_as_libmount_wants_it() {
 #[test]
 fn a_chroot_of_the_lower_tree_tells_the_machine_outside() {
     let Some(place) = scene("a_chroot_of_the_lower_tree_tells_the_machine_outside") else { return };
-    // The first process of a name space sees the overlay; the lower tree is entered as xchroot(1) does it.
+    // The first process of a name space sees the overlay; the lower tree is entered as `voidclust shell` does it, but for the name space.
     let script = format!(
         r#"{DOUBLES}
         mount --bind usr root/run/rootfs/lower/usr
@@ -44,6 +44,50 @@ fn a_chroot_of_the_lower_tree_tells_the_machine_outside() {
     );
     let ran = overlay_root::run(&place, &script).ended(0);
     assert!(ran.out.contains("changed hostname\n") && ran.out.ends_with("told: mount -o remount /\n"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_shell_is_in_the_lower_tree_and_leaves_no_mount() {
+    let Some(place) = scene("a_shell_is_in_the_lower_tree_and_leaves_no_mount") else { return };
+    let script = format!(
+        r#"{DOUBLES}
+        double mount 'case "$*" in *remount*) ;; *) exec /usr/bin/mount "$@" ;; esac' root
+        mkdir -p lower/sys lower/etc/voidclust.d root/sys; echo nameserver 192.0.2.1 >root/etc/resolv.conf
+        mount --bind usr root/run/rootfs/lower/usr; mount --rbind /sys root/sys
+        cat >lower/inside <<'EOF'
+            cat /etc/resolv.conf
+            touch /etc/x
+            [ -e /proc/self ] && [ -c /dev/null ] && [ -d /sys/class ] && [ -e /run/told ] || echo not all is mounted
+            printf '[boot]\ntimeout = 5\n' >/etc/voidclust.d/1.conf
+            cd /; voidclust -r . hook post-install
+            exit 7
+EOF
+        unshare --pid --fork chroot root /bin/sh -ec '
+            export PATH=/run/bin:/usr/bin:/usr/sbin:/bin:/sbin SHELL=/bin/sh
+            /usr/bin/mount -t proc proc /proc
+            >/run/told
+            wc -l </proc/self/mountinfo >/run/before
+            voidclust shell -- sh /inside || echo status $?
+            wc -l </proc/self/mountinfo >/run/after
+        ' 2>&1
+        cmp root/run/before root/run/after
+        ls lower/etc/x lower/etc/resolv.conf || :
+        echo "told: $(grep -c remount root/run/told)""#
+    );
+    let ran = overlay_root::run(&place, &script);
+    let wanted = [
+        "nameserver 192.0.2.1\n",
+        "status 7\n",
+        "lower/etc/x\n",
+        "changed hostname\n",
+        "the running machine sees what was changed",
+    ];
+    for said in wanted {
+        assert!(ran.out.contains(said), "{said}: {}{}", ran.out, ran.err);
+    }
+    assert!(!ran.out.contains("not all is mounted") && !ran.out.contains("lower/etc/resolv.conf"), "{}", ran.out);
+    // The hook inside tells the machine, and so does the shell.
+    assert!(ran.out.ends_with("told: 2\n"), "{}{}", ran.out, ran.err);
 }
 
 #[test]
