@@ -135,6 +135,12 @@ fn wrong(option: &str, mounted: Mounted) -> Option<(String, String)> {
         "bg" | "noexec" if mounted == Mounted::Root => {
             return say("the initramfs waits for a root with programs", "leave it out");
         }
+        "rw" if mounted == Mounted::Root => {
+            return say(
+                "all nodes share the root, and one would change it under the others",
+                "write ro; what a node changes stays in its memory",
+            );
+        }
         "nfsvers" | "vers" if ours && !v4 => return say("it is served by NFSv4 alone", "write nfsvers=4, or nfsvers=4.2"),
         "v2" | "v3" if ours => return say("it is served by NFSv4 alone", "write nfsvers=4, or nfsvers=4.2"),
         "udp" | "proto" if ours && matches!(value, None | Some("udp" | "udp6")) => {
@@ -150,7 +156,10 @@ fn wrong(option: &str, mounted: Mounted) -> Option<(String, String)> {
             Some((format!("there is no mount option `{name}`"), format!("did you mean `{meant}`?")))
         }
         Some(Takes::Number(least, most))
-            if !value.and_then(|value| value.parse().ok()).is_some_and(|n| (*least..=*most).contains(&n)) =>
+            if !value
+                .filter(|value| !value.starts_with('+'))
+                .and_then(|value| value.parse().ok())
+                .is_some_and(|n| (*least..=*most).contains(&n)) =>
         {
             say(&format!("it must be a whole number from {least} to {most}"), "see nfs(5)")
         }
@@ -189,12 +198,25 @@ mod tests {
             "retran=10",
             "lookupcache=no",
             "wsize=32k",
+            "rw",
+            "retrans=+10",
+            "retrans=-1",
+            "timeo=1e3",
         ] {
             assert!(wrong(option, Mounted::Root).is_some(), "{option}");
         }
-        for option in
-            ["ro", "rw", "nfsvers=4.2", "retrans=10", "rsize=32768", "nconnect=8", "x-mine=1", "soft", "proto=tcp", "port=2049"]
-        {
+        for option in [
+            "ro",
+            "noatime",
+            "nfsvers=4.2",
+            "retrans=10",
+            "rsize=32768",
+            "nconnect=8",
+            "x-mine=1",
+            "soft",
+            "proto=tcp",
+            "port=2049",
+        ] {
             assert!(wrong(option, Mounted::Root).is_none(), "{option}");
         }
     }

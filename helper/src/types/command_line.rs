@@ -71,6 +71,17 @@ fn word(word: &str) -> Result<(), String> {
         "nfsroot" => wrong("voidclust makes it itself", "use root_server and root_options under [nfs]"),
         "ip" | "nfsaddrs" => wrong("voidclust makes it itself", "use the `address` of the node, or DHCP"),
         "BOOTIF" => wrong("the loader makes it itself", "use the `mac` of the node"),
+        "BOOT_IMAGE" => wrong("the loader makes it itself", "use `kernel` to choose one"),
+        "keeppxe" => wrong("PXELINUX would leave the firmware's driver at work on the card", "leave it out"),
+        "vga" if !is_video_mode(value) => {
+            wrong("GRUB would not load the kernel", "write a number such as vga=0x317, or vga=normal")
+        }
+        "disablehooks" if value.split(',').any(|hook| OUR_HOOKS.contains(&hook)) => {
+            wrong("without that hook of the initramfs no node boots", "leave it out")
+        }
+        "modprobe.blacklist" | "module_blacklist" if value.split(',').any(|module| OUR_MODULES.contains(&module)) => {
+            wrong("without that module no node has a root", "leave it out")
+        }
         "root" => wrong("a client's root comes from the network", "use root_server under [nfs]"),
         "overlay" if !matches!(value, "on" | "off") => wrong("it is on or off", "write overlay=off to boot the plain root"),
         "overlay.size" if !is_size(value) => {
@@ -84,12 +95,22 @@ fn word(word: &str) -> Result<(), String> {
     }
 }
 
+/// Hooks and modules that a client's root needs.
+const OUR_HOOKS: [&str; 4] = ["base", "net", "netroot", "overlayfs"];
+const OUR_MODULES: [&str; 6] = ["nfs", "nfsv4", "overlay", "sunrpc", "lockd", "grace"];
+
+/// What GRUB reads of `vga=` (grub-core/loader/i386/linux.c): it stops at anything else.
+fn is_video_mode(mode: &str) -> bool {
+    let number = mode.strip_prefix("0x").map_or_else(|| mode.parse().ok(), |hex| u16::from_str_radix(hex, 16).ok());
+    matches!(mode, "normal" | "ext" | "ask") || (number.is_some() && !mode.contains('+'))
+}
+
 /// What the hook overlayfs makes of the memory: bytes, kibibytes, … or a share. It has the same rule.
 fn is_size(size: &str) -> bool {
     let (number, unit) = size.split_at(size.trim_end_matches(|c: char| !c.is_ascii_digit()).len());
     // A leading zero would make it octal.
-    let Some(number) = Some(number).filter(|number| !number.starts_with('0') && number.len() <= 11) else { return false };
-    let Ok(number) = number.parse::<u64>() else { return false };
+    let plain = number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0') && number.len() <= 11;
+    let Some(number) = Some(number).filter(|_| plain).and_then(|number| number.parse::<u64>().ok()) else { return false };
     match unit.to_ascii_lowercase().as_str() {
         "%" => number <= 100,
         "g" => true,
@@ -150,12 +171,19 @@ mod tests {
             ("quiet ip=dhcp", "`address`"),
             ("BOOTIF=01-52-54-00-00-00-01", "`mac`"),
             ("root=/dev/sda1", "root_server"),
+            ("BOOT_IMAGE=vmlinuz", "`kernel`"),
+            ("quiet keeppxe", "leave it out"),
+            ("vga=high", "vga=0x317"),
+            ("vga", "vga=0x317"),
+            ("disablehooks=resume,netroot", "leave it out"),
+            ("modprobe.blacklist=overlay", "leave it out"),
             ("overlay.sise=2g", "did you mean overlay.size?"),
             ("root_timout=60", "did you mean root_timeout?"),
         ] {
             let wrong = text.parse::<CommandLine>().unwrap_err();
             assert!(wrong.rsplit_once("; ").unwrap().1.contains(remedy), "{wrong}");
         }
+        assert!("vga=791 disablehooks=keymap modprobe.blacklist=nouveau panic=0".parse::<CommandLine>().is_ok());
         assert!("overlay.index=off rootwait rootflags=x overlay.metacopy=off".parse::<CommandLine>().is_ok());
     }
 
@@ -184,6 +212,10 @@ mod tests {
             "overlay.size=1t",
             "overlay.size=m",
             "overlay.size=1.5g",
+            "overlay.size=1e9",
+            "overlay.size=-1",
+            "overlay.size=+5m",
+            "overlay.size= 50%",
             "overlay.size=99999999999999999999",
             "overlay.mode=0",
             "overlay.mode=0855",

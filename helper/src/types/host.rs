@@ -26,10 +26,12 @@ impl FromStr for HostName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.len() > Self::MAX || !text.split('.').all(is_label) {
-            return Err(format!(
-                "`{}` is not a host name; use letters, digits and dashes (RFC 1123), at most 63 a label and 64 in all",
-                shown(text)
-            ));
+            let near = text.replace(['_', ' '], "-").trim_matches(['.', '-']).to_ascii_lowercase();
+            let near = (near != text).then(|| near.parse::<Self>().ok()).flatten();
+            let remedy = near.map_or("use letters, digits and dashes".to_owned(), |near| {
+                format!("write {near}, of letters, digits and dashes")
+            });
+            return Err(format!("`{}` is not a host name; {remedy} (RFC 1123), at most 63 a label and 64 in all", shown(text)));
         }
         if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             return Err(format!("`{}` looks like an address, not a host name; begin it with a letter", shown(text)));

@@ -13,7 +13,7 @@ checked_text!(
     |text| text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
-    "is not the name of a kernel module; use letters, digits, `_` and `-`, and begin with a letter or digit"
+    "is not the name of a kernel module; use letters, digits, `_` and `-`, and no `.ko`, as lsmod shows it"
 );
 
 /// Which kernel a client boots.

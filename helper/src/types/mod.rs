@@ -19,9 +19,15 @@ macro_rules! text_type {
     };
 }
 
-/// Declares a newtype over a checked string: its rule, and what is right.
+/// Declares a newtype over a checked string: its rule, and what is right; or what is wrong with a text and what is right.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:expr, $right:literal) => {
+        checked_text!($(#[$doc])* $name, |text| {
+            let check: fn(&str) -> bool = $check;
+            if check(text) { Ok(()) } else { Err(format!(concat!("`{}` ", $right), super::shown(text))) }
+        });
+    };
+    ($(#[$doc:meta])* $name:ident, $fault:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
         #[serde(try_from = "String", into = "String")]
@@ -31,11 +37,11 @@ macro_rules! checked_text {
         impl FromStr for $name {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
-                let check: fn(&str) -> bool = $check;
+                let check: fn(&str) -> Result<(), String> = $fault;
                 if text.len() > super::LONGEST {
                     return Err(format!("{} bytes are too long a value; leave it at {}", text.len(), super::LONGEST));
                 }
-                if check(text) { Ok(Self(text.to_owned())) } else { Err(format!(concat!("`{}` ", $right), super::shown(text))) }
+                check(text).map(|()| Self(text.to_owned()))
             }
         }
 
@@ -64,6 +70,7 @@ pub mod mount;
 mod nearest;
 mod net;
 mod problem;
+mod range;
 mod service;
 mod text;
 
@@ -72,8 +79,9 @@ pub use host::HostName;
 pub use kernel::{Kernel, ModuleName, compare_versions};
 pub use mac::Mac;
 pub use nearest::nearest;
-pub use net::{Address, AddressRange, HostNet, InterfaceName, RemoteDevice, RootServer};
+pub use net::{Address, HostNet, InterfaceName, RemoteDevice, RootServer};
 pub use problem::Problem;
+pub use range::AddressRange;
 pub use service::Service;
 use text::is_file_name;
 pub use text::{AbsolutePath, FileSystemType, MountOptions, OverlayName};

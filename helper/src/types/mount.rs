@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AbsolutePath, MountOptions};
+use super::text::is_type;
+use super::{AbsolutePath, MountOptions, nearest};
 
 /// Types that come over a network although their devices may not look like it; mount(8) knows no list of them.
 const REMOTE: [&str; 16] = [
@@ -38,12 +39,96 @@ checked_text!(
 checked_text!(
     /// The type of any file system as mount(8) takes it; `swap` and `ignore` are words of fstab(5) for what is none.
     MountType,
-    |text| (1..=32).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && !["swap", "ignore"].contains(&text),
-    "is not a file system type; write for example nfs4, ext4 or tmpfs"
+    |text| {
+        if is_type(text) && !["swap", "ignore"].contains(&text) {
+            return misspelt(text);
+        }
+        Err(format!("`{}` is not a file system type; write for example nfs4, ext4 or tmpfs", super::shown(text)))
+    }
 );
+
+/// Types of Linux and of programs mount.TYPE that are well known. There are others, and kernel and root tell only on the node
+/// which it has: so only what is a slip of the pen for one of these is refused.
+const TYPES: [&str; 66] = [
+    "9p",
+    "adfs",
+    "affs",
+    "afs",
+    "aufs",
+    "auto",
+    "bcachefs",
+    "beegfs",
+    "befs",
+    "bfs",
+    "bind",
+    "btrfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "cvfs",
+    "davfs",
+    "ecryptfs",
+    "erofs",
+    "exfat",
+    "ext2",
+    "ext3",
+    "ext4",
+    "f2fs",
+    "fuse",
+    "fuseblk",
+    "gfs",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "hfs",
+    "hfsplus",
+    "iso9660",
+    "jffs2",
+    "jfs",
+    "lustre",
+    "mergerfs",
+    "minix",
+    "msdos",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "nilfs2",
+    "none",
+    "ntfs",
+    "ntfs3",
+    "ocfs2",
+    "orangefs",
+    "overlay",
+    "proc",
+    "pvfs2",
+    "ramfs",
+    "reiserfs",
+    "smb3",
+    "smbfs",
+    "sshfs",
+    "squashfs",
+    "sysfs",
+    "tmpfs",
+    "udf",
+    "ufs",
+    "vfat",
+    "virtiofs",
+    "wekafs",
+    "xfs",
+    "zfs",
+];
+
+/// Refuses what is next to a well-known type.
+pub(super) fn misspelt(text: &str) -> Result<(), String> {
+    let nfs = text.len() <= 5 && text.to_lowercase().starts_with("nfs");
+    if TYPES.contains(&text) || text.starts_with("fuse.") {
+        return Ok(());
+    }
+    match nearest(text, TYPES).or(nfs.then_some("nfs4")) {
+        Some(meant) => Err(format!("there is no file system type `{}`; did you mean {meant}?", super::shown(text))),
+        None => Ok(()),
+    }
+}
 
 /// A file system that a node mounts: the fields of fstab(5), each as it stands there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -135,6 +220,19 @@ mod tests {
             ("tmpfs", None, Some("size=2g"), "tmpfs size=2g,X-mount.mkdir local"),
         ] {
             assert_eq!(mount(device, fstype, options), whole, "{device}");
+        }
+    }
+
+    #[test]
+    fn types_that_are_a_slip_of_the_pen_are_refused_and_unknown_ones_are_not() {
+        for (text, meant) in
+            [("nfs5", "nfs4"), ("nsf4", "nfs4"), ("NFS4", "nfs4"), ("btfrs", "btrfs"), ("tempfs", "tmpfs"), ("cephfs", "ceph")]
+        {
+            let told = text.parse::<MountType>().unwrap_err();
+            assert!(told.ends_with(&format!("; did you mean {meant}?")), "{told}");
+        }
+        for text in TYPES.into_iter().chain(["fuse.sshfs", "fuse.nsf4", "panfs", "quobyte", "moosefs", "vboxsf"]) {
+            assert!(text.parse::<MountType>().is_ok(), "{text}");
         }
     }
 

@@ -29,7 +29,17 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not an IPv4 address; write it as 172.23.199.226", shown(text));
+        let wrong = || {
+            let (what, remedy) =
+                if let Ok(net) = text.split_once('/').map_or("", |(address, _)| address.trim()).parse::<Ipv4Addr>() {
+                    ("is not an IPv4 address alone", format!("write {net}, for only the master's `address` has a prefix"))
+                } else if text.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok() {
+                    ("is an IPv6 address, and nodes boot by IPv4", "write an IPv4 address such as 172.23.199.226".to_owned())
+                } else {
+                    ("is not an IPv4 address", "write it as 172.23.199.226".to_owned())
+                };
+            format!("`{}` {what}; {remedy}", shown(text))
+        };
         let address = text.parse().map_err(|_| wrong())?;
         of_a_host(address).map_err(|why| format!("`{}` is {why}; write the address of one machine", shown(text)))?;
         Ok(Self(address))
@@ -57,9 +67,21 @@ impl FromStr for HostNet {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not an address with a prefix; write it as 172.23.199.225/24", shown(text));
+        let wrong = || {
+            let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
+            let address = address.trim().parse().unwrap_or(Ipv4Addr::new(172, 23, 199, 225));
+            // What people write for a prefix: a netmask.
+            let netmask = prefix
+                .trim()
+                .parse::<Ipv4Addr>()
+                .map(u32::from)
+                .ok()
+                .filter(|mask| mask.leading_ones() + mask.trailing_zeros() == 32);
+            let prefix = netmask.map(u32::leading_ones).or(prefix.trim().parse().ok()).filter(|prefix| (8..=30).contains(prefix));
+            format!("`{}` is not an address with a prefix; write it as {address}/{}", shown(text), prefix.unwrap_or(24))
+        };
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let net = Self { address: address.parse().map_err(|_| wrong())?, prefix: prefix.parse().map_err(|_| wrong())? };
+        let net = Self { address: address.parse().map_err(|_| wrong())?, prefix: whole_number(prefix).ok_or_else(wrong)? };
         if !(8..=30).contains(&net.prefix) {
             return Err(format!("the prefix of `{}` must be between 8 and 30; 24 makes a subnet of 254 machines", shown(text)));
         }
@@ -68,6 +90,12 @@ impl FromStr for HostNet {
         net.usable(net.address).map_err(|why| format!("`{}` is {why}; {another}", shown(text)))?;
         Ok(net)
     }
+}
+
+/// A number in digits alone, as other programs read it: no sign, no zero in front.
+fn whole_number(digits: &str) -> Option<u8> {
+    let number: u8 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
 }
 
 impl fmt::Display for HostNet {
@@ -126,54 +154,6 @@ impl HostNet {
     }
 }
 
-/// A pool of addresses, both ends included: `172.23.199.100 - 172.23.199.199`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AddressRange {
-    /// The lowest address given out.
-    pub first: Ipv4Addr,
-    /// The highest address given out.
-    pub last: Ipv4Addr,
-}
-text_type!(AddressRange);
-
-impl FromStr for AddressRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a range; write it as \"172.23.199.100 - 172.23.199.199\"", shown(text));
-        let (first, last) = text.split_once('-').ok_or_else(wrong)?;
-        let range = Self {
-            first: first.trim_matches(' ').parse().map_err(|_| wrong())?,
-            last: last.trim_matches(' ').parse().map_err(|_| wrong())?,
-        };
-        if range.first > range.last {
-            return Err(format!("`{}` ends before it begins; swap the two addresses", shown(text)));
-        }
-        Ok(range)
-    }
-}
-
-impl fmt::Display for AddressRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} - {}", self.first, self.last)
-    }
-}
-
-impl AddressRange {
-    /// How many addresses the pool has.
-    #[must_use]
-    pub fn size(self) -> usize {
-        usize::try_from(u32::from(self.last) - u32::from(self.first)).map_or(usize::MAX, |between| between.saturating_add(1))
-    }
-
-    /// Whether `address` is one of the pool's.
-    #[must_use]
-    pub fn contains(self, address: Ipv4Addr) -> bool {
-        (self.first..=self.last).contains(&address)
-    }
-}
-
 checked_text!(
     /// The name of a network interface (at most 15 bytes: IFNAMSIZ). ip(8) shows `eth0.5@eth0` for `eth0.5`.
     InterfaceName,
@@ -206,8 +186,9 @@ impl FromStr for RootServer {
             )
         };
         let (address, path) = text.split_once(':').ok_or_else(wrong)?;
-        let path: AbsolutePath = path.parse().map_err(|_| wrong())?;
         let Address(address) = address.parse().map_err(|_| wrong())?;
+        // What is wrong with a path that is one is told as of any path.
+        let path = path.parse::<AbsolutePath>().map_err(|told| if path.starts_with('/') { told } else { wrong() })?;
         Ok(Self { address, path: path.to_string() })
     }
 }
@@ -257,7 +238,17 @@ mod tests {
         assert!(net.usable(first).is_ok() && net.usable(last).is_ok());
         assert!(net.usable(Ipv4Addr::new(172, 23, 199, 226)).is_ok());
         assert_eq!(net.usable(Ipv4Addr::new(172, 23, 200, 1)).unwrap_err(), "outside the subnet 172.23.199.0/24");
-        for text in ["172.23.199.225", "172.23.199.0/24", "172.23.199.255/24", "1.2.3.4/31", "1.2.3.4/7", "1.2.3/24", "x/24"] {
+        for text in [
+            "172.23.199.225",
+            "172.23.199.0/24",
+            "172.23.199.255/24",
+            "1.2.3.4/31",
+            "1.2.3.4/7",
+            "1.2.3/24",
+            "x/24",
+            "1.2.3.4/+24",
+            "1.2.3.4/024",
+        ] {
             assert!(text.parse::<HostNet>().is_err(), "{text}");
         }
     }
@@ -282,11 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn ranges_have_two_ends_in_order() {
-        let range: AddressRange = "10.0.0.5-10.0.0.9".parse().unwrap();
-        assert!(range.contains(Ipv4Addr::new(10, 0, 0, 9)) && !range.contains(Ipv4Addr::new(10, 0, 0, 10)));
-        assert!("10.0.0.9 - 10.0.0.5".parse::<AddressRange>().unwrap_err().contains("swap"));
-        assert!("10.0.0.9".parse::<AddressRange>().is_err());
+    fn what_is_meant_is_told() {
+        let told = |error: String| error.rsplit_once("; ").unwrap().1.to_owned();
+        for (text, meant) in [
+            ("172.23.199.225", "172.23.199.225/24"),
+            ("172.23.199.225 / 16", "172.23.199.225/16"),
+            ("172.23.199.225/255.255.255.128", "172.23.199.225/25"),
+            ("172.23.199.225/255.0.255.0", "172.23.199.225/24"),
+        ] {
+            assert_eq!(told(text.parse::<HostNet>().unwrap_err()), format!("write it as {meant}"));
+        }
+        assert!(told("10.0.0.5/24".parse::<Address>().unwrap_err()).starts_with("write 10.0.0.5, "));
+        assert!("fe80::1".parse::<Address>().unwrap_err().contains("IPv6"));
+        assert!(told("10.0.0.1:/void/".parse::<RootServer>().unwrap_err()) == "write /void");
     }
 
     #[test]

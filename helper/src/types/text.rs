@@ -31,21 +31,71 @@ checked_text!(
     /// An absolute path that stands as it is, unquoted, in a shell script, in fstab(5) and on a kernel command line, where
     /// a comma ends it.
     AbsolutePath,
-    |text| text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..") && part.len() <= 255))
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._+-@".contains(&b)),
-    "is not an absolute path; begin with `/`, go on with letters, digits, `.`, `_`, `+`, `-`, `@`, without `..` or a slash at the end"
+    path
 );
+
+/// What is wrong with a path, and what would be right: the same path without the slip, where there is one.
+fn path(text: &str) -> Result<(), String> {
+    let shown = super::shown(text);
+    let Some(rest) = text.strip_prefix('/') else {
+        return Err(format!("`{shown}` is not an absolute path; begin with `/`, as in /home"));
+    };
+    if text.bytes().any(|b| !(b.is_ascii_alphanumeric() || b"/._+-@".contains(&b))) {
+        return Err(format!(
+            "`{shown}` has signs that cannot stand in scripts, fstab(5) and a kernel command line; use letters, digits, `/`, `.`, `_`, `+`, `-`, `@`"
+        ));
+    }
+    let mut parts = Vec::new();
+    for part in rest.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let without = if parts.is_empty() {
+        "name a folder below the root, such as /home".to_owned()
+    } else {
+        format!("write /{}", parts.join("/"))
+    };
+    let has = |wrong: &str| rest.split('/').any(|part| part == wrong);
+    let fault = if has("..") {
+        "goes back by `..`"
+    } else if has(".") {
+        "has a `.` between its slashes"
+    } else if text.contains("//") {
+        "has two slashes in a row"
+    } else if rest.is_empty() {
+        "is the root itself"
+    } else if rest.ends_with('/') {
+        "has a slash at its end"
+    } else if parts.iter().any(|part| part.len() > 255) {
+        return Err(format!("`{shown}` has a name of more than 255 bytes; no file system takes it, so shorten it"));
+    } else {
+        return Ok(());
+    };
+    Err(format!("the path `{shown}` {fault}; {without}"))
+}
 
 checked_text!(
     /// The type of a network file system as mount(8) takes it. Those of disks and of the kernel itself come from no server, and
     /// `none`, `swap` and `ignore` are words of fstab(5).
     FileSystemType,
-    |text| (1..=32).contains(&text.len())
+    |text| {
+        let from_a_server = is_type(text) && !OF_NO_SERVER.contains(&text);
+        if from_a_server {
+            return super::mount::misspelt(text);
+        }
+        Err(format!("`{}` is not a file system type that a server has; write for example nfs4, ceph or lustre", super::shown(text)))
+    }
+);
+
+/// Whether a text can be the type of a file system.
+pub(super) fn is_type(text: &str) -> bool {
+    (1..=32).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && !OF_NO_SERVER.contains(&text),
-    "is not a file system type that a server has; write for example nfs4, ceph or lustre"
-);
+}
 
 const OF_NO_SERVER: [&str; 22] = [
     "auto", "bind", "btrfs", "devpts", "devtmpfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "ignore", "iso9660", "none", "ntfs",
@@ -71,7 +121,7 @@ mod tests {
         for text in ["nfs4", "ceph", "lustre", "fuse.sshfs", "9p"] {
             assert!(text.parse::<FileSystemType>().is_ok(), "{text}");
         }
-        for text in ["", "-t", "swap", "none", "tmpfs", "ext4", "nfs 4", "nfs,ext4", "nfs#"] {
+        for text in ["", "-t", "swap", "none", "tmpfs", "ext4", "nfs 4", "nfs,ext4", "nfs#", "nfs5", "NFS", "lustr", "cephs"] {
             assert!(text.parse::<FileSystemType>().is_err(), "{text}");
         }
     }
@@ -81,8 +131,23 @@ mod tests {
         for text in ["/home", "/data/R-D_1.2+3@x", "/.a/-b/...", "/a..b"] {
             assert!(text.parse::<AbsolutePath>().is_ok(), "{text}");
         }
-        for text in ["", "home", "/", "//", "/a/../b", "/a/", "/a//b", "/./a", "/..", "/a/."] {
-            assert!(text.parse::<AbsolutePath>().is_err(), "{text}");
+        for text in ["", "home", "~/x", "-/a"] {
+            assert!(text.parse::<AbsolutePath>().unwrap_err().contains("is not an absolute path; begin with `/`"), "{text}");
+        }
+        for (text, wrong, right) in [
+            ("/", "is the root itself", "such as /home"),
+            ("//", "two slashes", "such as /home"),
+            ("/a/../b", "goes back", "write /b"),
+            ("/..", "goes back", "such as /home"),
+            ("/a/", "a slash at its end", "write /a"),
+            ("/a//b", "two slashes", "write /a/b"),
+            ("/./a", "a `.` between", "write /a"),
+            ("/a/.", "a `.` between", "write /a"),
+            (&format!("/{}", "a".repeat(256)), "more than 255 bytes", "shorten"),
+        ] {
+            let told = text.parse::<AbsolutePath>().unwrap_err();
+            let (cause, remedy) = told.rsplit_once("; ").unwrap();
+            assert!(cause.contains(wrong) && remedy.contains(right), "{told}");
         }
         for c in "\0\t\n \"#$%&'()*,:;<=>?[\\]^`{|}~\u{7f}\u{e4}".chars() {
             assert!(format!("/a{c}b").parse::<AbsolutePath>().is_err(), "{c:?}");
