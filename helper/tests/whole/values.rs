@@ -18,6 +18,9 @@ use crate::readers::Readers;
 /// How many near-valid values are tried on each key.
 const VALUES: usize = 14;
 
+/// How often sites are put together of them.
+const ROUNDS: usize = 30;
+
 /// A key, how it is set to the value that stands for `@`, what must be there besides, and values of its kind.
 struct Field {
     table: &'static str,
@@ -49,6 +52,7 @@ const COMMAND_LINES: &[&str] = &[
 ];
 const OPTIONS: &[&str] =
     &["ro", "rw,nfsvers=4.2,retrans=10", "soft,x-a=b:/c%d@e+f", "ro,nfsvers=3", ",", "-o,ro", "sec=sys,proto=tcp"];
+const TYPES: &[&str] = &["ext4", "nfs4", "fuse.sshfs", "auto", "none", "swap", "nfs5", "-t", "ext4,xfs", "xfs#"];
 const PATHS: &[&str] = &["/home", "/data/home", "/a.b/-c/+d@e", "/srv/nfs", "/proc", "/..", "/a b", "none", "/home/$(x)"];
 const DEVICES: &[&str] = &[
     "nas:/home",
@@ -92,6 +96,8 @@ const FIELDS: &[Field] = &[
     field("[client]", "kernel", "kernel = @", KERNELS),
     field("[client]", "mounts", "mounts = [{ device = @, path = \"/data\" }]", DEVICES),
     field("[client]", "mounts", "mounts = [{ device = \"nas:/x\", path = @ }]", PATHS),
+    field("[client]", "mounts", "mounts = [{ device = \"LABEL=x\", path = \"/data\", type = @ }]", TYPES),
+    field("[client]", "mounts", "mounts = [{ device = \"nas:/x\", path = \"/data\", options = @ }]", OPTIONS),
     field("[nfs]", "root_options", "root_options = @", OPTIONS),
     field("[nfs]", "home_options", "home_options = @", OPTIONS),
     field("[nfs]", "home", "home = @", PATHS),
@@ -114,6 +120,7 @@ const FIELDS: &[Field] = &[
     field("[profile.p]", "modules", "modules = [@]", MODULES),
     field("[profile.p]", "kernel", "kernel = @", KERNELS),
     field("[profile.p]", "mounts", "mounts = [{ device = @, path = \"/scratch\" }]", DEVICES),
+    field("[profile.p]", "mounts", "mounts = [{ device = \"tmpfs\", path = @, type = \"tmpfs\" }]", PATHS),
     field("[[node]]", "name", "name = @", HOSTS),
     field("[[node]]", "mac", "mac = [@, \"52:54:00:00:01:01\"]", MACS),
     field("[[node]]", "address", "address = @", ADDRESSES),
@@ -123,6 +130,8 @@ const FIELDS: &[Field] = &[
     field("[[node]]", "cmdline", "cmdline = @", COMMAND_LINES),
     field("[[node]]", "kernel", "kernel = @", KERNELS),
     field("[[node]]", "mounts", "mounts = [{ device = @, path = \"/own\" }]", DEVICES),
+    field("[[node]]", "mounts", "mounts = [{ device = \"//nas/x\", path = \"/own\", type = @ }]", TYPES),
+    field("[[node]]", "mounts", "mounts = [{ device = \"LABEL=x\", path = \"/own\", options = @ }]", OPTIONS),
 ];
 
 /// The keys of the shipped file that show a text, with their tables.
@@ -247,7 +256,9 @@ fn what_check_lets_through_every_reader_accepts() {
         accepted.push((field, values));
     }
 
-    let rounds = accepted.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
+    // Of fields that set the same key, each round has one.
+    let siblings = |(field, _): &&(&Field, Vec<String>)| same_key(&accepted, field).count();
+    let rounds = accepted.iter().map(|field| field.1.len() * siblings(&field)).max().unwrap_or(0).min(ROUNDS);
     let (mut rendered, mut refused) = (0, Vec::new());
     for round in 0..rounds {
         // All keys at once where they agree; else a part of them, and in the first round each alone.
@@ -273,6 +284,12 @@ fn what_check_lets_through_every_reader_accepts() {
     assert!(rendered > rounds, "only {rendered} of {} sites could be rendered: {refused:#?}", rendered + refused.len());
 }
 
+/// The fields that set the same key.
+fn same_key<'a>(accepted: &'a [(&Field, Vec<String>)], field: &'a Field) -> impl Iterator<Item = usize> + 'a {
+    let same = move |other: &Field| (other.table, other.key) == (field.table, field.key);
+    accepted.iter().enumerate().filter(move |(_, (other, _))| same(other)).map(|(index, _)| index)
+}
+
 /// The lines of each table: those keys that are `wanted`, with the value whose turn it is.
 fn settings<'key>(
     accepted: &[(&Field, Vec<String>)],
@@ -280,10 +297,11 @@ fn settings<'key>(
     wanted: impl Fn(usize) -> bool,
 ) -> BTreeMap<&'key str, Vec<String>> {
     let mut tables: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (_, (field, values)) in accepted.iter().enumerate().filter(|(index, _)| wanted(*index)) {
+    for (index, (field, values)) in accepted.iter().enumerate().filter(|(index, _)| wanted(*index)) {
+        let siblings: Vec<usize> = same_key(accepted, field).filter(|index| wanted(*index)).collect();
         let set = tables.entry(field.table).or_default();
-        if !set.iter().any(|line| line.split(" = ").next() == Some(field.key)) {
-            set.push(field.line.replace('@', &literal(&values[round % values.len()])));
+        if siblings[round % siblings.len()] == index {
+            set.push(field.line.replace('@', &literal(&values[round / siblings.len() % values.len()])));
             let besides = field.besides.lines().filter(|line| !line.starts_with('['));
             let missing = besides.filter(|line| !set.iter().any(|own| own.split(" = ").next() == line.split(" = ").next()));
             let missing: Vec<String> = missing.map(ToOwned::to_owned).collect();
