@@ -1,5 +1,6 @@
 //! From the text of /etc/voidclust.conf and its drop-ins to a checked [`Site`].
 
+mod judge;
 mod known;
 mod limits;
 mod master;
@@ -13,6 +14,9 @@ mod raw;
 mod read;
 mod resolve;
 mod source;
+mod spelling;
+mod twice;
+mod values;
 mod words;
 
 use anyhow::Result;

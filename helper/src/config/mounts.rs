@@ -1,114 +1,69 @@
 //! What nodes mount besides root and home, and what the master exports for it.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error};
 use toml::Spanned;
 
 use super::nfs::is_within;
 use super::options::Mounted;
-use super::resolve::Check;
+use super::raw::{Key, Table};
+use super::resolve::{Check, value};
 use super::source::Mistake;
-use super::words;
 use crate::site::{Export, Home, Master, Network, Nfs};
 use crate::types::mount::{Mount, MountDevice, MountType};
 use crate::types::{AbsolutePath, HostName, MountOptions};
 
 /// A mount as it is written: the fields of fstab(5).
-#[derive(Debug)]
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct RawMount {
-    device: MountDevice,
-    path: AbsolutePath,
-    fstype: Option<MountType>,
-    options: Option<MountOptions>,
+    device: Key<MountDevice>,
+    path: Key<AbsolutePath>,
+    #[serde(rename = "type")]
+    fstype: Key<MountType>,
+    options: Key<MountOptions>,
+}
+
+impl RawMount {
+    /// Where its path is written, if that is this one.
+    pub(super) fn place_at(&self, path: &str) -> Option<std::ops::Range<usize>> {
+        self.path.as_ref().filter(|own| own.get_ref().as_str() == path).map(Spanned::span)
+    }
+
+    /// Whether it is mounted there.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        self.place_at(path).is_some()
+    }
+}
+
+impl Table for RawMount {
+    const HEADER: &'static str = "this mount";
+    const KEYS: &'static [(&'static str, &'static str)] = &[
+        ("device", "Key<MountDevice>"),
+        ("path", "Key<AbsolutePath>"),
+        ("type", "Key<MountType>"),
+        ("options", "Key<MountOptions>"),
+    ];
 }
 
 /// An export as it is written.
-#[derive(Debug)]
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct RawExport {
-    path: AbsolutePath,
-    read_only: bool,
-    root_squash: bool,
+    path: Key<AbsolutePath>,
+    read_only: Key<bool>,
+    root_squash: Key<bool>,
 }
 
-impl<'de> Deserialize<'de> for RawMount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::read("mount", "{ device = \"nas:/data\", path = \"/data\" }", deserializer)?;
-        let mount = (|| {
-            Ok(Self {
-                device: fields.needed("device")?,
-                path: fields.needed("path")?,
-                fstype: fields.text("type")?,
-                options: fields.text("options")?,
-            })
-        })();
-        fields.done(mount, &["device", "path", "type", "options"])
-    }
+impl Table for RawExport {
+    const HEADER: &'static str = "this export";
+    const KEYS: &'static [(&'static str, &'static str)] =
+        &[("path", "Key<AbsolutePath>"), ("read_only", "Key<bool>"), ("root_squash", "Key<bool>")];
 }
 
-impl<'de> Deserialize<'de> for RawExport {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::read("export", "{ path = \"/data\" }", deserializer)?;
-        let export = (|| {
-            Ok(Self {
-                path: fields.needed("path")?,
-                read_only: fields.flag("read_only")?.unwrap_or(false),
-                root_squash: fields.flag("root_squash")?.unwrap_or(true),
-            })
-        })();
-        fields.done(export, &["path", "read_only", "root_squash"])
-    }
-}
-
-/// The fields of a small table in a list. serde's own messages would speak of texts, and name no remedy.
-struct Fields {
-    what: &'static str,
-    example: &'static str,
-    fields: toml::Table,
-}
-
-impl Fields {
-    fn read<'de, D: Deserializer<'de>>(what: &'static str, example: &'static str, deserializer: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(deserializer)? {
-            toml::Value::Table(fields) => Ok(Self { what, example, fields }),
-            other => Err(D::Error::custom(format!("{other} is no {what}; write {example}"))),
-        }
-    }
-
-    fn text<T: FromStr<Err = String>>(&mut self, key: &str) -> Result<Option<T>, String> {
-        match self.fields.remove(key) {
-            None => Ok(None),
-            Some(toml::Value::String(text)) => text.parse().map(Some),
-            Some(other) => Err(format!("`{key}` is a text, not {other}; write {key} = \"…\"")),
-        }
-    }
-
-    fn needed<T: FromStr<Err = String>>(&mut self, key: &str) -> Result<T, String> {
-        let missing = format!("this {} has no `{key}`; write {}", self.what, self.example);
-        self.text(key)?.ok_or(missing)
-    }
-
-    fn flag(&mut self, key: &str) -> Result<Option<bool>, String> {
-        match self.fields.remove(key) {
-            None => Ok(None),
-            Some(toml::Value::Boolean(flag)) => Ok(Some(flag)),
-            Some(other) => Err(format!("`{key}` is true or false, not {other}; write {key} = true")),
-        }
-    }
-
-    /// The whole, or what is wrong with it first of all: a key that we do not have.
-    fn done<T, E: Error>(&self, whole: Result<T, String>, keys: &[&'static str]) -> Result<T, E> {
-        let unknown = self.fields.keys().find(|key| !keys.contains(&key.as_str()));
-        if let Some(unknown) = unknown {
-            let meant = words::meant(unknown, keys.iter().copied());
-            let remedy =
-                meant.map_or_else(|| format!("use one of: {}", keys.join(", ")), |meant| format!("did you mean `{meant}`?"));
-            return Err(E::custom(format!("unknown key `{}` in this {}; {remedy}", unknown.escape_debug(), self.what)));
-        }
-        whole.map_err(E::custom)
-    }
-}
+/// How a mount and an export are written, for messages.
+pub(super) const MOUNT: &str = "{ device = \"nas:/data\", path = \"/data\" }";
+pub(super) const EXPORT: &str = "{ path = \"/data\" }";
 
 /// Not to be mounted over, nor exported.
 const SYSTEM: [&str; 10] = ["/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/srv/tftp", "/srv"];
@@ -148,22 +103,32 @@ impl Check<'_> {
         let mut mounts: BTreeMap<AbsolutePath, Mount> = BTreeMap::new();
         for raw in list {
             let (span, raw) = (raw.span(), raw.into_inner());
-            if of_the_system(raw.path.as_str()) {
-                let text = format!("a node needs its own {}", raw.path);
-                self.add(Mistake::at(span.clone(), text).remedy("mount it elsewhere, or a folder of it"));
+            let lacks = if raw.device.is_none() { "device" } else { "path" };
+            let (Some(device), Some(path)) = (raw.device, raw.path) else {
+                self.add(Mistake::at(span, format!("this mount has no `{lacks}`")).remedy(format!("write {MOUNT}")));
+                continue;
+            };
+            let (place, path) = (path.span(), path.into_inner());
+            if of_the_system(path.as_str()) {
+                let text = format!("a node needs its own {path}");
+                self.add(Mistake::at(place.clone(), text).remedy("mount it elsewhere, or a folder of it"));
             }
-            if let Some(path) = served.and_then(|served| served.lacks(raw.device.as_str())) {
+            if let Some(path) = served.and_then(|served| served.lacks(device.get_ref().as_str())) {
                 let text = format!("the master does not export {path}");
-                self.add(Mistake::at(span.clone(), text).remedy(format!("add {{ path = \"{path}\" }} to `exports` under [nfs]")));
+                self.add(
+                    Mistake::at(device.span(), text).remedy(format!("add {{ path = \"{path}\" }} to `exports` under [nfs]")),
+                );
             }
-            let mount = Mount::new(&raw.device, &raw.path, raw.fstype.as_ref(), raw.options.as_ref());
-            if let Some(options) = raw.options.filter(|_| mount.fstype.starts_with("nfs")) {
-                self.mount_options(Some(&Spanned::new(span.clone(), options)), Mounted::Besides);
+            let fstype = value(raw.fstype);
+            let mount = Mount::new(device.get_ref(), &path, fstype.as_ref(), raw.options.as_ref().map(Spanned::get_ref));
+            if mount.fstype.starts_with("nfs") {
+                self.mount_options(raw.options.as_ref(), Mounted::Besides);
             }
-            if mounts.insert(raw.path.clone(), mount).is_some() {
-                let text = format!("{} is mounted twice here", raw.path);
-                self.add(Mistake::at(span, text).remedy("keep one of them; a profile or node may name the path again"));
+            if mounts.contains_key(&path) {
+                let text = format!("{path} is mounted twice here");
+                self.add(Mistake::at(place, text).remedy("keep one of them; a profile or node may name the path again"));
             }
+            mounts.insert(path, mount);
         }
         mounts.into_values().collect()
     }
@@ -173,7 +138,12 @@ impl Check<'_> {
         let mut exports: Vec<Export> = Vec::new();
         for raw in list {
             let (span, raw) = (raw.span(), raw.into_inner());
-            let path = raw.path.as_str();
+            let Some(path) = raw.path else {
+                self.add(Mistake::at(span, "this export has no `path`").remedy(format!("write {EXPORT}")));
+                continue;
+            };
+            let (span, whole) = (path.span(), path.into_inner());
+            let path = whole.as_str();
             let clash = match home {
                 Home::Master { path: home, .. } if is_within(path, home.as_str()) => {
                     Some(format!("{path} is exported as the home already"))
@@ -196,7 +166,8 @@ impl Check<'_> {
             if let Some(text) = clash {
                 self.add(Mistake::at(span, text).remedy("export another folder, or remove this one"));
             }
-            exports.push(Export { path: raw.path, read_only: raw.read_only, root_squash: raw.root_squash });
+            let (read_only, root_squash) = (value(raw.read_only).unwrap_or(false), value(raw.root_squash).unwrap_or(true));
+            exports.push(Export { path: whole, read_only, root_squash });
         }
         exports
     }

@@ -74,6 +74,14 @@ impl Check<'_> {
                 || (is_nfs && names.iter().any(|name| name == host))
         };
         let wrong = device.get_ref().servers().split(',').any(is_own);
+        if let Some(name) = self.home_of_a_node(raw).filter(|_| is_nfs && !wrong) {
+            let text = format!("the home's server is node `{name}`, which would mount it from itself");
+            self.add(
+                Mistake::at(device.span(), text)
+                    .remedy("name a server that is no client, or give that node a mount of its own there"),
+            );
+            return true;
+        }
         if wrong {
             let text = "the home's server is the master itself";
             self.add(Mistake::at(device.span(), text).remedy("remove `home_server`, and name the folder with `home`"));
@@ -81,8 +89,39 @@ impl Check<'_> {
         wrong
     }
 
+    /// The node that the home's server is, unless it mounts something else there.
+    fn home_of_a_node<'raw>(&self, raw: &'raw Raw) -> Option<&'raw HostName> {
+        let host = raw.nfs.home_server.as_ref()?.get_ref().servers();
+        let path = match raw.nfs.home.as_ref().map(Spanned::get_ref) {
+            Some(HomePath::Path(path)) => path.as_str(),
+            _ => "/home",
+        };
+        let domain = raw.cluster.domain.as_ref().map(Spanned::get_ref);
+        let is_server = |node: &raw::Node| {
+            let address = node.address.as_ref().is_some_and(|address| address.get_ref().to_string() == host);
+            let named = |name: &HostName| {
+                [name.as_str(), name.short(), &name.fqdn(domain)].iter().any(|name| name.eq_ignore_ascii_case(host))
+            };
+            (address || node.name.as_ref().is_some_and(|name| named(name.get_ref())))
+                && !node.mounts.iter().any(|mount| mount.get_ref().is_at(path))
+        };
+        raw.nodes.iter().map(|entry| &entry.node).find(|node| is_server(node))?.name.as_ref().map(Spanned::get_ref)
+    }
+
     fn mounts(&mut self, raw: &Raw) {
         let nfs = &raw.nfs;
+        let home = match nfs.home.as_ref().map(Spanned::get_ref) {
+            Some(HomePath::None) => None,
+            Some(HomePath::Path(path)) => Some(path.as_str()),
+            None => Some("/home"),
+        };
+        if let Some((place, path)) =
+            home.and_then(|home| Some((raw.client.mounts.iter().find_map(|mount| mount.get_ref().place_at(home))?, home)))
+        {
+            let text = format!("every client mounts the home at {path} already");
+            let remedy = "name its server with `home_server` under [nfs], or set home = \"none\" there";
+            self.add(Mistake::at(place, text).remedy(remedy));
+        }
         if let Some(home) = &nfs.home
             && let HomePath::Path(path) = home.get_ref()
         {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::raw::{Entry, Node, Raw};
+use super::raw::{Entry, Macs, Node, Raw};
 use super::resolve::Check;
 use super::source::Mistake;
 use crate::site::{Master, Network};
@@ -29,6 +29,9 @@ struct Clash {
     what: &'static str,
     mistake: Mistake,
 }
+
+/// What clashes when a node names a card twice.
+const LIST: &str = "list of cards";
 
 /// The network cards that a node may have. dnsmasq takes a line of 1,024 characters; an address and a long name are in it.
 const CARDS_MAX: usize = 50;
@@ -70,7 +73,9 @@ impl Check<'_> {
             let clashes = taken.add(&entry.node);
             match (&clashes[..], clashes.first().map(|clash| clash.other)) {
                 // Whoever copied a table and did not change it made one mistake, not three.
-                ([first, _, ..], Some(other)) if other > 0 && clashes.iter().all(|clash| clash.other == other) => {
+                ([first, _, ..], Some(other))
+                    if other > 0 && clashes.iter().all(|clash| clash.other == other && clash.what != LIST) =>
+                {
                     let mut what: Vec<&str> = clashes.iter().map(|clash| clash.what).collect();
                     what.dedup();
                     let text = format!("{}; this node has the same {}", first.mistake.what, what[1..].join(" and "));
@@ -96,11 +101,11 @@ impl Check<'_> {
             self.add(Mistake::at(span.clone(), "this node has no name").remedy("add name = \"…\""));
         }
         match &node.mac {
-            Some(written) if written.get_ref().0.is_empty() => {
+            Some(written) if Macs::with_places(written).is_empty() => {
                 self.add(Mistake::at(written.span(), format!("{called} has an empty list of MACs")).remedy("name at least one"));
             }
-            Some(written) if written.get_ref().0.len() > CARDS_MAX => {
-                let cards = written.get_ref().0.len();
+            Some(written) if Macs::with_places(written).len() > CARDS_MAX => {
+                let cards = Macs::with_places(written).len();
                 let text = format!("{called} has {cards} network cards, and at most {CARDS_MAX} fit into a line of dnsmasq");
                 self.add(Mistake::at(written.span(), text).remedy("name those that it boots from"));
             }
@@ -160,8 +165,13 @@ impl Taken<'_> {
         if let Some(name) = &node.name {
             clashes.extend(self.add_name(name, machine));
         }
-        for mac in node.mac.iter().flat_map(|macs| macs.get_ref().0.iter().map(|mac| Spanned::new(macs.span(), *mac))) {
+        for mac in node.mac.iter().flat_map(Macs::with_places) {
             if let Some(other) = self.macs.insert(*mac.get_ref(), machine) {
+                if other == machine {
+                    let mistake = Mistake::at(mac.span(), format!("{} stands twice in this list", mac.get_ref()));
+                    clashes.push(Clash { other, what: LIST, mistake: mistake.remedy("leave one of them out") });
+                    continue;
+                }
                 let text = format!("{} belongs to {} already", mac.get_ref(), self.called[other]);
                 let mistake = Mistake::at(mac.span(), text).remedy("each network card is of one machine");
                 clashes.push(Clash { other, what: "MAC", mistake });

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use super::raw::table_name;
+use super::judge::Spot;
+use super::raw::{TABLES, table_name};
 use super::source::Mistake;
-use super::words::{self, Kind, Words};
+use super::spelling::{quote, right, value};
+use super::words::Words;
 
 /// A line of a file: where it begins, and its text without the comment.
 #[derive(Clone, Copy)]
@@ -107,7 +109,7 @@ fn is_bare(key: &str) -> bool {
 }
 
 /// The key and where its value begins in the line, if the line sets one.
-fn assignment(line: &str) -> Option<(&str, usize)> {
+pub(super) fn assignment(line: &str) -> Option<(&str, usize)> {
     let (keys, rest) = line.split_once('=')?;
     // `network.address` and `"address"` are keys, too.
     let bare = |key: &str| is_bare(key.trim().trim_matches(['"', '\'']));
@@ -125,6 +127,11 @@ fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Slip {
     if message == "duplicate key" {
         return say(at..at + key_length(text, at), twice(text, line));
     }
+    if line.text.starts_with('[') && header_and_more(line.text).is_some_and(|(_, more)| more.contains('=')) {
+        let (header, more) = header_and_more(line.text).unwrap_or_default();
+        let words = (format!("behind {header} stands more"), format!("write {} on a line of its own", more.trim()));
+        return say(line.start + header.len()..line.start + line.text.len(), words);
+    }
     if line.text.starts_with('[') {
         return say(at..at + 1, header(line.text));
     }
@@ -133,18 +140,51 @@ fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Slip {
     }
     if let Some((key, begins)) = assignment(line.text) {
         let span = line.start + begins..line.start + line.text.len().max(begins + 1);
-        let (words, misleads) = value(key, &line.text[begins..], message);
+        let (words, misleads) = value(spot(text, line, key), &line.text[begins..], message);
         return Slip { span, words, misleads };
+    }
+    if let Some((key, rest)) = line.text.split_once("+=") {
+        let (key, rest) = (key.trim(), rest.trim());
+        return say(
+            whole,
+            (
+                "nothing is added by `+=`".to_owned(),
+                format!("write {key} = and the whole value; {rest} alone replaces what is there"),
+            ),
+        );
+    }
+    if message.starts_with("unclosed")
+        && let Some(opening) = lines(text).filter(|other| other.start <= line.start && assignment(other.text).is_some()).last()
+    {
+        let (key, begins) = assignment(opening.text).unwrap_or_default();
+        let closing = if message.contains("array") { ']' } else { '}' };
+        let words = (format!("the value of `{key}` is not closed"), format!("write `{closing}` behind its last part"));
+        return Slip { span: opening.start + begins..opening.start + begins + 1, words, misleads: true };
     }
     // `key: value` and `key value`
     let key = line.text.split([':', ' ', '\t', '=']).next().unwrap_or_default();
     let rest = line.text[key.len()..].trim_start_matches([':', ' ', '\t']).trim();
-    if words::kind(key).is_some() && !rest.contains('=') && !rest.is_empty() {
-        return say(whole, (format!("there is no `=` behind `{key}`"), format!("write {}", right(key, rest))));
+    if spot(text, line, key).kind().is_some() && !rest.contains('=') && !rest.is_empty() {
+        return say(whole, (format!("there is no `=` behind `{key}`"), format!("write {}", right(spot(text, line, key), rest))));
+    }
+    // `set key = value`, as in a shell.
+    if let Some((key, begins)) = assignment(rest).filter(|(key, _)| spot(text, line, key).kind().is_some()) {
+        let words = (format!("before `{key}` stands more"), format!("write {}", right(spot(text, line, key), &rest[begins..])));
+        return say(whole, words);
+    }
+    // `network:`, `network {`, `<network>`
+    let bare = line.text.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    if let Some((header, _)) = TABLES.iter().find(|(header, _)| table_name(header) == bare.to_lowercase()) {
+        let words =
+            (format!("the name of the table `{bare}` stands in brackets"), format!("write {header}, and `key = value` below it"));
+        return Slip { span: whole, words, misleads: true };
+    }
+    if let Some(closing) = line.text.chars().next().filter(|first| matches!(first, '}' | ']' | ')')) {
+        return say(whole, (format!("this `{closing}` closes nothing"), "remove it".to_owned()));
     }
     // A value on a line of its own is one of a list.
     let item = line.text.trim_end_matches([',', ']', ' ']);
-    if !item.is_empty() && !item.contains([' ', '"', '\'', '[', '{', '=']) && !message.contains("comma") {
+    if !item.is_empty() && !item.contains([' ', '"', '\'', '[', '{', '=']) && !message.contains("comma") && in_list(text, line) {
         return say(whole, ("a value of this list has no quotes".to_owned(), format!("write {}", quote(item))));
     }
     let remedy = if message.contains("comma") {
@@ -155,9 +195,31 @@ fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Slip {
     say(at..at + 1, (message.to_owned(), remedy))
 }
 
+/// The key of a line in the table that it stands in.
+fn spot<'text>(text: &'text str, line: Line<'text>, key: &'text str) -> Spot<'text> {
+    Spot::new(header_above(text, line.start).map_or("", |header| header.text), key)
+}
+
+/// A header, and what stands behind it on its line.
+fn header_and_more(line: &str) -> Option<(&str, &str)> {
+    let end = line.rfind("]]").map_or_else(|| line.find(']').map(|at| at + 1), |at| Some(at + 2))?;
+    (!line[..end].contains('=') && end < line.len()).then(|| line.split_at(end))
+}
+
+/// Whether a list was opened above the line and is not closed yet.
+fn in_list(text: &str, line: Line<'_>) -> bool {
+    let above = lines(text).take_while(|other| other.start < line.start);
+    let depth = |text: &str| text.matches('[').count().abs_diff(text.matches(']').count()) > 0 && text.contains('[');
+    above.filter(|line| assignment(line.text).is_some() || line.text.contains(']')).last().is_some_and(|line| depth(line.text))
+}
+
 /// Whether the parser came to this line inside of a list that was opened above and should have ended there: where the list
 /// begins, and its key.
 fn open_list<'text>(text: &'text str, line: Line<'_>) -> Option<(usize, &'text str)> {
+    // What closes more than it opens is a part of it.
+    if line.text.matches(']').count() > line.text.matches('[').count() {
+        return None;
+    }
     let begins_anew = assignment(line.text).is_some() || line.text.starts_with('[') || line.text.is_empty();
     let above: Vec<_> = lines(text).take_while(|other| other.start < line.start).collect();
     let opens = |line: &Line<'text>| {
@@ -190,6 +252,13 @@ fn twice(text: &str, line: Line<'_>) -> Words {
     };
     let first = lines(text).take_while(|other| other.start < line.start).find(same).map(|first| number(text, first.start));
     let place = first.map_or_else(String::new, |first| format!(" in line {first}"));
+    if key.is_none() && table_name(line.text) == "profile" && line.text.starts_with("[[") {
+        let below = lines(text).skip_while(|other| other.start <= line.start).take_while(|other| !other.text.starts_with('['));
+        let name = below.filter_map(|other| Some((assignment(other.text)?, other.text))).find(|((key, _), _)| *key == "name");
+        let name = name.map_or("NAME", |((_, begins), text)| text[begins..].trim_matches(['"', '\'', ' ']));
+        let name = if is_bare(name) { name } else { "NAME" };
+        return ("profiles are no list, each has its name in the brackets".to_owned(), format!("write [profile.{name}]"));
+    }
     match key {
         Some(key) => (format!("duplicate key `{key}`"), format!("remove one of the two; it is set{place} already")),
         None => (format!("duplicate table {}", line.text), format!("put its keys under the first one{place}")),
@@ -203,7 +272,10 @@ fn header(line: &str) -> Words {
     }
     let bare: String = inner.chars().map(|c| if c == '.' || is_bare(&c.to_string()) { c } else { '-' }).collect();
     let right = if table_name(&bare) == "node" { "[[node]]".to_owned() } else { format!("[{bare}]") };
-    let what = if bare != inner {
+    let right = if bare.ends_with('.') { "[profile.NAME]".to_owned() } else { right };
+    let what = if bare.ends_with('.') {
+        "behind the dot of this table stands no name"
+    } else if bare != inner {
         "a name in brackets has letters, digits, `-` and `_` only"
     } else if !line.ends_with(']') {
         "the brackets of this table are not closed"
@@ -211,72 +283,4 @@ fn header(line: &str) -> Words {
         "the brackets of this table do not match"
     };
     (what.to_owned(), format!("write {right}"))
-}
-
-/// What is wrong with the text behind a `=`, and whether it misleads the parser.
-fn value(key: &str, value: &str, message: &str) -> (Words, bool) {
-    let say = |what: String, remedy: String| ((what, remedy), false);
-    let write = || format!("write {}", right(key, value));
-    match value.chars().next() {
-        None => say(format!("`{key}` has no value"), format!("write {}", right(key, "…"))),
-        Some('=') => say(
-            format!("there are two `=` behind `{key}`"),
-            format!("write {}", right(key, value.trim_start_matches(['=', ' ']))),
-        ),
-        Some('“' | '”' | '„' | '‘' | '’' | '«' | '»') => {
-            say(format!("the quotes of `{key}` are not those of a keyboard"), write())
-        }
-        Some('"' | '\'') if message.contains("escape") => say(
-            format!("a backslash in the value of `{key}` begins a code"),
-            "write two of them, or put the text into single quotes".to_owned(),
-        ),
-        Some(quote @ ('"' | '\'')) => match value[1..].split_once(quote) {
-            None => ((format!("the quotes of `{key}` are not closed"), write()), true),
-            Some((_, rest)) if rest.trim_start().starts_with(',') && rest.contains('=') => {
-                say(format!("behind the value of `{key}` stands another key"), "write each key on a line of its own".to_owned())
-            }
-            Some((_, rest)) if rest.trim_start().starts_with(',') && rest.trim().len() > 1 => {
-                say(format!("several values of `{key}` are a list"), format!("write {key} = [{value}]"))
-            }
-            Some((text, _)) => say(format!("behind the value of `{key}` stands more"), format!("write {}", right(key, text))),
-        },
-        Some('[') => {
-            let inner = value.trim_matches(['[', ']', ' ', ',', ';']);
-            let quoted = |item: &str| item.trim().starts_with(['"', '\'', '{']);
-            if inner.split(',').all(quoted) {
-                return say(message.to_owned(), "write a comma between the values".to_owned());
-            }
-            let items: Vec<String> = inner.split(',').map(quote).collect();
-            say(format!("the values in the list of `{key}` have no quotes"), format!("write {key} = [{}]", items.join(", ")))
-        }
-        Some('{') => say(message.to_owned(), "write { key = \"value\", key = \"value\" }".to_owned()),
-        Some(_) => {
-            let what = match words::kind(key) {
-                Some(Kind::Flag) => format!("`{key}` must be true or false"),
-                Some(Kind::Number) => format!("`{key}` must be a whole number, and nothing behind it"),
-                _ => format!("the value of `{key}` has no quotes"),
-            };
-            say(what, write())
-        }
-    }
-}
-
-/// A text in quotes, whatever quotes and ends it had.
-fn quote(text: &str) -> String {
-    let bare = text.trim().trim_matches(['"', '\'', '“', '”', '„', '‘', '’', '«', '»', ';', ',', ' ']);
-    format!("\"{}\"", bare.replace('\\', "\\\\"))
-}
-
-/// How the key is set to what was meant.
-fn right(key: &str, text: &str) -> String {
-    let bare = text.trim().trim_end_matches([';', ',']);
-    let value = match words::kind(key) {
-        Some(Kind::Flag) => {
-            words::flag(bare.trim_matches(['"', '\''])).map_or("true or false".to_owned(), |flag| flag.to_string())
-        }
-        Some(Kind::Number) => words::number(key, bare.trim_matches(['"', '\''])).to_string(),
-        Some(Kind::List) => format!("[{}]", bare.split(',').map(quote).collect::<Vec<_>>().join(", ")),
-        Some(Kind::Text | Kind::TextOrList) | None => quote(bare),
-    };
-    format!("{key} = {value}")
 }

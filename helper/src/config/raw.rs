@@ -57,7 +57,7 @@ macro_rules! table {
     };
 }
 
-type Key<T> = Option<Spanned<T>>;
+pub(super) type Key<T> = Option<Spanned<T>>;
 type List<T> = Vec<Spanned<T>>;
 
 table!(Cluster, "[cluster]", { domain: Key<HostName>, });
@@ -175,9 +175,22 @@ impl TryFrom<String> for HomePath {
     }
 }
 
-/// One MAC, or a list of them.
+/// One MAC, or a list of them, which alone have places of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Macs(pub(super) Vec<Mac>);
+pub(super) enum Macs {
+    One(Mac),
+    Many(Vec<Spanned<Mac>>),
+}
+
+impl Macs {
+    /// All of them with their places; `whole` is that of the value.
+    pub(super) fn with_places(whole: &Spanned<Self>) -> Vec<Spanned<Mac>> {
+        match whole.get_ref() {
+            Self::One(mac) => vec![Spanned::new(whole.span(), *mac)],
+            Self::Many(macs) => macs.clone(),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Macs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -188,14 +201,14 @@ impl<'de> Deserialize<'de> for Macs {
                 f.write_str("a MAC address or a list of them")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Macs, E> {
-                text.parse().map(|mac| Macs(vec![mac])).map_err(E::custom)
+                text.parse().map(Macs::One).map_err(E::custom)
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Macs, A::Error> {
                 let mut macs = Vec::new();
                 while let Some(mac) = seq.next_element()? {
                     macs.push(mac);
                 }
-                Ok(Macs(macs))
+                Ok(Macs::Many(macs))
             }
         }
         deserializer.deserialize_any(Either)

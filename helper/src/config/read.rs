@@ -5,10 +5,13 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::raw::{Entry, Raw, Table};
+use super::judge::Spot;
+use super::mounts::{RawExport, RawMount};
+use super::raw::{Entry, Raw, Table, table_name};
 use super::source::Mistake;
 use super::words::Kind;
-use super::{notation, words};
+use super::{notation, values, words};
+use crate::types::{OverlayName, shown};
 
 /// Reads every table of the merged document; what is wrong goes to `mistakes` and is left out.
 pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
@@ -24,6 +27,7 @@ pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
             "profile" => read_profiles(key.span(), value.into_inner(), &mut raw, mistakes),
             "node" => match value.into_inner() {
                 DeValue::Array(nodes) => raw.nodes = nodes.into_iter().map(|node| entry(node, mistakes)).collect(),
+                DeValue::Table(nodes) => mistakes.push(single_nodes(key.span(), &nodes)),
                 _ => mistakes.push(notation::one_bracket(key.span(), &[])),
             },
             name => {
@@ -36,23 +40,72 @@ pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
     raw
 }
 
-fn read_profiles(header: Range<usize>, value: DeValue<'_>, raw: &mut Raw, mistakes: &mut Vec<Mistake>) {
-    let DeValue::Table(profiles) = value else {
-        raw.profiles_lost = true;
-        return mistakes.push(Mistake::at(header, "`profile` is not a table").remedy("write [profile.NAME]"));
+/// `[node]` and `[node.x]`: one problem for all of them.
+fn single_nodes(header: Range<usize>, nodes: &DeTable<'_>) -> Mistake {
+    let tables = |value: &DeValue<'_>| {
+        value.is_table() || value.as_array().is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()))
     };
-    let (named, bare): (Vec<_>, Vec<_>) = profiles.into_iter().partition(|(_, value)| value.get_ref().is_table());
-    if !bare.is_empty() {
-        raw.profiles_lost = true;
-        mistakes.push(Mistake::at(header, "this profile has no name").remedy("write [profile.NAME]"));
+    let named: Vec<&str> =
+        nodes.iter().filter(|(_, value)| tables(value.get_ref())).map(|(key, _)| key.get_ref().as_ref()).collect();
+    match named[..] {
+        [name, ref others @ ..] if named.len() == nodes.len() => {
+            let likewise = if others.is_empty() { String::new() } else { format!(", and so for {}", others.join(", ")) };
+            let remedy = format!("write [[node]], and name = \"{}\" below it{likewise}", shown(name));
+            Mistake::at(header, "`node` is a list, and its nodes have no names in the brackets").remedy(remedy)
+        }
+        _ => notation::one_bracket(header, &[]),
     }
-    for (key, value) in named {
+}
+
+fn read_profiles(header: Range<usize>, value: DeValue<'_>, raw: &mut Raw, mistakes: &mut Vec<Mistake>) {
+    // What it was to be called, from a `name` that profiles have not.
+    let called = |table: &DeTable<'_>| {
+        let name = table
+            .iter()
+            .find(|(key, _)| key.get_ref() == "name")
+            .and_then(|(_, value)| value.get_ref().as_str().map(ToOwned::to_owned));
+        let name = name.filter(|name| name.parse::<OverlayName>().is_ok());
+        name.map_or_else(
+            || "write [profile.NAME], with a name of your own".to_owned(),
+            |name| format!("write [profile.{name}], and leave out `name`"),
+        )
+    };
+    let profiles = match value {
+        DeValue::Table(profiles) => profiles,
+        other => {
+            raw.profiles_lost = true;
+            let first = other.as_array().and_then(|list| list.first()).and_then(|first| first.get_ref().as_table());
+            let mistake = match first {
+                Some(first) => {
+                    Mistake::at(header, "profiles are no list, each has its name in the brackets").remedy(called(first))
+                }
+                None => Mistake::at(header, "`profile` is not a table").remedy("write [profile.NAME]"),
+            };
+            return mistakes.push(mistake);
+        }
+    };
+    let is_list = |value: &DeValue<'_>| {
+        value.as_array().is_some_and(|list| list.iter().all(|item| item.get_ref().is_table()) && !list.is_empty())
+    };
+    if profiles.values().any(|value| !value.get_ref().is_table() && !is_list(value.get_ref())) {
+        raw.profiles_lost = true;
+        mistakes.push(Mistake::at(header, "this profile has no name").remedy(called(&profiles)));
+    }
+    for (key, value) in profiles {
+        if is_list(value.get_ref()) {
+            raw.profiles_lost = true;
+            let remedy = format!("write [profile.{}], with single brackets", shown(key.get_ref()));
+            mistakes.push(Mistake::at(key.span(), "a profile is one table, not a list").remedy(remedy));
+        }
+        if !value.get_ref().is_table() {
+            continue;
+        }
         let profile = section(value, mistakes).0;
         match key.get_ref().parse() {
             Ok(name) => raw.profiles.push((Spanned::new(key.span(), name), profile)),
             Err(wrong) => {
                 raw.profiles_lost = true;
-                let (what, remedy) = words::wrong_value("profile", &DeValue::Boolean(false), None, &wrong);
+                let (what, remedy) = values::wrong_value(Spot::new("", "profile"), &DeValue::Boolean(false), &wrong);
                 mistakes.push(Mistake::at(key.span(), format!("profile {what}")).remedy(remedy));
             }
         }
@@ -68,26 +121,18 @@ fn entry(value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> Entry {
 /// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found. The second
 /// is false when something was taken out.
 fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> (T, bool) {
-    let DeValue::Table(entries) = value.get_mut() else {
+    if !value.get_ref().is_table() {
         // serde would take a list for the table's keys in the order of their declaration.
-        let remedy = format!("write {}, and `key = value` below it", T::HEADER);
-        mistakes.push(Mistake::at(value.span(), format!("this is not the table {}", T::HEADER)).remedy(remedy));
+        let list = value.get_ref().as_array().is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()));
+        let remedy = if list { "with single brackets" } else { "and `key = value` below it" };
+        let what = format!("this is not the table {}", T::HEADER);
+        mistakes.push(Mistake::at(value.span(), what).remedy(format!("write {}, {remedy}", T::HEADER)));
         return (T::default(), false);
-    };
-    let before = mistakes.len();
-    let known = |name: &str| T::KEYS.iter().any(|(key, _)| *key == name);
-    let unknown: Vec<_> = entries.keys().filter(|key| !known(key.get_ref())).cloned().collect();
-    for key in unknown {
-        mistakes.push(Mistake::of(key.span(), words::unknown_key(key.get_ref(), T::HEADER, T::KEYS)));
-        entries.remove(&key);
     }
-    // `[network.dhcp]`: no key takes a table.
-    let tables: Vec<_> = entries.iter().filter(|(_, value)| value.get_ref().is_table()).map(|(key, _)| key.clone()).collect();
-    for key in tables {
-        if let Some(table) = entries.remove(&key) {
-            let kind = kind::<T>(key.get_ref());
-            mistakes.push(Mistake::of(key.span(), words::wrong_kind(key.get_ref(), table.get_ref(), Some(kind))));
-        }
+    let before = mistakes.len();
+    if let DeValue::Table(entries) = value.get_mut() {
+        sort_keys::<T>(entries, mistakes);
+        sort_small_tables::<T>(entries, mistakes);
     }
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
@@ -97,9 +142,10 @@ fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake
                 if sort_out::<T>(&mut value, &span, mistakes) {
                     continue;
                 }
-                let nothing = || (String::new(), Spanned::new(span.clone(), DeValue::Boolean(false)), None);
-                let (key, wrong, kind) = find::<T>(value.get_ref(), &span).unwrap_or_else(nothing);
-                mistakes.push(Mistake::of(wrong.span(), words::wrong_value(&key, wrong.get_ref(), kind, error.message())));
+                let nothing = || (String::new(), Spanned::new(span.clone(), DeValue::Boolean(false)), false);
+                let (key, wrong, element) = find::<T>(value.get_ref(), &span).unwrap_or_else(nothing);
+                let spot = Spot { header: T::HEADER, key: &key, element };
+                mistakes.push(Mistake::of(wrong.span(), values::wrong_value(spot, wrong.get_ref(), error.message())));
                 if !take_out(value.get_mut(), &span) {
                     return (T::default(), false);
                 }
@@ -108,20 +154,74 @@ fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake
     }
 }
 
+/// Takes out keys that the table does not have, and tables where none can be.
+fn sort_keys<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    let known = |name: &str| T::KEYS.iter().any(|(key, _)| *key == name);
+    let (header, inner) = (T::HEADER, T::HEADER.trim_matches(['[', ']']));
+    let wrong: Vec<_> = entries
+        .iter()
+        .filter(|(key, value)| !known(key.get_ref()) || value.get_ref().is_table())
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in wrong {
+        let Some(value) = entries.remove(&key) else { continue };
+        let name = key.get_ref().as_ref();
+        // Of a table in brackets, the header is its place.
+        let in_brackets = !value.get_ref().is_str() && value.span().start <= key.span().start;
+        let place = if in_brackets || !known(name) { key.span() } else { value.span() };
+        let spot = Spot::new(header, name);
+        let words = if !known(name) && in_brackets && table_name(header) == "node" {
+            // `[node.x]` below a [[node]].
+            let remedy = format!("write [[node]], and name = \"{}\" below it", shown(name));
+            ("`node` is a list, and its nodes have no names in the brackets".to_owned(), remedy)
+        } else if !known(name) {
+            words::unknown_key(name, header, T::KEYS)
+        } else if in_brackets && kind::<T>(name).is_tables() {
+            (format!("`{name}` is a list of tables"), format!("write [[{inner}.{name}]], with two brackets"))
+        } else {
+            values::wrong_kind(spot, value.get_ref())
+        };
+        mistakes.push(Mistake::of(place, words));
+    }
+}
+
+/// Takes out mounts and exports that have a mistake.
+fn sort_small_tables<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    for (key, value) in entries.iter_mut() {
+        let whole = match kind::<T>(key.get_ref()) {
+            Kind::Mounts => whole::<RawMount>,
+            Kind::Exports => whole::<RawExport>,
+            _ => continue,
+        };
+        if let DeValue::Array(list) = value.get_mut() {
+            let spot = Spot::new(T::HEADER, key.get_ref()).element();
+            *list = list.iter().filter(|item| whole(spot, (*item).clone(), mistakes)).cloned().collect();
+        }
+    }
+}
+
+/// Whether a mount or an export has no mistake.
+fn whole<T: Table>(spot: Spot<'_>, item: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> bool {
+    if item.get_ref().is_table() {
+        return section::<T>(item, mistakes).1;
+    }
+    mistakes.push(Mistake::of(item.span(), values::wrong_kind(spot, item.get_ref())));
+    false
+}
+
 /// What a key of the table takes.
 fn kind<T: Table>(key: &str) -> Kind {
     T::KEYS.iter().find(|(name, _)| *name == key).map_or(Kind::Text, |(_, shape)| Kind::of(shape))
 }
 
-/// The key whose value covers `span`, the value that is to blame with its place, and what it should have been: `None` when it
-/// is one of a list.
-fn find<'text, T: Table>(table: &DeValue<'text>, span: &Range<usize>) -> Option<(String, Spanned<DeValue<'text>>, Option<Kind>)> {
+/// The key whose value covers `span`, the value that is to blame with its place, and whether it is one of a list.
+fn find<'text, T: Table>(table: &DeValue<'text>, span: &Range<usize>) -> Option<(String, Spanned<DeValue<'text>>, bool)> {
     let covers = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     let (key, value) = table.as_table()?.iter().find(|(_, value)| covers(value.span()))?;
     let kind = kind::<T>(key.get_ref());
     let list = value.get_ref().as_array().filter(|_| kind.is_list());
     let element = list.and_then(|list| list.iter().find(|element| covers(element.span())));
-    Some((key.get_ref().to_string(), element.unwrap_or(value).clone(), element.map_or(Some(kind), |_| None)))
+    Some((key.get_ref().to_string(), element.unwrap_or(value).clone(), element.is_some()))
 }
 
 /// An error in a list has the place of the whole list: finds the elements that are wrong, by reading each alone, and takes
@@ -142,10 +242,8 @@ fn sort_out<'text, T: Table>(table: &mut Spanned<DeValue<'text>>, span: &Range<u
         let read = T::deserialize(ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(alone))));
         match read.err().filter(|error| error.span().as_ref() == Some(span)) {
             Some(error) => {
-                mistakes.push(Mistake::of(
-                    element.span(),
-                    words::wrong_value(key.get_ref(), element.get_ref(), None, error.message()),
-                ));
+                let spot = Spot::new(T::HEADER, key.get_ref()).element();
+                mistakes.push(Mistake::of(element.span(), values::wrong_value(spot, element.get_ref(), error.message())));
             }
             None => kept.push(element),
         }

@@ -7,7 +7,7 @@ use super::limits::Written;
 use super::mounts::Served;
 use super::raw::{self, Firmware, Raw};
 use super::source::Mistake;
-use super::words;
+use super::values;
 use crate::machine::facts::Facts;
 use crate::site::{Boot, Client, Node, Profile, Site};
 
@@ -18,6 +18,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
     let network = check.network(&raw.network, &raw.nodes, clean);
     let master = check.master(&raw.master, raw.network.interface.as_ref(), clean);
     check.names_known(&raw);
+    check.named_once(&raw);
     if let (Some(network), Some(master)) = (&network, &master) {
         check.nodes(&raw, network, master);
         check.servers(&raw, network, master);
@@ -94,7 +95,7 @@ impl Check<'_> {
         let mounts = self.mounts_of(raw.mounts, served);
         Some(Node {
             name: value(raw.name)?,
-            macs: value(raw.mac)?.0,
+            macs: values(raw::Macs::with_places(&raw.mac?)),
             address: value(raw.address).map(|address| address.0),
             profiles: values(raw.profiles),
             overlays: values(raw.overlays),
@@ -106,15 +107,21 @@ impl Check<'_> {
     }
 
     pub(super) fn within_bounds(&mut self, key: &str, number: Option<&Spanned<u16>>) {
-        let (least, most) = words::bounds(key);
+        let (least, most) = values::bounds(key);
         if let Some(wrong) = number.filter(|number| !(least..=most).contains(number.get_ref())) {
-            self.add(Mistake::of(wrong.span(), words::out_of_bounds(key, &wrong.get_ref().to_string())));
+            self.add(Mistake::of(wrong.span(), values::out_of_bounds(key, &wrong.get_ref().to_string())));
         }
     }
 
     fn boot(&mut self, raw: raw::Boot) -> Option<Boot> {
         self.within_bounds("keep", raw.keep.as_ref());
         self.within_bounds("timeout", raw.timeout.as_ref());
+        if let Some([first, second, ..]) = raw.firmware.as_ref().map(|firmware| &firmware.get_ref()[..])
+            && first == second
+            && let Some(span) = raw.firmware.as_ref().map(Spanned::span)
+        {
+            self.add(Mistake::at(span, "`firmware` names one twice").remedy("leave one of them out"));
+        }
         if let Some(firmware) = raw.firmware.as_ref().filter(|firmware| firmware.get_ref().is_empty()) {
             self.add(
                 Mistake::at(firmware.span(), "`firmware` is empty, so no machine could boot")

@@ -65,7 +65,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     ("[master]\nmac = \"auto\"", "2:7", "the master's MAC cannot be read: ROOT/ is not the running machine's root"),
     ("[master]\nstorage = \"btrfs\"", "2:11", "`storage` takes \"auto\", \"zfs\" or \"plain\", not \"btrfs\""),
-    ("[master]\nmodules = [\"a b\"]", "2:12", "`a b` is not the name of a kernel module"),
+    ("[master]\nmodules = [\"a b\"]", "2:12", "\"a b\" are several values in one pair of quotes"),
     ("[master]\noverlays = [\"missing\"]", "2:13", "there is no overlay `missing`"),
     ("[master]\noverlays = [\"../etc\"]", "2:13", "`../etc` is not a name"),
     ("[master]\nservices = [\"a/b\"]", "2:13", "`a/b` is not the name of a service"),
@@ -79,7 +79,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("[client]\nkernel = \"6.12.94_1\"", "2:10", "kernel `6.12.94_1` is not installed"),
     // [nfs]
     ("[nfs]\nroot_options = \"ro, soft\"", "2:16", "`ro, soft` is not a list of mount options"),
-    ("[nfs]\nhome_options = \"\"", "2:16", "`` is not a list of mount options"),
+    ("[nfs]\nhome_options = \"\"", "2:16", "`home_options` is empty"),
     ("[nfs]\nthreads = 0", "2:11", "`threads` must be between 1 and 1024"),
     ("[nfs]\nthreads = \"8\"", "2:11", "`threads` must be a whole number, not \"8\""),
     ("[nfs]\nthreads = 70000", "2:11", "`threads` must be between 1 and 1024"),
@@ -141,8 +141,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("[[node]]\nname = \"x\"\nmac = \"5254.0017.c7e2\"", "3:7", "52:54:00:17:c7:e2 belongs to node `node1` already"),
     (
         "[[node]]\nname = \"x\"\nmac = [\"52:54:00:00:00:99\", \"52:54:00:00:00:99\"]",
-        "3:7",
-        "52:54:00:00:00:99 belongs to node `x` already",
+        "3:29",
+        "52:54:00:00:00:99 stands twice in this list",
     ),
     (
         "[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.226\"",

@@ -70,7 +70,7 @@ const TYPOS: &[(&str, &str, &str, &str)] = &[
     ("[profile big]\nkernel = \"newest\"", "1:9", "stands a dot", "write [profile.big]"),
     ("[network]\ndns = [\n  1.1.1.1,\n  \"9.9.9.9\",\n]", "3:3", "a value of this list has no quotes", "write \"1.1.1.1\""),
     ("network.gateway = 172.23.199.1", "1:19", "`gateway` has no quotes", "gateway = \"172.23.199.1\""),
-    ("[network.dhcp]\nrange = \"x\"", "1:10", "`dhcp` must be one text in quotes, not a table", "dhcp = "),
+    ("[network.dhcp]\nrange = \"x\"", "1:10", "`dhcp` takes \"proxy\", \"server\" or \"off\", not a table", "dhcp = "),
     // Keys and tables.
     ("[[nodes]]\nname = \"x\"", "1:3", "unknown table `nodes`", "did you mean [[node]]?"),
     ("[netwrok]\ndhcp = \"off\"", "1:2", "unknown table `netwrok`", "did you mean [network]?"),
@@ -98,7 +98,7 @@ const TYPOS: &[(&str, &str, &str, &str)] = &[
     ("[boot]\nfirmware = [\"efi\"]", "2:13", "`firmware` takes \"bios\" or \"uefi\", not \"efi\"", "did you mean \"uefi\"?"),
     ("[boot]\nfirmware = \"uefi\"", "2:12", "`firmware` must be a list", "firmware = [\"uefi\"]"),
     ("[network]\ndhcp = \"sever\"", "2:8", "not \"sever\"", "did you mean \"server\"?"),
-    ("[network]\ndhcp = true", "2:8", "`dhcp` must be one text in quotes, not true", "dhcp = "),
+    ("[network]\ndhcp = true", "2:8", "`dhcp` takes \"proxy\", \"server\" or \"off\", not true", "dhcp = \"proxy\""),
     ("[client]\ncmdline = [\"quiet\"]", "2:11", "`cmdline` must be one text in quotes", "cmdline = \"quiet\""),
     ("[client]\nservices = \"sshd\"", "2:12", "`services` must be a list", "services = [\"sshd\"]"),
     ("[nfs]\nthreads = \"16\"", "2:11", "`threads` must be a whole number", "threads = 16"),
