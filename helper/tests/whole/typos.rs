@@ -180,6 +180,51 @@ fn every_slip_is_one_problem_with_place_cause_and_remedy() {
     assert!(failures.is_empty(), "{failures}");
 }
 
+/// A block for each: the lines of the configuration, then place and cause, then the remedy, behind `> `.
+const FRESH: &str = include_str!("../typos.txt");
+
+#[test]
+fn slips_in_lists_small_tables_and_values_are_told_word_by_word() {
+    let place = place();
+    let blocks: Vec<&str> = FRESH.split("\n\n").skip(1).collect();
+    assert!(blocks.len() >= 40);
+    let mut failures = String::new();
+    for block in blocks {
+        let (told, lines): (Vec<&str>, Vec<&str>) = block.trim_end().split('\n').partition(|line| line.starts_with("> "));
+        place.write("etc/voidclust.d/1.conf", lines.join("\n"));
+        let json = place.run(&["check", "--json"]).ended(1).json();
+        let found = json["problems"].as_array().unwrap().iter().flat_map(|problem| {
+            let text = |key: &str| problem[key].as_str().unwrap_or_default();
+            [format!("> {}:{}: {}", problem["line"], problem["column"], text("problem")), format!("> {}", text("remedy"))]
+        });
+        let found: Vec<String> = found.collect();
+        if found != told {
+            failures.push_str(&format!("{}\nwanted: {told:#?}\ngot: {found:#?}\n\n", lines.join("\n")));
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn several_nodes_in_single_brackets_and_lists_in_layers_are_told_once_or_not_at_all() {
+    let place = place();
+    for (text, problems) in [
+        ("[node.x]\nmac = \"52:54:00:00:00:99\"\n[node.y]\nmac = \"52:54:00:00:00:98\"", 1),
+        ("[[client.mounts]]\ndevice = \"nas:/d\"\npath = \"/d\"", 0),
+        // Between the layers, the later word counts.
+        ("[client]\nservices = [\"sshd\"]\n[profile.a]\nservices = [\"!sshd\"]", 0),
+        // A node that mounts a home of its own is not its own client.
+        (
+            "[nfs]\nhome_server = \"x:/h\"\n[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nmounts = [{ device = \"LABEL=h\", path = \"/home\" }]",
+            0,
+        ),
+    ] {
+        place.write("etc/voidclust.d/1.conf", text);
+        let ran = place.run(&["check"]).ended(i32::from(problems > 0));
+        assert_eq!(ran.err.lines().filter(|line| line.starts_with("ROOT/")).count(), problems, "{text}\n{}", ran.err);
+    }
+}
+
 #[test]
 fn a_node_that_is_not_there_is_told_its_neighbour() {
     let ran = Place::small().run(&["show", "noed1"]).ended(1);
