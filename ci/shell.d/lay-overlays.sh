@@ -11,7 +11,22 @@ lay() {
 		VOIDCLUST_CMDLINE="$T/cmdline" VOIDCLUST_MOUNTINFO="$T/mountinfo" ${LAY_OVERLAYS:?} "$@"
 }
 boot() { lay "$T/overlays" "$T/etc" "$mac"; }
-refresh() { lay --refresh "$T/overlays" "$T/etc" "$mac"; }
+lay_again() { lay --refresh "$T/overlays" "$T/etc" "$mac"; }
+# The same, and before it the question what it would do: that has to be what it does, and asking may change nothing.
+refresh() {
+	find "$T/etc" "$T/run" "$T/lower" -printf '%p %M %U %T@ %C@ %l\n' 2>/dev/null | sort >"$T/dry.before"
+	lay --dry-run "$T/overlays" "$T/etc" "$mac" >"$T/foreseen" 2>"$T/foreseen.err"
+	foreseen=$?
+	find "$T/etc" "$T/run" "$T/lower" -printf '%p %M %U %T@ %C@ %l\n' 2>/dev/null | sort >"$T/dry.after"
+	cmp "$T/dry.before" "$T/dry.after" >&2 || echo "the dry run changed something" >&2
+	lay_again >"$T/refreshed" 2>"$T/refreshed.err"
+	refreshed=$?
+	cat "$T/refreshed.err" >&2
+	diff "$T/foreseen" "$T/refreshed" >&2 && diff "$T/foreseen.err" "$T/refreshed.err" >&2 &&
+		[ "$foreseen" = "$refreshed" ] || exit 99
+	cat "$T/refreshed"
+	return "$refreshed"
+}
 
 # An archive of that name from the files named after it, which are in $T/made.
 archive() {
@@ -837,7 +852,7 @@ test_a_refresh_that_is_killed_anywhere_is_finished_by_the_next() {
 		ln -s nowhere "$T/made/link"
 		touch "$T/made/.wh.sub"
 		archive "$mac.tar" hostname private extra link .wh.sub
-		killed_at "$at" refresh && break
+		killed_at "$at" lay_again && break
 		# A folder is never open to more than it will be, and no file is torn.
 		case "$(cat "$T/etc/hostname")" in node | other) ;; *) fail "at $at: torn" ;; esac
 		[ ! -d "$T/etc/extra" ] || same "at $at: $(stat -c %a "$T/etc/extra")" "at $at: 700"
@@ -877,12 +892,12 @@ test_mounted_a_refresh_that_cannot_be_recorded_changes_nothing() {
 	mount -t tmpfs -o size=16k none "$T/run" || skip "no tmpfs here"
 	cp -a "$T/kept/." "$T/run"
 	head -c 100000 /dev/zero >"$T/run/ballast" 2>/dev/null
-	refused refresh >"$T/out" 2>"$T/err"
+	refused lay_again >"$T/out" 2>"$T/err"
 	same "$(cat "$T/out")" ""
 	contains "$(cat "$T/err")" "so nothing was changed"
 	gone "$T/etc/extra"
 	rm "$T/run/ballast"
-	same "$(refresh)" "changed extra"
+	same "$(lay_again)" "changed extra"
 	umount "$T/run"
 }
 

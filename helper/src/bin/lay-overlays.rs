@@ -6,10 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use voidclust::lay::Run;
+use voidclust::lay::{Coming, Run};
 
 const USAGE: &str = "\
 usage: lay-overlays [--refresh] OVERLAYS_DIR TARGET_ETC [MAC...]
+       lay-overlays --dry-run OVERLAYS_DIR TARGET_ETC [MAC...]
        lay-overlays --told SERVICE...
 ";
 
@@ -20,10 +21,14 @@ fn main() -> ExitCode {
         Some("--told") => told(&words[1..]),
         Some("--refresh") => {
             words.remove(0);
-            lay(&words, true)
+            lay(&words, Mode::Refresh)
+        }
+        Some("--dry-run") => {
+            words.remove(0);
+            lay(&words, Mode::DryRefresh)
         }
         Some(word) if word.starts_with("--") => usage(),
-        _ => lay(&words, false),
+        _ => lay(&words, Mode::Boot),
     };
     ExitCode::from(status)
 }
@@ -71,13 +76,27 @@ fn told(services: &[OsString]) -> u8 {
     }
 }
 
-fn lay(words: &[OsString], refresh: bool) -> u8 {
+#[derive(Clone, Copy)]
+enum Mode {
+    Boot,
+    Refresh,
+    /// Says what a refresh would do.
+    DryRefresh,
+}
+
+fn lay(words: &[OsString], mode: Mode) -> u8 {
     let [overlays, etc, macs @ ..] = words else { return usage() };
     if !is_folder(etc) {
         return usage();
     }
     let macs: Vec<String> = text(macs).collect();
-    let report = match run().lay(Path::new(overlays), Path::new(etc), &macs, refresh) {
+    let (overlays, etc) = (Path::new(overlays), Path::new(etc));
+    let report = match mode {
+        Mode::Boot => run().lay(overlays, etc, &macs, false),
+        Mode::Refresh => run().lay(overlays, etc, &macs, true),
+        Mode::DryRefresh => run().foresee(overlays, etc, &macs, &Coming::new()).map(|foreseen| foreseen.report),
+    };
+    let report = match report {
         Ok(report) => report,
         Err(error) => {
             say(&format!("lay-overlays: {error:#}\n"));

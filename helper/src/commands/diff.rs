@@ -7,7 +7,7 @@ use super::Status;
 use super::screen::print_notes;
 use crate::cli::Global;
 use crate::stages::changes::{Action, Change};
-use crate::stages::preview::Preview;
+use crate::stages::preview::{Laying, Preview};
 use crate::stages::target::Target;
 use crate::stages::trees::{Plans, Trees};
 use crate::stages::wanted;
@@ -48,6 +48,7 @@ fn report(preview: Option<&Preview>, problems: &[Problem]) -> serde_json::Value 
         "in_sync": preview.is_some_and(|preview| !preview.differs()),
         "problems": problems,
         "changes": preview.map_or(&[][..], |preview| &preview.changes),
+        "lay": preview.map_or(&Laying::default(), |preview| &preview.lay),
         "tell": preview.map_or(&[][..], |preview| &preview.tell),
         "images": preview.map_or(&[][..], |preview| &preview.images),
         "master_images": preview.map_or(&[][..], |preview| &preview.master_images),
@@ -55,8 +56,17 @@ fn report(preview: Option<&Preview>, problems: &[Problem]) -> serde_json::Value 
     })
 }
 
-/// Prints the lines behind the diffs: services, images, notes, and what it all amounts to.
+/// Prints the lines behind the diffs: what is laid here, services, images, notes, and what it all amounts to.
 pub(super) fn print_consequences(preview: &Preview) {
+    for path in &preview.lay.changed {
+        anstream::println!("lay: changed {path}");
+    }
+    for path in &preview.lay.removed {
+        anstream::println!("lay: removed {path}");
+    }
+    for what in &preview.lay.left_out {
+        anstream::println!("lay: {what}");
+    }
     for command in &preview.tell {
         anstream::println!("tell: {command}");
     }

@@ -19,6 +19,7 @@
 
 mod archive;
 mod attributes;
+mod dry;
 mod folder;
 mod held;
 mod layer;
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::paths;
+pub use dry::{Coming, Foreseen};
 pub use names::{WHITEOUT, unsound};
 pub use node::spelled;
 use records::Records;
@@ -120,6 +122,14 @@ impl Run {
     /// When it cannot begin: no record can be kept, or `etc` is no folder. All else is in the report, and the rest was done.
     pub fn lay(&self, overlays: &Path, etc: &Path, macs: &[String], refresh: bool) -> Result<Report> {
         session::lay(self, overlays, etc, macs, refresh)
+    }
+
+    /// What a refresh would do when the folder of overlays holds what is `coming`. Nothing is written, nor waited for.
+    ///
+    /// # Errors
+    /// When `etc` is no folder.
+    pub fn foresee(&self, overlays: &Path, etc: &Path, macs: &[String], coming: &Coming<'_>) -> Result<Foreseen> {
+        dry::foresee(self, overlays, etc, macs, coming)
     }
 
     /// Says that these services were restarted, or their user was told: the next refresh does not name them again.

@@ -14,11 +14,11 @@ use rustix::fs::FlockOperation;
 use super::target::Target;
 use crate::paths::{BROUGHT, CHANGES, LAY_LOCK, LAY_LOG, OWN_MACS, UNTOLD, WAS_LAID};
 
-/// The folder RUN, locked while this lives.
+/// The folder RUN, locked while this lives; or, in a dry run, left as it is.
 #[derive(Debug)]
 pub(super) struct Records {
     dir: PathBuf,
-    _lock: File,
+    lock: Option<File>,
     log: Option<File>,
 }
 
@@ -41,7 +41,12 @@ impl Records {
             work.remove()?;
         }
         let log = open(&dir.join(LAY_LOG), |options| options.append(true)).ok();
-        Ok(Self { dir: dir.to_owned(), _lock: lock_file, log })
+        Ok(Self { dir: dir.to_owned(), lock: Some(lock_file), log })
+    }
+
+    /// The records as a dry run has them: what would be written is not.
+    pub(super) fn unchanged(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), lock: None, log: None }
     }
 
     /// One more line of the log.
@@ -49,6 +54,9 @@ impl Records {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn log(&self, line: &str) -> Result<()> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
         let written = self.log.as_ref().map(|mut log| log.write_all(format!("{line}\n").as_bytes()));
         let written = written.with_context(|| format!("{}: cannot write", self.dir.join(LAY_LOG).display()))?;
         written.with_context(|| format!("{}: cannot write", self.dir.join(LAY_LOG).display()))
@@ -65,6 +73,9 @@ impl Records {
 
     /// The old lines or the new ones, whatever happens.
     fn write<'line>(&self, name: &str, lines: impl IntoIterator<Item = &'line Vec<u8>>) -> Result<()> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
         let (path, new) = (self.dir.join(name), self.dir.join(format!("{name}.new")));
         let mut text = Vec::new();
         for line in lines {
@@ -81,6 +92,9 @@ impl Records {
     }
 
     fn append(&self, name: &str, line: &[u8]) -> Result<()> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
         let path = self.dir.join(name);
         let mut file = open(&path, |options| options.append(true))?;
         file.write_all(&[line, b"\n"].concat()).with_context(|| format!("{}: cannot write", path.display()))

@@ -52,7 +52,7 @@ fn is_gone(session: &mut Session<'_>, path: &Path, all: &Layer) -> bool {
     all.get(path).is_none_or(|new| {
         new.is_folder()
             && session.place(path).is_some_and(|place| place.is_there() && !place.is_folder())
-            && !session.etc.folder(path).is_ok_and(|folder| folder.is_some())
+            && !session.etc.has_folder(path)
     })
 }
 

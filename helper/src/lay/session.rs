@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
+use super::dry::Coming;
 use super::layer::{Entry, Layer, Meta, merge, shown};
 use super::node::{self, Mount};
 use super::records::{Lines, Records};
-use super::sources::{self, DEFAULT, Source};
+use super::sources;
 use super::target::{Place, Target};
 use super::{Change, Report, Run, names, reader_of, restore};
 
@@ -20,6 +21,7 @@ pub(super) struct Session<'run> {
     pub(super) run: &'run Run,
     pub(super) records: Records,
     refresh: bool,
+    pub(super) coming: &'run Coming<'run>,
     pub(super) etc: Target,
     /// `None` when the table cannot be read.
     pub(super) mounts: Option<Vec<Mount>>,
@@ -39,15 +41,19 @@ struct Found {
 }
 
 pub(super) fn lay(run: &Run, overlays: &Path, etc: &Path, macs: &[String], refresh: bool) -> Result<Report> {
-    let (etc, records) = (Target::open(etc)?, Records::open(&run.dir)?);
-    let (mounts, untold, report, held) = (None, Lines::new(), Report::default(), BTreeSet::new());
-    let mut session = Session { run, records, refresh, etc, mounts, untold, report, held };
+    let (etc, records, coming) = (Target::open(etc)?, Records::open(&run.dir)?, Coming::new());
+    let mut session = Session::new(run, records, refresh, &coming, etc);
     session.carry_out(overlays, macs);
     Ok(session.report)
 }
 
-impl Session<'_> {
-    fn carry_out(&mut self, overlays: &Path, macs: &[String]) {
+impl<'run> Session<'run> {
+    pub(super) fn new(run: &'run Run, records: Records, refresh: bool, coming: &'run Coming<'run>, etc: Target) -> Self {
+        let (mounts, untold, report, held) = (None, Lines::new(), Report::default(), BTreeSet::new());
+        Self { run, records, refresh, coming, etc, mounts, untold, report, held }
+    }
+
+    pub(super) fn carry_out(&mut self, overlays: &Path, macs: &[String]) {
         let begun = self.records.no_changes();
         self.tried(begun);
         let mounts = node::mounts(&self.run.mountinfo);
@@ -166,7 +172,7 @@ impl Session<'_> {
         }
         for source in sources {
             let mut notes = Vec::new();
-            match sources::load(&source, &mut notes) {
+            match sources::load(&source, self.coming, &mut notes) {
                 Ok(layer) => {
                     self.log(&format!("using {}", source.path.display()));
                     found.brought.extend(layer.keys().map(|path| (source.name.clone(), path.clone())));
@@ -187,29 +193,6 @@ impl Session<'_> {
             }
         }
         found
-    }
-
-    fn sources(&mut self, overlays: &Path, macs: &[String], whom: &str) -> Result<Vec<Source>> {
-        let own = sources::find(overlays, macs)?;
-        if !own.is_empty() {
-            return Ok(own);
-        }
-        let default = sources::find(overlays, &[DEFAULT.to_owned()])?;
-        match self.mounts.as_deref().map(|mounts| node::over_network(mounts, &self.run.point)) {
-            Some(Some(true)) if default.is_empty() => {
-                bail!("no overlay in {} is for {whom}, nor is there a default", overlays.display())
-            }
-            // Not booted from this lower tree: somebody lays by hand.
-            Some(Some(true) | None) => {}
-            // A machine that is no part of a cluster yet.
-            _ if default.is_empty() => self.log("no overlay for this machine"),
-            _ => bail!(
-                "no overlay in {} is for {whom}, and the default is for clients, whose root comes over the network; if this is the \
-                 master, set `mac` under [master] to the address of its card",
-                overlays.display()
-            ),
-        }
-        Ok(default)
     }
 
     // What is done.
@@ -274,7 +257,7 @@ impl Session<'_> {
     pub(super) fn lay_folder(&mut self, path: &Path, entry: &Entry, meant: bool) -> bool {
         let Some(place) = self.place(path) else { return false };
         if place.is_link() {
-            let leads = self.etc.folder(path).is_ok_and(|folder| folder.is_some());
+            let leads = self.etc.has_folder(path);
             if !leads {
                 let etc = self.etc.path().display();
                 self.warn(&format!("{} is a link that leads to no folder of {etc}; nothing is laid there", shown(path)));

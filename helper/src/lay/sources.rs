@@ -1,6 +1,6 @@
 //! Which archives and folders are laid, and in which order.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FileType, Mode, OFlags};
 
+use super::dry::Coming;
 use super::layer::Layer;
+use super::session::Session;
 use super::{archive, folder, node};
 
 /// The name for machines that have nothing of their own.
@@ -25,16 +27,19 @@ pub(super) struct Source {
 }
 
 /// The sources of these names, MACs or [`DEFAULT`]: for each the archives `NAME.*` in name order, then for each the folder
-/// NAME. Copies that editors and voidclust put beside a file are not meant.
+/// NAME. Copies that editors and voidclust put beside a file are not meant. What is `coming` counts as there.
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub(super) fn find(overlays: &Path, names: &[String]) -> Result<Vec<Source>> {
+pub(super) fn find(overlays: &Path, coming: &Coming<'_>, names: &[String]) -> Result<Vec<Source>> {
     let cannot = || format!("cannot list {}", overlays.display());
     let mut entries = Vec::new();
     for entry in overlays.read_dir().with_context(cannot)? {
         entries.push(entry.with_context(cannot)?.file_name());
     }
+    let is_decided = |name: &OsString| name.to_str().is_some_and(|name| coming.contains_key(name));
+    entries.retain(|name| !is_decided(name));
+    entries.extend(coming.iter().filter(|(_, archive)| archive.is_some()).map(|(name, _)| name.into()));
     entries.sort();
     let mut archives = Vec::new();
     let mut folders = Vec::new();
@@ -54,6 +59,35 @@ pub(super) fn find(overlays: &Path, names: &[String]) -> Result<Vec<Source>> {
     Ok(archives)
 }
 
+impl Session<'_> {
+    /// Those of this machine, or what all have that have nothing of their own.
+    ///
+    /// # Errors
+    /// When they cannot be listed, or there ought to be some.
+    pub(super) fn sources(&mut self, overlays: &Path, macs: &[String], whom: &str) -> Result<Vec<Source>> {
+        let own = find(overlays, self.coming, macs)?;
+        if !own.is_empty() {
+            return Ok(own);
+        }
+        let default = find(overlays, self.coming, &[DEFAULT.to_owned()])?;
+        match self.mounts.as_deref().map(|mounts| node::over_network(mounts, &self.run.point)) {
+            Some(Some(true)) if default.is_empty() => {
+                bail!("no overlay in {} is for {whom}, nor is there a default", overlays.display())
+            }
+            // Not booted from this lower tree: somebody lays by hand.
+            Some(Some(true) | None) => {}
+            // A machine that is no part of a cluster yet.
+            _ if default.is_empty() => self.log("no overlay for this machine"),
+            _ => bail!(
+                "no overlay in {} is for {whom}, and the default is for clients, whose root comes over the network; if this is the \
+                 master, set `mac` under [master] to the address of its card",
+                overlays.display()
+            ),
+        }
+        Ok(default)
+    }
+}
+
 /// What is behind the MAC that a name begins with, however that is spelled, or behind `default`.
 fn rest_of<'name>(name: &'name [u8], wanted: &str) -> Option<&'name [u8]> {
     let (begin, rest) = name.split_at_checked(wanted.len())?;
@@ -66,7 +100,10 @@ fn rest_of<'name>(name: &'name [u8], wanted: &str) -> Option<&'name [u8]> {
 ///
 /// # Errors
 /// When it is neither an archive nor a folder, or cannot be laid whole.
-pub(super) fn load(source: &Source, notes: &mut Vec<String>) -> Result<Layer> {
+pub(super) fn load(source: &Source, coming: &Coming<'_>, notes: &mut Vec<String>) -> Result<Layer> {
+    if let Some(Some(archive)) = std::str::from_utf8(&source.name).ok().and_then(|name| coming.get(name)) {
+        return archive::load(&source.path, archive, notes);
+    }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = match rustix::fs::open(&source.path, flags, Mode::empty()) {
         Ok(fd) => fd,

@@ -8,21 +8,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 
+use super::dry::{Pretended, There};
 use super::layer::{Entry, Kind, Meta};
 use super::{attributes, folder};
 
 /// What is being made, in the folder where it will be; the next run sweeps what a killed one left. The dot hides it from
 /// runsvdir and from what reads folders of small files.
-const ASIDE: &str = ".voidclust-new";
+pub(super) const ASIDE: &str = ".voidclust-new";
 
 /// An open tree. Nothing is read or written outside of it, whatever its links say.
 #[derive(Debug)]
 pub(super) struct Target {
     path: PathBuf,
     fd: OwnedFd,
+    /// In a dry run, what is not done to it.
+    pub(super) dry: Option<Pretended>,
 }
 
 impl Target {
@@ -33,7 +36,7 @@ impl Target {
         let path = path.canonicalize().with_context(cannot)?;
         let fd =
             rustix::fs::open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).with_context(cannot)?;
-        Ok(Self { path, fd })
+        Ok(Self { path, fd, dry: None })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -68,19 +71,40 @@ impl Target {
         }
     }
 
+    /// Whether `path` is, or leads to, a folder of this tree.
+    pub(super) fn has_folder(&self, path: &Path) -> bool {
+        let pretended = self.dry.as_ref().map(|pretended| pretended.folder(self, path).is_ok_and(|real| real.is_some()));
+        pretended.unwrap_or_else(|| self.folder(path).is_ok_and(|folder| folder.is_some()))
+    }
+
     /// The folder of `path` and what stands there, the last link not followed; `None` when that folder is not in the tree.
     ///
     /// # Errors
     /// When it cannot be looked at.
     pub(super) fn find(&self, path: &Path) -> Result<Option<Place>> {
-        let (parent, name) = (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default());
-        let Some((folder, real)) = self.folder(parent)? else { return Ok(None) };
-        let stat = match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Some(stat),
-            Err(Errno::NOENT) => None,
+        let name = path.file_name().unwrap_or_default();
+        let mut parent = path.parent().unwrap_or(Path::new("")).to_owned();
+        if let Some(pretended) = &self.dry {
+            let Some(real) = pretended.folder(self, &parent)? else { return Ok(None) };
+            if let Some(entry) = pretended.at(&real.join(name)) {
+                let (folder, real, dry) = (self.fd.try_clone()?, real.join(name), self.dry.clone());
+                return Ok(Some(Place {
+                    folder,
+                    name: name.into(),
+                    real,
+                    there: entry.map_or(There::Nothing, There::Pretended),
+                    dry,
+                }));
+            }
+            parent = real;
+        }
+        let Some((folder, real)) = self.folder(&parent)? else { return Ok(None) };
+        let there = match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => There::OnDisk(stat),
+            Err(Errno::NOENT) => There::Nothing,
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(Place { folder, name: name.into(), real: real.join(name), stat }))
+        Ok(Some(Place { folder, name: name.into(), real: real.join(name), there, dry: self.dry.clone() }))
     }
 
     /// Removes what a killed run left in the folder at `path`.
@@ -89,6 +113,7 @@ impl Target {
     /// When it cannot be removed.
     pub(super) fn sweep(&self, path: &Path) -> Result<()> {
         match self.folder(path)? {
+            _ if self.dry.is_some() => Ok(()),
             Some((folder, _)) => remove(&folder, ASIDE.as_ref()),
             None => Ok(()),
         }
@@ -102,16 +127,17 @@ pub(super) struct Place {
     name: std::ffi::OsString,
     /// Its path without links.
     pub(super) real: PathBuf,
-    stat: Option<Stat>,
+    pub(super) there: There,
+    dry: Option<Pretended>,
 }
 
 impl Place {
     pub(super) fn is_there(&self) -> bool {
-        self.stat.is_some()
+        !matches!(self.there, There::Nothing)
     }
 
     fn is(&self, kind: FileType) -> bool {
-        self.stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind)
+        self.there.is(kind)
     }
 
     pub(super) fn is_folder(&self) -> bool {
@@ -127,7 +153,10 @@ impl Place {
     /// # Errors
     /// When it cannot be read.
     pub(super) fn entry(&self) -> Result<Entry> {
-        folder::entry_of(&self.folder, &self.name, &self.real).map(|(entry, _)| entry)
+        match &self.there {
+            There::Pretended(entry) => Ok(entry.clone()),
+            _ => folder::entry_of(&self.folder, &self.name, &self.real).map(|(entry, _)| entry),
+        }
     }
 
     /// The folder that stands here, open.
@@ -143,7 +172,11 @@ impl Place {
     /// # Errors
     /// When that cannot be told.
     pub(super) fn is_same(&self, entry: &Entry) -> Result<bool> {
-        let Some(stat) = &self.stat else { return Ok(false) };
+        let stat = match &self.there {
+            There::Nothing => return Ok(false),
+            There::OnDisk(stat) => stat,
+            There::Pretended(there) => return Ok(there == entry),
+        };
         let (uid, gid) = attributes::owner(stat.st_uid, stat.st_gid);
         if (uid, gid) != (entry.meta.uid, entry.meta.gid) {
             return Ok(false);
@@ -165,7 +198,10 @@ impl Place {
     /// # Errors
     /// When owner or mode cannot be set.
     pub(super) fn give(&self, meta: &Meta) -> Result<Vec<String>> {
-        give(&self.open()?, meta)
+        match self.dry {
+            Some(_) => Ok(Vec::new()),
+            None => give(&self.open()?, meta),
+        }
     }
 
     /// Sets the attributes of a file or folder that is this but for them; `None` when it differs in more. Returns whether any
@@ -182,6 +218,9 @@ impl Place {
         if but_for_them != *entry {
             return Ok(None);
         }
+        if self.dry.is_some() {
+            return Ok(Some((entry.meta.xattrs != there.meta.xattrs, Vec::new())));
+        }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.folder, &self.name, flags, Mode::empty())?;
         let lost = attributes::set(&file, &entry.meta.xattrs);
@@ -193,6 +232,10 @@ impl Place {
     /// # Errors
     /// When it cannot be made, or a folder is there that holds something; then that is left as it is.
     pub(super) fn put(&self, entry: &Entry) -> Result<Vec<String>> {
+        if let Some(pretended) = &self.dry {
+            pretended.set(&self.real, Some(entry));
+            return Ok(Vec::new());
+        }
         let aside = OsStr::new(ASIDE);
         remove(&self.folder, aside)?;
         let made = self.make(aside, entry).and_then(|lost| {
@@ -238,7 +281,11 @@ impl Place {
     /// # Errors
     /// When something cannot be removed.
     pub(super) fn remove(&self) -> Result<()> {
-        remove(&self.folder, &self.name)
+        match &self.dry {
+            Some(pretended) => pretended.set(&self.real, None),
+            None => remove(&self.folder, &self.name)?,
+        }
+        Ok(())
     }
 
     /// Whether a folder stands here that holds anything.
@@ -246,7 +293,11 @@ impl Place {
     /// # Errors
     /// When it cannot be listed.
     pub(super) fn holds_something(&self) -> Result<bool> {
-        Ok(self.is_folder() && !folder::list(self.open()?)?.is_empty())
+        let names = match self.there {
+            There::OnDisk(_) if self.is_folder() => folder::list(self.open()?)?,
+            _ => Vec::new(),
+        };
+        Ok(self.is_folder() && self.dry.as_ref().map_or(!names.is_empty(), |pretended| pretended.holds(&self.real, &names)))
     }
 }
 

@@ -1,12 +1,13 @@
 //! The overlay of the running machine: seeing what changed below it, and laying what differs over /etc.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
 use super::Machine;
 use crate::disk::root::Root;
-use crate::lay::{Run, spelled};
+use crate::lay::{Coming, Foreseen, Run, spelled};
 use crate::paths;
 use crate::tools::Tool;
 
@@ -42,18 +43,23 @@ pub fn missed(machine: &Machine) -> Result<BTreeSet<String>> {
     Ok(machine.text(&paths::record(paths::UNTOLD))?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
 }
 
-/// Whether something of this machine's overlays was laid and now none is left, as after the removal of our packages: the
-/// running machine still lives on what was laid.
+/// What is said when [`is_gone`].
+pub const GONE: &str = "no overlay of this machine is left; it keeps what it has until it reboots";
+
+/// Whether something of this machine's overlays was laid and now none is left, or is `coming`, as after the removal of our
+/// packages: the running machine still lives on what was laid.
 ///
 /// # Errors
 /// When that cannot be looked at.
-pub fn is_gone(machine: &Machine) -> Result<bool> {
+pub fn is_gone(machine: &Machine, coming: &Coming<'_>) -> Result<bool> {
     let macs = own_macs(machine)?;
     if macs.is_empty() || machine.text(&paths::record(paths::WAS_LAID))?.unwrap_or_default().is_empty() {
         return Ok(false);
     }
     let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
-    Ok(!overlays.iter().any(|name| macs.iter().any(|mac| spelled(name).starts_with(mac))))
+    let come = coming.iter().filter(|(_, archive)| archive.is_some()).map(|(name, _)| name);
+    let mut left = overlays.iter().filter(|name| !coming.contains_key(*name)).chain(come);
+    Ok(!left.any(|name| macs.iter().any(|mac| spelled(name).starts_with(mac))))
 }
 
 /// The addresses that the machine went by when its overlays were laid.
@@ -62,15 +68,21 @@ fn own_macs(machine: &Machine) -> Result<Vec<String>> {
     Ok(macs.lines().filter(|mac| !mac.is_empty()).map(ToOwned::to_owned).collect())
 }
 
-/// The administrator's folders of this machine, below the lower tree: what lies there wins over every archive.
+/// What [`lay`] would do when these overlays have come; nothing is changed. `None` when it would not be called, for then
+/// the machine [`is_gone`].
 ///
 /// # Errors
 /// When that cannot be looked at.
-pub fn own_folders(machine: &Machine) -> Result<Vec<String>> {
-    let macs = own_macs(machine)?;
-    let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
-    let own = overlays.iter().filter(|name| macs.contains(&spelled(name)));
-    Ok(own.map(|name| format!("{}/{name}", paths::OVERLAYS)).collect())
+pub fn foresee(machine: &Machine, coming: &Coming<'_>) -> Result<Option<Foreseen>> {
+    if is_gone(machine, coming)? {
+        return Ok(None);
+    }
+    run(machine).foresee(&overlays(machine), &machine.path("etc"), &[], coming).map(Some)
+}
+
+/// The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
+fn overlays(machine: &Machine) -> PathBuf {
+    machine.path(paths::LOWER).join(paths::OVERLAYS)
 }
 
 /// Lays what has changed in this machine's overlays over its /etc.
@@ -81,9 +93,7 @@ pub fn lay(machine: &Machine) -> Laid {
         Ok(missed) => laid.missed = missed,
         Err(error) => return Laid { failure: Some(error), ..laid },
     }
-    // The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
-    let overlays = machine.path(paths::LOWER).join(paths::OVERLAYS);
-    match run(machine).lay(&overlays, &machine.path("etc"), &[], true) {
+    match run(machine).lay(&overlays(machine), &machine.path("etc"), &[], true) {
         Ok(report) => {
             for change in &report.changes {
                 laid.lines.push(String::from_utf8_lossy(&change.line()).into_owned());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::target::{Runs, Target};
+use crate::lay::Coming;
 use crate::machine::overlay::{self, Laid};
 use crate::machine::services::{self, Telling};
 use crate::machine::{Machine, reboot};
@@ -45,10 +46,10 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
     };
     let served = tried(overlay::remount(machine)).then_some(Served(()));
     let threads = machine.etc(services::THREADS);
-    let laid = match overlay::is_gone(machine) {
+    let laid = match overlay::is_gone(machine, &Coming::new()) {
         Ok(false) => overlay::lay(machine),
         Ok(true) => {
-            live.notes.push("no overlay of this machine is left; it keeps what it has until it reboots".to_owned());
+            live.notes.push(overlay::GONE.to_owned());
             Laid::default()
         }
         Err(error) => Laid { failure: Some(error), ..Laid::default() },

@@ -1,27 +1,33 @@
 //! What apply would do, without doing any of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::changes::{self, Action, Change};
 use super::target::{Runs, Target};
 use super::trees::{Plans, Trees};
 use super::wanted::Wanted;
-use crate::disk::archive;
-use crate::disk::tree::Item;
+use crate::disk::plan::Step;
 use crate::image;
-use crate::lay::WHITEOUT;
+use crate::lay::{self, Coming};
 use crate::machine::services::{self, Telling};
 use crate::machine::{Machine, overlay, reboot};
 use crate::paths;
 use crate::words::counted;
+
+/// Why nothing is said of the machine itself.
+const OUTSIDE: &str = "this is a chroot of the lower tree: what apply lays over /etc of the running machine, and tells its services, only \
+    diff outside of it says";
 
 /// Everything that apply would do, as people and programs read it.
 #[derive(Debug)]
 pub struct Preview {
     /// Per file or archive member.
     pub changes: Vec<Change>,
+    /// What would be laid over /etc of the running machine.
+    pub lay: Laying,
     /// The commands by which the services of the running master are told.
     pub tell: Vec<String>,
     /// Kernels whose image is missing or out of date.
@@ -56,9 +62,13 @@ impl Preview {
                 (image::stale(root, &trees.files, &wanted.site, kernels)?, image::master_stale(root, coming, kernels)?)
             }
         };
-        let decided = match &target.runs {
-            Runs::Overlay(machine) => tellings(target, machine, wanted, trees, &changes)?,
-            _ => BTreeSet::new(),
+        let (lay, decided) = match &target.runs {
+            Runs::Overlay(machine) => foresee(machine, plans, &mut notes)?,
+            Runs::Outside => {
+                notes.push(OUTSIDE.to_owned());
+                Default::default()
+            }
+            Runs::Nothing | Runs::Machine(_) => Default::default(),
         };
         let (mut tell, mut waiting) = (Vec::new(), Vec::new());
         for telling in decided {
@@ -70,13 +80,17 @@ impl Preview {
         if !waiting.is_empty() {
             notes.push(reboot::note_for(&waiting));
         }
-        Ok(Self { changes, tell, images, master_images, notes })
+        Ok(Self { changes, lay, tell, images, master_images, notes })
     }
 
     /// Whether the disk is not as the site wants it: apply would change something, or cannot, for somebody edited a file.
     #[must_use]
     pub fn differs(&self) -> bool {
-        !(self.changes.is_empty() && self.images.is_empty() && self.master_images.is_empty() && self.tell.is_empty())
+        !(self.changes.is_empty()
+            && self.images.is_empty()
+            && self.master_images.is_empty()
+            && self.lay.is_empty()
+            && self.tell.is_empty())
     }
 
     /// One line: how much of what.
@@ -97,44 +111,69 @@ impl Preview {
         if of(Action::Foreign) > 0 {
             parts.push(format!("{} in the way", of(Action::Foreign)));
         }
+        if self.lay.count() > 0 {
+            parts.push(format!("{} to lay over /etc here", self.lay.count()));
+        }
         parts.push(format!("{} to build", counted(self.images.len() + self.master_images.len(), "image")));
         parts.join(", ")
     }
 }
 
-/// What the last stage of apply would tell: the same question as it asks, of what would lie in /etc. What the administrator
-/// has in the folder of this machine wins over all that we render, so it stays.
-fn tellings(target: &Target, machine: &Machine, wanted: &Wanted, trees: &Trees, changes: &[Change]) -> Result<BTreeSet<Telling>> {
-    let mac = wanted.site.master.mac.to_string();
-    let is_its_own = |path: &str| paths::archive_owner(path) == Some(&mac);
-    let mut changed = BTreeSet::new();
-    let folders = overlay::own_folders(machine)?;
-    for member in changes.iter().filter(|change| is_its_own(&change.path)).filter_map(|change| change.member.as_ref()) {
-        if !is_decided(target, &folders, member)? {
-            changed.insert(member.clone());
-        }
-    }
-    let mut coming = BTreeMap::new();
-    for (_, archive) in trees.files.0.iter().filter(|(path, _)| is_its_own(path)) {
-        coming.extend(archive.bytes().map_or_else(|| Ok(BTreeMap::new()), |bytes| archive::read(bytes))?);
-    }
-    let after = |path: &str| Some(String::from_utf8_lossy(coming.get(path).and_then(Item::bytes)?).into_owned());
-    Ok(services::decide(machine, &changed, &overlay::missed(machine)?, &|path| machine.etc(path), &after))
+/// What the last stage of apply would do on the running machine.
+#[derive(Debug, Default, Serialize)]
+pub struct Laying {
+    /// What would be laid over its /etc, new or other than now, by its path there; also what is there again as in the shared
+    /// root.
+    pub changed: BTreeSet<String>,
+    /// What would be removed from there.
+    pub removed: BTreeSet<String>,
+    /// What would be left out, and why: apply would fail over it.
+    pub left_out: Vec<String>,
 }
 
-/// Whether one of the administrator's folders has this file, or removes it or a folder that it lies in.
-fn is_decided(target: &Target, folders: &[String], member: &str) -> Result<bool> {
-    for folder in folders {
-        let mut above = folder.clone();
-        for name in member.split('/') {
-            if target.root.find(&format!("{above}/{WHITEOUT}{name}"))?.is_some() {
-                return Ok(true);
-            }
-            above = format!("{above}/{name}");
-        }
-        if target.root.find(&above)?.is_some() {
-            return Ok(true);
+impl Laying {
+    /// How many files and folders would be other than they are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.changed.len() + self.removed.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count() == 0 && self.left_out.is_empty()
+    }
+}
+
+/// Asks the same questions as the last stage of apply, of what it would find.
+fn foresee(machine: &Machine, plans: &Plans, notes: &mut Vec<String>) -> Result<(Laying, BTreeSet<Telling>)> {
+    let mut coming = Coming::new();
+    for (path, step) in plans.files.iter().flat_map(|plan| &plan.steps) {
+        let archive = match step {
+            Step::Create(item) | Step::Replace(item) => item.bytes().map(|bytes| &**bytes),
+            Step::Remove => None,
+            _ => continue,
+        };
+        if let Some((paths::OVERLAYS, name)) = path.rsplit_once('/') {
+            coming.insert(name.to_owned(), archive);
         }
     }
-    Ok(false)
+    let mut laying = Laying::default();
+    let Some(foreseen) = overlay::foresee(machine, &coming)? else {
+        notes.push(overlay::GONE.to_owned());
+        return Ok((laying, BTreeSet::new()));
+    };
+    for change in &foreseen.report.changes {
+        let path = change.path().to_string_lossy().into_owned();
+        // What comes last of a path is what is there in the end.
+        let (now, before) = match change {
+            lay::Change::Removed(_) => (&mut laying.removed, &mut laying.changed),
+            lay::Change::Changed(_) => (&mut laying.changed, &mut laying.removed),
+        };
+        before.remove(&path);
+        now.insert(path);
+    }
+    laying.left_out.clone_from(&foreseen.report.warnings);
+    let paths = foreseen.report.changes.iter().map(|change| change.path().to_string_lossy().into_owned());
+    let (before, after) = (|path: &str| machine.etc(path), |path: &str| foreseen.text(path));
+    let decided = services::decide(machine, &paths.collect(), &overlay::missed(machine)?, &before, &after);
+    Ok((laying, decided))
 }

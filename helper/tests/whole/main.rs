@@ -10,6 +10,7 @@ mod boot_server;
 mod cases;
 mod commands;
 mod config;
+mod foreseen;
 mod hooks;
 mod killed;
 mod live_images;
