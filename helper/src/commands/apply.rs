@@ -27,7 +27,7 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
         super::diff::print_consequences(&preview);
         return Ok(if preview.differs() { Status::Differs } else { Status::Done });
     }
-    let (lock, now) = wanted::lock(&target, config)?;
+    let (lock, now) = wanted::lock(&target, config, &wanted)?;
     let trees = if now == wanted { trees } else { Trees::of(&now, &target.root)? };
     // Of two readings one is enough from here on: overlays may be large.
     drop(wanted);

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Status;
 use super::screen::print_notes;
 use crate::cli::Global;
+use crate::machine::reboot;
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready, Wanted};
 use crate::words::counted;
@@ -17,11 +18,11 @@ use crate::words::counted;
 pub fn run(global: &Global, json: bool) -> Result<Status> {
     match sound(global) {
         Ok(wanted) if json => {
-            anstream::println!("{:#}", json!({ "ok": true, "problems": [], "notes": wanted.notes }));
+            anstream::println!("{:#}", json!({ "ok": true, "problems": [], "notes": notes(&wanted) }));
             Ok(Status::Done)
         }
         Ok(wanted) => {
-            print_notes(&wanted.notes);
+            print_notes(&notes(&wanted));
             let (nodes, profiles) = (counted(wanted.site.nodes.len(), "node"), counted(wanted.site.profiles.len(), "profile"));
             anstream::println!("ok: master {}, {nodes}, {profiles}", wanted.site.master.name);
             Ok(Status::Done)
@@ -40,6 +41,10 @@ pub fn run(global: &Global, json: bool) -> Result<Status> {
             Ok(Status::Failed)
         }
     }
+}
+
+fn notes(wanted: &Wanted) -> Vec<String> {
+    wanted.notes.iter().cloned().chain(reboot::note_for(&wanted.waiting)).collect()
 }
 
 fn sound(global: &Global) -> Result<Wanted> {

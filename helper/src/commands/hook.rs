@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::Status;
-use super::screen::{Screen, print_notes, print_report};
+use super::screen::{Screen, print_done, print_notes, print_report};
 use crate::cli::{Global, Hook};
 use crate::disk::lock::Lock;
 use crate::image;
@@ -51,8 +51,9 @@ pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
 fn with_site(target: &Target, global: &Global, work: impl FnOnce(&Lock<'_>, &mut Wanted) -> Result<()>) -> Result<Status> {
     let config = global.config.as_deref();
     match wanted::read(target, config) {
-        Ok(_) => {
-            let (lock, mut wanted) = wanted::lock(target, config)?;
+        Ok(known) => {
+            let (lock, mut wanted) = wanted::lock(target, config, &known)?;
+            drop(known);
             work(&lock, &mut wanted)?;
         }
         Err(error) => say_what_is_to_do(&error),
@@ -114,7 +115,7 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
     }
     let work = Work { files: None, images: Which::Spare(version.to_owned()), menus: true, prune: false, force: false };
     let report = workflow::run(target, wanted, lock, &work, &mut Screen::new(false))?;
-    print_report(&report);
+    print_done(&report);
     report.is_done()
 }
 
@@ -132,13 +133,16 @@ fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, new_kernel: Option<&
         // mkinitcpio would build images that lack what it could not see.
         let work = Work { files: trees, images: Which::Present, menus: false, prune: false, force: false };
         let report = workflow::run(target, wanted, lock, &work, &mut Screen::terse())?;
+        print_notes(&report.notes);
         no_image_here();
         return report.is_done();
     }
     let images = new_kernel.map_or(Which::Booted, |version| Which::New(version.to_owned()));
     let work = Work { files: trees, images, menus: true, prune: true, force: false };
     let report = workflow::run(target, wanted, lock, &work, &mut Screen::new(false))?;
-    print_report(&report);
+    // What is so whatever kernel there is, is told by apply and check, and by an upgrade of ours, which may be the reason.
+    let print = if new_kernel.is_some() { print_done } else { print_report };
+    print(&report);
     report.is_done()
 }
 
@@ -152,6 +156,7 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version:
     wanted.facts.kernels.retain(|kernel| kernel != version);
     let work = Work { files: None, images: Which::Present, menus: true, prune: true, force: false };
     let report = workflow::run(target, wanted, lock, &work, &mut Screen::terse())?;
+    print_notes(&report.notes);
     if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
         anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
     }

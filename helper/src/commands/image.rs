@@ -47,10 +47,12 @@ pub fn run(global: &Global, command: &Image) -> Result<Status> {
 
 fn change(target: &Target, global: &Global, images: Which, prune: bool) -> Result<Report> {
     let config = global.config.as_deref();
-    wanted::read(target, config)?;
-    let (lock, wanted) = wanted::lock(target, config)?;
+    let known = wanted::read(target, config)?;
+    let (lock, wanted) = wanted::lock(target, config, &known)?;
+    drop(known);
     let work = Work { files: None, images, menus: true, prune, force: false };
     let report = workflow::run(target, &wanted, &lock, &work, &mut Screen::new(global.verbose))?;
+    print_notes(&report.standing);
     print_notes(&report.notes);
     Ok(report)
 }

@@ -72,8 +72,14 @@ pub(super) fn print_notes(notes: &[String]) {
     }
 }
 
-/// Prints the notes of a run and, when nothing failed, one line that sums it up.
+/// Prints all notes of a run and, when nothing failed, one line that sums it up.
 pub(super) fn print_report(report: &Report) {
+    print_notes(&report.standing);
+    print_done(report);
+}
+
+/// Prints the notes about what a run did, and the same line.
+pub(super) fn print_done(report: &Report) {
     print_notes(&report.notes);
     if !report.failures.is_empty() {
         return;

@@ -13,7 +13,7 @@ use crate::paths;
 ///
 /// # Errors
 /// When the record is there and cannot be read.
-fn waiting(machine: &Machine) -> Result<BTreeSet<String>> {
+pub fn waiting(machine: &Machine) -> Result<BTreeSet<String>> {
     Ok(machine.text(&paths::record(paths::WAITING))?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
 }
 
@@ -33,19 +33,11 @@ pub fn wait_for<'path>(machine: &Machine, paths: impl Iterator<Item = &'path str
     written.with_context(|| format!("{}: cannot record what waits for the next boot", path.display()))
 }
 
-/// What to tell about it, if anything waits.
-///
-/// # Errors
-/// When the record is there and cannot be read.
-pub fn note(machine: &Machine) -> Result<Option<String>> {
-    let waiting: Vec<String> = waiting(machine)?.into_iter().collect();
-    Ok((!waiting.is_empty()).then(|| note_for(&waiting)))
-}
-
-/// What to tell when these files wait.
+/// What to tell about these files, if any waits.
 #[must_use]
-pub fn note_for(waiting: &[String]) -> String {
-    format!("reboot the master for: {} (in place, and read at boot only)", waiting.join(", "))
+pub fn note_for(waiting: &BTreeSet<String>) -> Option<String> {
+    let files: Vec<&str> = waiting.iter().map(String::as_str).collect();
+    (!files.is_empty()).then(|| format!("reboot the master for: {} (in place, and read at boot only)", files.join(", ")))
 }
 
 #[cfg(test)]
@@ -56,12 +48,13 @@ mod tests {
     #[test]
     fn what_waits_is_told_until_the_next_boot() {
         let (dir, machine) = machine(&[(paths::MOUNTS, ""), ("run/voidclust/macs", "")]);
-        assert_eq!(note(&machine).unwrap(), None);
+        let note = |machine: &Machine| note_for(&waiting(machine).unwrap());
+        assert_eq!(note(&machine), None);
         wait_for(&machine, ["rc.local"].into_iter()).unwrap();
         wait_for(&machine, ["hostname", "rc.local"].into_iter()).unwrap();
-        let told = note(&machine).unwrap().unwrap();
+        let told = note(&machine).unwrap();
         assert!(told.starts_with("reboot the master for: hostname, rc.local ("), "{told}");
         std::fs::File::create(dir.path().join(paths::record(paths::WAITING))).unwrap();
-        assert_eq!(note(&machine).unwrap(), None);
+        assert_eq!(note(&machine), None);
     }
 }

@@ -76,8 +76,8 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
         }
         Err(error) => _ = tried(Err(error)),
     }
-    match reboot::note(machine) {
-        Ok(note) => live.notes.extend(note),
+    match reboot::waiting(machine) {
+        Ok(waiting) => live.notes.extend(reboot::note_for(&waiting)),
         Err(error) => live.failures.push(format!("{error:#}")),
     }
     live.served = served;

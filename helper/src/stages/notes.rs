@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::target::{Runs, Target, shown_below};
 use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
-use crate::machine::{Machine, reboot, zfs};
+use crate::machine::{Machine, zfs};
 use crate::paths;
 use crate::site::{Home, Site, Storage};
 use crate::types::InterfaceName;
@@ -24,7 +24,6 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
         notes.extend(hidden_later(target, machine));
         notes.extend(machine.is_read_only()?.map(|why| format!("{}: cannot be written; {why}", target.root.display(""))));
         notes.extend(snapshots_in_sight(machine, site));
-        notes.extend(reboot::note(machine)?);
     }
     Ok(notes)
 }

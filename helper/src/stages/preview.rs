@@ -70,16 +70,14 @@ impl Preview {
             }
             Runs::Nothing | Runs::Machine(_) => Default::default(),
         };
-        let (mut tell, mut waiting) = (Vec::new(), Vec::new());
+        let (mut tell, mut waiting) = (Vec::new(), wanted.waiting.clone());
         for telling in decided {
             match telling {
-                Telling::Reboot(path) => waiting.push(path),
+                Telling::Reboot(path) => _ = waiting.insert(path),
                 other => tell.push(other.to_string()),
             }
         }
-        if !waiting.is_empty() {
-            notes.push(reboot::note_for(&waiting));
-        }
+        notes.extend(reboot::note_for(&waiting));
         Ok(Self { changes, lay, tell, images, master_images, notes })
     }
 

@@ -1,5 +1,6 @@
 //! What the site wants: the configuration, its overlays, and what the machine and the root tell.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use crate::disk::lock::Lock;
 use crate::disk::root::split;
 use crate::image;
 use crate::machine::facts::Facts;
+use crate::machine::reboot;
 use crate::paths;
 use crate::render::compose::Composer;
 use crate::render::notes as rendered;
@@ -23,14 +25,18 @@ use crate::words::counted;
 /// A site, its overlays and the machine's facts: everything that the Tree is a function of.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Wanted {
+    /// What the configuration was read from: names and texts.
+    texts: Vec<(String, String)>,
     /// The checked configuration.
     pub site: Site,
     /// What the machine told.
     pub facts: Facts,
     /// The overlays that the site uses.
     pub overlays: Overlays,
-    /// What the administrator should know, in one line each.
+    /// What the administrator should know whatever is done, in one line each.
     pub notes: Vec<String>,
+    /// Files of /etc that wait for the next boot of the machine.
+    pub waiting: BTreeSet<String>,
 }
 
 /// Why there is nothing to work by.
@@ -74,6 +80,12 @@ impl std::error::Error for Unready {}
 /// [`Unready`] when it is not edited yet, or something is wrong with it or its overlays; others when a file cannot be read,
 /// or this machine is a client.
 pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
+    read_knowing(target, config, None)
+}
+
+/// Texts and facts that are as in an earlier reading make the same site: for ten thousand nodes, to parse them again would
+/// take more memory than all else.
+fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) -> Result<Wanted> {
     target.is_no_client()?;
     let root = &target.root;
     if config.is_none() {
@@ -82,12 +94,15 @@ pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
     }
     let texts = config::load(root, config)?;
     let facts = Facts::gather(root, target.machine(), image::kernels(root)?)?;
-    let site = match config::parse(&texts, &facts) {
-        Outcome::NotConfigured => {
-            return Err(Unready::NotConfigured(texts.into_iter().next().map(|(name, _)| name).unwrap_or_default()).into());
-        }
-        Outcome::Wrong(problems) => return Err(Unready::Wrong(problems).into()),
-        Outcome::Site(site) => *site,
+    let site = match known.filter(|known| known.texts == texts && known.facts == facts) {
+        Some(known) => known.site.clone(),
+        None => match config::parse(&texts, &facts) {
+            Outcome::NotConfigured => {
+                return Err(Unready::NotConfigured(texts.into_iter().next().map(|(name, _)| name).unwrap_or_default()).into());
+            }
+            Outcome::Wrong(problems) => return Err(Unready::Wrong(problems).into()),
+            Outcome::Site(site) => *site,
+        },
     };
     let used: Vec<String> = site
         .overlay_names()
@@ -104,17 +119,18 @@ pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
     notes.extend(overlays.notes.iter().cloned());
     notes.extend(image::without_modules(root, &site)?);
     notes.extend(rendered::notes(&site, &Composer::new(&site, &overlays)));
-    Ok(Wanted { site, facts, overlays, notes })
+    let waiting = target.machine().map(reboot::waiting).transpose()?.unwrap_or_default();
+    Ok(Wanted { texts, site, facts, overlays, notes, waiting })
 }
 
-/// Takes the lock and reads again: what another run wrote, or an editor, between the first reading and the lock must not
-/// be put back to what it was. Whoever finds a mistake in the first reading leaves no lock behind.
+/// Takes the lock and reads again what is `known` of a first reading: what another run wrote, or an editor, between that and
+/// the lock must not be put back to what it was. Whoever finds a mistake in the first reading leaves no lock behind.
 ///
 /// # Errors
 /// When another run holds the lock, or the configuration has become wrong.
-pub fn lock<'target>(target: &'target Target, config: Option<&Path>) -> Result<(Lock<'target>, Wanted)> {
+pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: &Wanted) -> Result<(Lock<'target>, Wanted)> {
     let lock = target.lock()?;
-    let wanted = read(target, config)?;
+    let wanted = read_knowing(target, config, Some(known))?;
     Ok((lock, wanted))
 }
 

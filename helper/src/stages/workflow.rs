@@ -62,7 +62,9 @@ pub struct Report {
     pub fresh: Vec<Image>,
     /// What became of those that are not needed.
     pub pruned: Pruned,
-    /// What the administrator should know, in one line each.
+    /// What the administrator should know of the site and the machine, whatever this run did, in one line each.
+    pub standing: Vec<String>,
+    /// What he should know of what this run did, or could not do, in one line each.
     pub notes: Vec<String>,
     /// What went wrong, in one message each.
     pub failures: Vec<String>,
@@ -96,15 +98,15 @@ pub fn run(target: &Target, wanted: &Wanted, lock: &Lock<'_>, work: &Work<'_>, w
     };
     // Both halves are looked at before the first is written: what is in the way of the second must stop the first.
     refuse_foreign(target, plans.files.iter().chain(work.menus.then_some(&plans.menus)))?;
-    let notes = work.files.map_or(&wanted.notes, |trees| &trees.notes).clone();
-    let mut report = Report { notes, ..Report::default() };
+    let standing = work.files.map_or(&wanted.notes, |trees| &trees.notes).clone();
+    let mut report = Report { standing, ..Report::default() };
     if let Err(error) = write(target, wanted, lock, work, &plans, watch, &mut report) {
         report.failed(&error);
     }
     let live = live::bring_up_to_date(target, &mut |line| watch.said(line));
     report.notes.extend(live.notes);
     if matches!(target.runs, Runs::Machine(_)) && work.files.is_some() {
-        report.notes.push("this machine does not run from its overlay yet; reboot it to become the master".to_owned());
+        report.standing.push("this machine does not run from its overlay yet; reboot it to become the master".to_owned());
     }
     report.failures.extend(live.failures);
     if let (true, Some(served)) = (work.prune, &live.served) {

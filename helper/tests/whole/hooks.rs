@@ -1,5 +1,6 @@
 //! `voidclust hook`: for package scripts, which must never fail over a site that is not ready.
 
+use crate::machine::Machine;
 use crate::place::{CRATE, Place, Ran, skip};
 
 const HOOKS: [&[&str]; 3] =
@@ -88,6 +89,28 @@ fn with_proc_a_hook_applies() {
     place.run(HOOKS[0]).ended(0);
     assert!(place.at("srv/tftp/pxelinux.cfg/default").exists());
     place.run(&["diff"]).ended(0);
+}
+
+#[test]
+fn a_hook_tells_what_its_run_has_come_upon_and_a_kernel_no_more_than_that() {
+    // An upgrade in the lower tree of a running master, where no image can be built.
+    let machine = Machine::master();
+    machine.configure("1", "[master]\nname = \"head\"\n");
+    let out = machine.run(HOOKS[0]).ended(0).out;
+    assert!(out.contains("note: reboot the master for: hostname"), "{out}");
+    assert!(!out.contains("syslinux"), "apply, which is advised, tells that: {out}");
+
+    let place = Place::small();
+    place.write("proc/self/status", "");
+    place.link("/dev/null", "dev/null");
+    for version in ["6.12.94_1", "6.1.1_1"] {
+        place.write(&format!("boot/vmlinuz-{version}"), "");
+        place.write(&format!("usr/lib/modules/{version}/modules.dep"), "");
+        let out = place.run(&["hook", "kernel-install", version]).ended(0).out;
+        let notes: Vec<&str> = out.lines().filter(|line| line.starts_with("note: ")).collect();
+        assert!(matches!(notes[..], [note] if note.contains("mkinitcpio")), "{out}");
+    }
+    assert!(place.run(HOOKS[0]).ended(0).out.contains("install syslinux"));
 }
 
 /// The database of xbps with these states of cluster-master and cluster-overlays.
