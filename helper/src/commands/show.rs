@@ -56,7 +56,7 @@ fn print_file(layout: &Layout, node: &str, path: &str) -> Result<()> {
     let found = layout.get(path);
     let (item, _) = found.with_context(|| format!("{node} lays no file `{path}` over /etc; see voidclust show {node}"))?;
     match &item.content {
-        Content::File(bytes) => std::io::stdout().write_all(bytes).context("cannot print")?,
+        Content::File(bytes) => std::io::stdout().write_all(&bytes.whole()).context("cannot print")?,
         Content::Link(target) => anstream::println!("-> {}", target.display()),
         Content::Folder | Content::Other => bail!("`{path}` is a folder"),
     }

@@ -14,7 +14,7 @@ use crate::disk::tree::{Content, Item, Owner};
 const TIME: u64 = 315_532_800;
 
 /// The unit of a tar file.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// Writes an archive: the members as they come, each with its owner, all of one fixed time.
 ///
@@ -34,7 +34,7 @@ pub fn write(members: &[(&str, &Item)]) -> Result<Vec<u8>> {
         match &item.content {
             Content::File(bytes) => {
                 header.set_size(bytes.len() as u64);
-                builder.append_data(&mut header, path, &bytes[..]).with_context(context)?;
+                builder.append_data(&mut header, path, &bytes.whole()[..]).with_context(context)?;
             }
             Content::Link(target) => {
                 header.set_entry_type(EntryType::Symlink);

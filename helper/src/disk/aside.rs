@@ -176,7 +176,7 @@ fn write_one(folder: &OwnedFd, temporary: &str, item: &Item) -> std::io::Result<
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             // Born unreadable: an overlay's secrets are never open, not even for a moment.
             let mut file = File::from(rustix::fs::openat(folder, temporary, flags, Mode::from_raw_mode(0o600))?);
-            file.write_all(bytes)?;
+            file.write_all(&bytes.whole())?;
             rustix::fs::fchmod(&file, Mode::from_raw_mode(item.mode))?;
         }
         Content::Folder | Content::Other => return Err(std::io::Error::other("only files and links are written")),

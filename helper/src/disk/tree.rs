@@ -1,22 +1,38 @@
 //! What stands at a path: plain data, the same for what is found on a disk, what ought to be there, and what an archive
 //! holds.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-/// The content of a file. Copies share it, and its digest is computed once for all of them.
+use crate::disk::archive;
+
+/// The content of a file. Copies share it, and its digest is computed once for all of them. Archives of small files are
+/// mostly zeros, and there is one for every node: of such a content only what is between the zeros is kept.
 #[derive(Clone)]
 pub struct Bytes(Arc<Shared>);
 
 struct Shared {
-    bytes: Vec<u8>,
+    kept: Kept,
+    len: usize,
     digest: OnceLock<[u8; 32]>,
 }
+
+/// The same bytes are always kept in the same way.
+#[derive(PartialEq, Eq)]
+enum Kept {
+    Whole(Vec<u8>),
+    /// Runs, each as the length of what is no zero, that, and the number of zeros behind it; both numbers have two bytes, the
+    /// lower one first.
+    Sparse(Box<[u8]>),
+}
+
+/// Fewer zeros than this are kept as they are: the numbers of a run would take as much room.
+const ZEROS_MIN: usize = 8;
 
 impl Bytes {
     /// Above this size the digests are compared: the same large file is compared for many nodes.
@@ -25,27 +41,87 @@ impl Bytes {
     /// The SHA-256.
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {
-        self.0.digest.get_or_init(|| Sha256::digest(&self.0.bytes).into())
+        self.0.digest.get_or_init(|| Sha256::digest(self.whole()).into())
     }
-}
 
-impl Deref for Bytes {
-    type Target = [u8];
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len
+    }
 
-    fn deref(&self) -> &[u8] {
-        &self.0.bytes
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn whole(&self) -> Cow<'_, [u8]> {
+        match &self.0.kept {
+            Kept::Whole(bytes) => Cow::Borrowed(bytes),
+            Kept::Sparse(runs) => Cow::Owned(expanded(runs, self.0.len)),
+        }
+    }
+
+    /// Whether both are one copy.
+    #[cfg(test)]
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
 impl<T: Into<Vec<u8>>> From<T> for Bytes {
     fn from(bytes: T) -> Self {
-        Self(Arc::new(Shared { bytes: bytes.into(), digest: OnceLock::new() }))
+        let bytes = bytes.into();
+        let len = bytes.len();
+        let kept = sparse(&bytes).map_or_else(|| Kept::Whole(bytes), Kept::Sparse);
+        Self(Arc::new(Shared { kept, len, digest: OnceLock::new() }))
     }
+}
+
+/// As runs, when that takes less than half; of what is no archive by its size it is not tried.
+fn sparse(bytes: &[u8]) -> Option<Box<[u8]>> {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(archive::BLOCK) {
+        return None;
+    }
+    let mut runs = Vec::with_capacity(bytes.len() / 4);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        if runs.len() > bytes.len() / 2 {
+            return None;
+        }
+        let most = &rest[..rest.len().min(u16::MAX.into())];
+        let kept = most.windows(ZEROS_MIN).position(|window| window.iter().all(|byte| *byte == 0)).unwrap_or(most.len());
+        let zeros = most[kept..].iter().take_while(|byte| **byte == 0).count();
+        runs.extend(u16::try_from(kept).ok()?.to_le_bytes());
+        runs.extend(&rest[..kept]);
+        runs.extend(u16::try_from(zeros).ok()?.to_le_bytes());
+        rest = &rest[kept + zeros..];
+    }
+    (runs.len() <= bytes.len() / 2).then(|| runs.into())
+}
+
+fn expanded(mut runs: &[u8], len: usize) -> Vec<u8> {
+    fn number(runs: &mut &[u8]) -> Option<usize> {
+        let (number, rest) = runs.split_first_chunk()?;
+        *runs = rest;
+        Some(u16::from_le_bytes(*number).into())
+    }
+    let mut bytes = Vec::with_capacity(len);
+    while let Some(kept) = number(&mut runs) {
+        let (kept, rest) = runs.split_at(kept);
+        runs = rest;
+        bytes.extend(kept);
+        bytes.resize(bytes.len() + number(&mut runs).unwrap_or(0), 0);
+    }
+    bytes
 }
 
 impl PartialEq for Bytes {
     fn eq(&self, other: &Self) -> bool {
-        let same = || if self.len() > Self::LARGE { self.digest() == other.digest() } else { self[..] == other[..] };
+        let same = || if self.len() > Self::LARGE { self.digest() == other.digest() } else { self.0.kept == other.0.kept };
         Arc::ptr_eq(&self.0, &other.0) || (self.len() == other.len() && same())
     }
 }
@@ -54,7 +130,7 @@ impl Eq for Bytes {}
 
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&String::from_utf8_lossy(self), f)
+        fmt::Debug::fmt(&String::from_utf8_lossy(&self.whole()), f)
     }
 }
 
@@ -197,6 +273,22 @@ mod tests {
         assert_eq!(Item::link("/etc/sv/sshd").fingerprint(), "-> /etc/sv/sshd");
         let prints = [Item::folder().fingerprint(), Item { content: Content::Other, ..Item::folder() }.fingerprint()];
         assert!(!prints.contains(&Item::file(*b"").fingerprint()) && prints[0] != prints[1]);
+    }
+
+    #[test]
+    fn zeros_are_counted_and_come_back_in_their_places() {
+        let long = [vec![1; 100_000], vec![0; 200_000], vec![2, 0, 0, 3], vec![0; 100]].concat();
+        let mut files =
+            vec![vec![0; 512], vec![7; 512], [vec![0; 500], vec![1; 12]].concat(), [vec![1; 3], vec![0; 509]].concat()];
+        files.push([long.clone(), vec![0; 512 - long.len() % 512]].concat());
+        for file in files {
+            let bytes = Bytes::from(file.clone());
+            assert_eq!((bytes.whole().as_ref(), bytes.len()), (&file[..], file.len()));
+            let is_sparse = matches!(bytes.0.kept, Kept::Sparse(_));
+            assert_eq!(is_sparse, file.iter().filter(|byte| **byte == 0).count() > file.len() / 2);
+            assert_eq!(bytes, Bytes::from(file));
+        }
+        assert!(Bytes::from(Vec::new()).is_empty());
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Inputs<'_> {
     /// A small file, from what is about to be written or from the disk.
     fn content(&self, path: &str) -> Result<Option<Vec<u8>>> {
         match self.tree.0.get(path).and_then(Item::bytes) {
-            Some(bytes) => Ok(Some(bytes.to_vec())),
+            Some(bytes) => Ok(Some(bytes.whole().into_owned())),
             None => self.root.read(path),
         }
     }

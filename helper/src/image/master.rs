@@ -49,7 +49,7 @@ fn not_ours(root: &Root) -> Result<Option<String>> {
     }
     let other = match root.find(KERNEL_HOOK)?.map(|item| item.content) {
         Some(Content::Link(target)) => !target.to_string_lossy().contains("mkinitcpio"),
-        Some(Content::File(bytes)) => !String::from_utf8_lossy(&bytes).contains("mkinitcpio"),
+        Some(Content::File(bytes)) => !String::from_utf8_lossy(&bytes.whole()).contains("mkinitcpio"),
         _ => false,
     };
     Ok(other.then(|| {

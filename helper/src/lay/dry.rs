@@ -16,9 +16,10 @@ use super::records::Records;
 use super::session::Session;
 use super::target::{ASIDE, Target};
 use super::{Report, Run};
+use crate::disk::tree::Bytes;
 
 /// What the folder of overlays is going to hold, by name, where it holds something else now: an archive, or nothing.
-pub type Coming<'archive> = BTreeMap<String, Option<&'archive [u8]>>;
+pub type Coming<'archive> = BTreeMap<String, Option<&'archive Bytes>>;
 
 /// What a refresh would do.
 #[derive(Debug)]

@@ -102,7 +102,7 @@ fn rest_of<'name>(name: &'name [u8], wanted: &str) -> Option<&'name [u8]> {
 /// When it is neither an archive nor a folder, or cannot be laid whole.
 pub(super) fn load(source: &Source, coming: &Coming<'_>, notes: &mut Vec<String>) -> Result<Layer> {
     if let Some(Some(archive)) = std::str::from_utf8(&source.name).ok().and_then(|name| coming.get(name)) {
-        return archive::load(&source.path, archive, notes);
+        return archive::load(&source.path, &archive.whole(), notes);
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = match rustix::fs::open(&source.path, flags, Mode::empty()) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use minijinja::value::Value;
 
-use crate::disk::tree::{Content, Item, Tree};
+use crate::disk::tree::{Bytes, Content, Item, Tree};
 use crate::parallel;
 use crate::paths;
 use crate::render::layers::kind;
@@ -59,7 +59,7 @@ impl<'a> Composer<'a> {
         let mut broken = BTreeSet::new();
         for piece in overlays.named.values().flat_map(BTreeMap::values) {
             if let Some(text) = piece.text()
-                && let Err(failure) = templates.add(&piece.file, text)
+                && let Err(failure) = templates.add(&piece.file, &text)
             {
                 problems.push(failure.in_file(&piece.file));
                 broken.insert(piece.file.clone());
@@ -234,7 +234,7 @@ fn is_blank(text: &str) -> bool {
 
 /// Takes what was rendered off the budget; the problem is of the file that takes the most when nothing is left.
 fn spend(budget: &AtomicU64, rendered: &Rendered<'_>, parts: &Parts<'_>) -> Option<Problem> {
-    let size = |path: &str| rendered.get(path).and_then(Item::bytes).map_or(0, |bytes| bytes.len());
+    let size = |path: &str| rendered.get(path).and_then(Item::bytes).map_or(0, Bytes::len);
     let sum: usize = rendered.keys().map(|path| size(path)).sum();
     let enough = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(sum as u64)).is_ok();
     let (path, piece) = parts.templates.iter().max_by_key(|(path, _)| size(path)).filter(|_| !enough)?;

@@ -99,7 +99,7 @@ mod tests {
     fn text(tree: &Tree, path: &str) -> String {
         let item = &tree.0[&format!("srv/tftp/{path}")];
         assert_eq!(item.mode, 0o644);
-        String::from_utf8(item.bytes().unwrap().to_vec()).unwrap()
+        String::from_utf8(item.bytes().unwrap().whole().into_owned()).unwrap()
     }
 
     #[test]

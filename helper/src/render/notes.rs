@@ -162,5 +162,5 @@ fn mounted(fstab: &str) -> impl Iterator<Item = &str> {
 }
 
 fn text_of(item: &Item) -> Option<String> {
-    item.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    item.bytes().map(|bytes| String::from_utf8_lossy(&bytes.whole()).into_owned())
 }

@@ -68,8 +68,8 @@ pub struct Piece {
 impl Piece {
     /// The text of a template.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        self.item.bytes().filter(|_| self.template).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    pub fn text(&self) -> Option<String> {
+        self.item.bytes().filter(|_| self.template).and_then(|bytes| String::from_utf8(bytes.whole().into_owned()).ok())
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
             ("etc/voidclust/overlays/x/hosts", "site"),
         ]);
         let hosts = &overlay["hosts"];
-        assert_eq!((hosts.origin, hosts.template, &hosts.item.bytes().unwrap()[..]), (Origin::Site, false, &b"site"[..]));
+        assert_eq!((hosts.origin, hosts.template, &hosts.item.bytes().unwrap().whole()[..]), (Origin::Site, false, &b"site"[..]));
         assert_eq!(overlay["fstab"].origin, Origin::Package);
     }
 

@@ -112,7 +112,7 @@ impl<'root> Reader<'root> {
         if let (Some(target), Content::File(bytes)) = (path.strip_suffix(".j2"), &piece.item.content)
             && !split(target).1.is_empty()
         {
-            if std::str::from_utf8(bytes).is_err() {
+            if std::str::from_utf8(&bytes.whole()).is_err() {
                 return self.problem(&file, "a template must be UTF-8 text", "drop the suffix .j2 to copy it as it is");
             }
             piece.template = true;

@@ -138,7 +138,7 @@ fn owners(site: &Site) -> BTreeMap<String, String> {
 
 /// The members of an archive. What cannot be read is damaged, and will be replaced whole: every member is new.
 fn opened(archive: Option<&Item>) -> BTreeMap<String, Item> {
-    archive.and_then(Item::bytes).and_then(|bytes| archive::read(bytes).ok()).unwrap_or_default()
+    archive.and_then(Item::bytes).and_then(|bytes| archive::read(&bytes.whole()).ok()).unwrap_or_default()
 }
 
 fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side, new: &Side) -> Change {
@@ -181,7 +181,7 @@ fn text(side: &Side) -> Option<String> {
         None | Some(Content::Folder | Content::Other) => Some(String::new()),
         Some(Content::Link(target)) => Some(format!("-> {}\n", target.display())),
         Some(Content::File(bytes)) if bytes.len() > LARGE => None,
-        Some(Content::File(bytes)) => String::from_utf8(bytes.to_vec()).ok().filter(|text| !text.contains('\0')),
+        Some(Content::File(bytes)) => String::from_utf8(bytes.whole().into_owned()).ok().filter(|text| !text.contains('\0')),
     }
 }
 

@@ -146,7 +146,7 @@ fn foresee(machine: &Machine, plans: &Plans, notes: &mut Vec<String>) -> Result<
     let mut coming = Coming::new();
     for (path, step) in plans.files.iter().flat_map(|plan| &plan.steps) {
         let archive = match step {
-            Step::Create(item) | Step::Replace(item) => item.bytes().map(|bytes| &**bytes),
+            Step::Create(item) | Step::Replace(item) => item.bytes(),
             Step::Remove => None,
             _ => continue,
         };
