@@ -74,7 +74,9 @@ impl Bytes {
 
 impl<T: Into<Vec<u8>>> From<T> for Bytes {
     fn from(bytes: T) -> Self {
-        let bytes = bytes.into();
+        let mut bytes = bytes.into();
+        // Texts that grew have up to as much again behind them.
+        bytes.shrink_to_fit();
         let len = bytes.len();
         let kept = sparse(&bytes).map_or_else(|| Kept::Whole(bytes), Kept::Sparse);
         Self(Arc::new(Shared { kept, len, digest: OnceLock::new() }))

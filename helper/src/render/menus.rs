@@ -1,5 +1,7 @@
 //! What the loaders read: PXELINUX and GRUB configurations. Pure.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::json;
 
@@ -48,7 +50,14 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
     environment.add_template("pxelinux", include_str!("../../templates/pxelinux.cfg.j2"))?;
     environment.add_template("grub", include_str!("../../templates/grub.cfg.j2"))?;
     let mut tree = Tree::default();
+    // A menu without a card in it is the same for all nodes that boot alike.
+    let mut alike: BTreeMap<(String, String, String), Item> = BTreeMap::new();
     let mut add = |path: String, template: &str, wish: &Kernel, line: &str, mac: Option<Mac>| -> anyhow::Result<()> {
+        let key = (template.to_owned(), wish.to_string(), line.to_owned());
+        if let Some(item) = alike.get(&key).filter(|_| mac.is_none()) {
+            tree.insert(path, item.clone());
+            return Ok(());
+        }
         let text = environment.get_template(template)?.render(template::values(json!({
             "entries": entries(wish, images),
             "wish": wish,
@@ -57,7 +66,11 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
             "timeout": site.boot.timeout,
             "master": site.network.address.address,
         })))?;
-        tree.insert(path, Item::file(text.into_bytes()));
+        let item = Item::file(text.into_bytes());
+        if mac.is_none() {
+            alike.insert(key, item.clone());
+        }
+        tree.insert(path, item);
         Ok(())
     };
     let common = (&site.client.kernel, site.command_line(None));
