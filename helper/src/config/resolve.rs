@@ -116,11 +116,9 @@ impl Check<'_> {
     fn boot(&mut self, raw: raw::Boot) -> Option<Boot> {
         self.within_bounds("keep", raw.keep.as_ref());
         self.within_bounds("timeout", raw.timeout.as_ref());
-        if let Some([first, second, ..]) = raw.firmware.as_ref().map(|firmware| &firmware.get_ref()[..])
-            && first == second
-            && let Some(span) = raw.firmware.as_ref().map(Spanned::span)
-        {
-            self.add(Mistake::at(span, "`firmware` names one twice").remedy("leave one of them out"));
+        let twice = |list: &[Firmware]| list.iter().enumerate().any(|(at, one)| list[..at].contains(one));
+        if let Some(firmware) = raw.firmware.as_ref().filter(|firmware| twice(firmware.get_ref())) {
+            self.add(Mistake::at(firmware.span(), "`firmware` names one twice").remedy("leave one of them out"));
         }
         if let Some(firmware) = raw.firmware.as_ref().filter(|firmware| firmware.get_ref().is_empty()) {
             self.add(
