@@ -32,6 +32,18 @@ const OF_THE_SYSTEM: [&str; 16] = [
     "/var/lib/voidclust",
 ];
 
+/// Where the home is mounted when nothing is said.
+const HOME: &str = "/home";
+
+/// Where clients mount the home, as far as it is written; `None` when they have none.
+fn home_of(raw: &Raw) -> Option<&str> {
+    match raw.nfs.home.as_ref().map(Spanned::get_ref) {
+        Some(HomePath::None) => None,
+        Some(HomePath::Path(path)) => Some(path.as_str()),
+        None => Some(HOME),
+    }
+}
+
 /// Whether `path` is `folder` or lies in it.
 pub(super) fn is_within(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -92,10 +104,7 @@ impl Check<'_> {
     /// The node that the home's server is, unless it mounts something else there.
     fn home_of_a_node<'raw>(&self, raw: &'raw Raw) -> Option<&'raw HostName> {
         let host = raw.nfs.home_server.as_ref()?.get_ref().servers();
-        let path = match raw.nfs.home.as_ref().map(Spanned::get_ref) {
-            Some(HomePath::Path(path)) => path.as_str(),
-            _ => "/home",
-        };
+        let path = home_of(raw)?;
         let domain = raw.cluster.domain.as_ref().map(Spanned::get_ref);
         let is_server = |node: &raw::Node| {
             let address = node.address.as_ref().is_some_and(|address| address.get_ref().to_string() == host);
@@ -110,13 +119,8 @@ impl Check<'_> {
 
     fn mounts(&mut self, raw: &Raw) {
         let nfs = &raw.nfs;
-        let home = match nfs.home.as_ref().map(Spanned::get_ref) {
-            Some(HomePath::None) => None,
-            Some(HomePath::Path(path)) => Some(path.as_str()),
-            None => Some("/home"),
-        };
-        if let Some((place, path)) =
-            home.and_then(|home| Some((raw.client.mounts.iter().find_map(|mount| mount.get_ref().place_at(home))?, home)))
+        if let Some(path) = home_of(raw)
+            && let Some(place) = raw.client.mounts.iter().find_map(|mount| mount.get_ref().place_at(path))
         {
             let text = format!("every client mounts the home at {path} already");
             let remedy = "name its server with `home_server` under [nfs], or set home = \"none\" there";
@@ -174,7 +178,7 @@ impl Check<'_> {
             }
         }
         self.within_bounds("threads", raw.threads.as_ref());
-        let default_home: AbsolutePath = "/home".parse().ok()?;
+        let default_home: AbsolutePath = HOME.parse().ok()?;
         let path = match value(raw.home) {
             Some(HomePath::None) => None,
             Some(HomePath::Path(path)) => Some(path),

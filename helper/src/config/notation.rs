@@ -127,8 +127,10 @@ fn diagnose(text: &str, line: Line<'_>, at: usize, message: &str) -> Slip {
     if message == "duplicate key" {
         return say(at..at + key_length(text, at), twice(text, line));
     }
-    if line.text.starts_with('[') && header_and_more(line.text).is_some_and(|(_, more)| more.contains('=')) {
-        let (header, more) = header_and_more(line.text).unwrap_or_default();
+    if line.text.starts_with('[')
+        && let Some((header, more)) = header_and_more(line.text)
+        && more.contains('=')
+    {
         let words = (format!("behind {header} stands more"), format!("write {} on a line of its own", more.trim()));
         return say(line.start + header.len()..line.start + line.text.len(), words);
     }
@@ -209,8 +211,8 @@ fn header_and_more(line: &str) -> Option<(&str, &str)> {
 /// Whether a list was opened above the line and is not closed yet.
 fn in_list(text: &str, line: Line<'_>) -> bool {
     let above = lines(text).take_while(|other| other.start < line.start);
-    let depth = |text: &str| text.matches('[').count().abs_diff(text.matches(']').count()) > 0 && text.contains('[');
-    above.filter(|line| assignment(line.text).is_some() || line.text.contains(']')).last().is_some_and(|line| depth(line.text))
+    let is_open = |text: &str| text.contains('[') && text.matches('[').count() != text.matches(']').count();
+    above.filter(|line| assignment(line.text).is_some() || line.text.contains(']')).last().is_some_and(|line| is_open(line.text))
 }
 
 /// Whether the parser came to this line inside of a list that was opened above and should have ended there: where the list

@@ -1,6 +1,6 @@
 //! A list names a thing once, and no service is both enabled and kept down in it. Between lists the later word counts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use toml::Spanned;
@@ -26,9 +26,9 @@ impl Check<'_> {
     }
 
     fn once<T: Display>(&mut self, list: &[Spanned<T>]) {
-        let mut named = HashMap::new();
+        let mut named = HashSet::new();
         for item in list {
-            if named.insert(item.get_ref().to_string(), ()).is_some() {
+            if !named.insert(item.get_ref().to_string()) {
                 let text = format!("`{}` stands twice in this list", item.get_ref());
                 self.add(Mistake::at(item.span(), text).remedy("leave one of them out"));
             }
