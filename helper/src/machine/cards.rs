@@ -51,8 +51,8 @@ impl Interfaces {
             }
             found.names.insert(name);
         }
-        let at_boot = machine.text(&paths::record(paths::OWN_MACS))?.unwrap_or_default();
-        found.macs.extend(at_boot.lines().filter_map(|line| line.trim().parse::<Mac>().ok()));
+        let at_boot = machine.record(paths::OWN_MACS)?;
+        found.macs.extend(at_boot.iter().filter_map(|line| line.trim().parse::<Mac>().ok()));
         Ok(Some(found))
     }
 }

@@ -86,6 +86,15 @@ impl Machine {
         &self.mounts
     }
 
+    /// The lines of one of the [records](paths::RECORDS) that laying keeps; none when it is not there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn record(&self, name: &str) -> Result<Vec<String>> {
+        let text = self.text(&paths::record(name))?.unwrap_or_default();
+        Ok(text.lines().filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect())
+    }
+
     /// The lower tree, when the machine runs from its overlay, so that `/` itself is in memory.
     #[must_use]
     pub fn overlay(&self) -> Option<&Mount> {

@@ -40,7 +40,7 @@ pub fn remount(machine: &Machine) -> Result<()> {
 /// # Errors
 /// When the record is there and cannot be read.
 pub fn missed(machine: &Machine) -> Result<BTreeSet<String>> {
-    Ok(machine.text(&paths::record(paths::UNTOLD))?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
+    Ok(BTreeSet::from_iter(machine.record(paths::UNTOLD)?))
 }
 
 /// What is said when [`is_gone`].
@@ -52,20 +52,14 @@ pub const GONE: &str = "no overlay of this machine is left; it keeps what it has
 /// # Errors
 /// When that cannot be looked at.
 pub fn is_gone(machine: &Machine, coming: &Coming<'_>) -> Result<bool> {
-    let macs = own_macs(machine)?;
-    if macs.is_empty() || machine.text(&paths::record(paths::WAS_LAID))?.unwrap_or_default().is_empty() {
+    let macs = machine.record(paths::OWN_MACS)?;
+    if macs.is_empty() || machine.record(paths::WAS_LAID)?.is_empty() {
         return Ok(false);
     }
     let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
     let come = coming.iter().filter(|(_, archive)| archive.is_some()).map(|(name, _)| name);
     let mut left = overlays.iter().filter(|name| !coming.contains_key(*name)).chain(come);
     Ok(!left.any(|name| macs.iter().any(|mac| spelled(name).starts_with(mac))))
-}
-
-/// The addresses that the machine went by when its overlays were laid.
-fn own_macs(machine: &Machine) -> Result<Vec<String>> {
-    let macs = machine.text(&paths::record(paths::OWN_MACS))?.unwrap_or_default();
-    Ok(macs.lines().filter(|mac| !mac.is_empty()).map(ToOwned::to_owned).collect())
 }
 
 /// What [`lay`] would do when these overlays have come; nothing is changed. `None` when it would not be called, for then

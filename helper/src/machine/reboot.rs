@@ -14,7 +14,7 @@ use crate::paths;
 /// # Errors
 /// When the record is there and cannot be read.
 pub fn waiting(machine: &Machine) -> Result<BTreeSet<String>> {
-    Ok(machine.text(&paths::record(paths::WAITING))?.unwrap_or_default().lines().map(ToOwned::to_owned).collect())
+    Ok(BTreeSet::from_iter(machine.record(paths::WAITING)?))
 }
 
 /// Records what waits from now on.

@@ -170,8 +170,8 @@ fn foresee(machine: &Machine, plans: &Plans, notes: &mut Vec<String>) -> Result<
         now.insert(path);
     }
     laying.left_out.clone_from(&foreseen.report.warnings);
-    let paths = foreseen.report.changes.iter().map(|change| change.path().to_string_lossy().into_owned());
+    let paths = laying.changed.union(&laying.removed).cloned().collect();
     let (before, after) = (|path: &str| machine.etc(path), |path: &str| foreseen.text(path));
-    let decided = services::decide(machine, &paths.collect(), &overlay::missed(machine)?, &before, &after);
+    let decided = services::decide(machine, &paths, &overlay::missed(machine)?, &before, &after);
     Ok((laying, decided))
 }
