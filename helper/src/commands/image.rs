@@ -46,10 +46,7 @@ pub fn run(global: &Global, command: &Image) -> Result<Status> {
 }
 
 fn change(target: &Target, global: &Global, images: Which, prune: bool) -> Result<Report> {
-    let config = global.config.as_deref();
-    let known = wanted::read(target, config)?;
-    let (lock, wanted) = wanted::lock(target, config, &known)?;
-    drop(known);
+    let (lock, wanted) = wanted::locked(target, global.config.as_deref())?;
     let work = Work { files: None, images, menus: true, prune, force: false };
     let report = workflow::run(target, &wanted, &lock, &work, &mut Screen::new(global.verbose))?;
     print_notes(&report.standing);

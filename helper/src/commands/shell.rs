@@ -138,8 +138,7 @@ fn rebuilt(target: &Target, global: &Global) -> Result<Option<Report>> {
     if target.root.find(paths::MANIFEST)?.is_none() {
         return Ok(None);
     }
-    let config = global.config.as_deref();
-    let (lock, wanted) = wanted::lock(target, config, &wanted::read(target, config)?)?;
+    let (lock, wanted) = wanted::locked(target, global.config.as_deref())?;
     let work = Work { files: None, images: Which::Booted, menus: true, prune: false, force: false };
     workflow::run(target, &wanted, &lock, &work, &mut Screen::terse()).map(Some)
 }

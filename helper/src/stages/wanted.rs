@@ -134,6 +134,14 @@ pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: &Wan
     Ok((lock, wanted))
 }
 
+/// Reads, takes the lock and reads again, as [`lock`] does.
+///
+/// # Errors
+/// Those of [`read`] and [`lock`].
+pub fn locked<'target>(target: &'target Target, config: Option<&Path>) -> Result<(Lock<'target>, Wanted)> {
+    lock(target, config, &read(target, config)?)
+}
+
 impl Wanted {
     /// Renders every overlay, in memory.
     ///
