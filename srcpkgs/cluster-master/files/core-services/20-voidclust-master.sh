@@ -3,6 +3,6 @@
 # script, from the overlay `master`. It is not rc.local, which belongs to the site.
 
 if [ -x /etc/runit/voidclust-master ]; then
-	msg "Preparing what this master exports..."
-	/etc/runit/voidclust-master
+    msg "Preparing what this master exports..."
+    /etc/runit/voidclust-master
 fi
