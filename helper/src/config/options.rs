@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::resolve::Check;
 use super::source::Mistake;
 use super::words::either;
-use crate::types::{MountOptions, nearest};
+use crate::types::{MountOptions, nearest, whole_number};
 
 /// What is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,10 +156,7 @@ fn wrong(option: &str, mounted: Mounted) -> Option<(String, String)> {
             Some((format!("there is no mount option `{name}`"), format!("did you mean `{meant}`?")))
         }
         Some(Takes::Number(least, most))
-            if !value
-                .filter(|value| !value.starts_with('+'))
-                .and_then(|value| value.parse().ok())
-                .is_some_and(|n| (*least..=*most).contains(&n)) =>
+            if !value.and_then(whole_number).is_some_and(|number| (*least..=*most).contains(&number)) =>
         {
             say(&format!("it must be a whole number from {least} to {most}"), "see nfs(5)")
         }
@@ -200,6 +197,7 @@ mod tests {
             "wsize=32k",
             "rw",
             "retrans=+10",
+            "retrans=010",
             "retrans=-1",
             "timeo=1e3",
         ] {

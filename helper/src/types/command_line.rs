@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LONGEST, nearest, shown};
+use super::{LONGEST, nearest, shown, whole_number};
 
 /// Kernel parameters. What one of the loaders would take for its own is refused, and so is what would take the place of a
 /// parameter of ours.
@@ -101,16 +101,16 @@ const OUR_MODULES: [&str; 6] = ["nfs", "nfsv4", "overlay", "sunrpc", "lockd", "g
 
 /// What GRUB reads of `vga=` (grub-core/loader/i386/linux.c): it stops at anything else.
 fn is_video_mode(mode: &str) -> bool {
-    let number = mode.strip_prefix("0x").map_or_else(|| mode.parse().ok(), |hex| u16::from_str_radix(hex, 16).ok());
-    matches!(mode, "normal" | "ext" | "ask") || (number.is_some() && !mode.contains('+'))
+    let is_hex = |hex: &str| hex.bytes().all(|b| b.is_ascii_hexdigit()) && u16::from_str_radix(hex, 16).is_ok();
+    let is_number = mode.strip_prefix("0x").map_or_else(|| whole_number::<u16>(mode).is_some(), is_hex);
+    matches!(mode, "normal" | "ext" | "ask") || is_number
 }
 
 /// What the hook overlayfs makes of the memory: bytes, kibibytes, … or a share. It has the same rule.
 fn is_size(size: &str) -> bool {
     let (number, unit) = size.split_at(size.trim_end_matches(|c: char| !c.is_ascii_digit()).len());
-    // A leading zero would make it octal.
-    let plain = number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0') && number.len() <= 11;
-    let Some(number) = Some(number).filter(|_| plain).and_then(|number| number.parse::<u64>().ok()) else { return false };
+    let number = Some(number).filter(|number| number.len() <= 11).and_then(whole_number::<u64>);
+    let Some(number) = number.filter(|number| *number > 0) else { return false };
     match unit.to_ascii_lowercase().as_str() {
         "%" => number <= 100,
         "g" => true,
@@ -128,9 +128,7 @@ fn is_mode(mode: &str) -> bool {
 
 /// Seconds, up to a day; the hook netroot has the same rule.
 fn is_timeout(seconds: &str) -> bool {
-    seconds.bytes().all(|b| b.is_ascii_digit())
-        && !seconds.starts_with('0')
-        && seconds.parse::<u32>().is_ok_and(|seconds| seconds <= 86_400)
+    whole_number::<u32>(seconds).is_some_and(|seconds| (1..=86_400).contains(&seconds))
 }
 
 /// Our own parameter that a name is a slip of the pen for. The module of overlayfs has parameters of its own.

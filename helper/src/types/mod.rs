@@ -61,6 +61,8 @@ macro_rules! checked_text {
     };
 }
 
+use std::str::FromStr;
+
 mod command_line;
 mod host;
 mod kernel;
@@ -98,6 +100,12 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
+/// A number in digits alone. Rust takes a sign, and to other programs a zero in front begins an octal number.
+pub(crate) fn whole_number<T: FromStr>(digits: &str) -> Option<T> {
+    let is_plain = digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    digits.parse().ok().filter(|_| is_plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +113,6 @@ mod tests {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     use std::fmt::{Debug, Display};
-    use std::str::FromStr;
 
     /// Texts near the seeds: random ones practically never parse, and what never parses tests nothing.
     fn near(seeds: &'static [&'static str]) -> impl Strategy<Value = String> {

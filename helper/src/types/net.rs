@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AbsolutePath, shown};
+use super::{AbsolutePath, shown, whole_number};
 
 /// Refuses what no machine can have as its address on a network (RFC 6890).
 fn of_a_host(address: Ipv4Addr) -> Result<(), &'static str> {
@@ -90,12 +90,6 @@ impl FromStr for HostNet {
         net.usable(net.address).map_err(|why| format!("`{}` is {why}; {another}", shown(text)))?;
         Ok(net)
     }
-}
-
-/// A number in digits alone, as other programs read it: no sign, no zero in front.
-fn whole_number(digits: &str) -> Option<u8> {
-    let number: u8 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some(number)
 }
 
 impl fmt::Display for HostNet {
