@@ -9,8 +9,10 @@ BROKEN = {
     # All members are there, and the mark that says so is not.
     "cut between two members": 'head -c $(($(stat -c %s {kept}) - 1024)) {kept} >{new}',
 }
-# What the node is: its names, its keys and services, by the list of all that is in its /etc.
-IDENTITY = "cat /proc/sys/kernel/hostname /etc/hostname /etc/rig-profile; find /etc | sort"
+# What the node is: its names, its keys and services, by the list of all that is in its /etc; but for the archives
+# themselves, which it sees in the shared root.
+IDENTITY = ("cat /proc/sys/kernel/hostname /etc/hostname /etc/rig-profile;"
+            " find /etc -path /etc/overlays -prune -o -print | sort")
 
 
 def run(report, cluster):
