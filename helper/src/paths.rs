@@ -26,6 +26,10 @@ pub const PENDING: &str = "var/lib/voidclust/pending.toml";
 pub const MASTER_IMAGES: &str = "var/lib/voidclust/images.toml";
 /// Where the snapshots of the root lie that btrfs makes before a shell.
 pub const SNAPSHOTS: &str = "var/lib/voidclust/snapshots";
+/// The generations: a folder and a record each.
+pub const GENERATIONS: &str = "var/lib/voidclust/generations";
+/// Who boots which of them.
+pub const PUBLISHED: &str = "var/lib/voidclust/generations/published.toml";
 /// What mkinitcpio said in the last run that built images.
 pub const BUILD_LOG: &str = "var/log/voidclust.log";
 /// One run at a time.
@@ -96,6 +100,18 @@ pub fn is_menu(path: &str) -> bool {
 #[must_use]
 pub fn may_be_menu(name: &str) -> bool {
     !name.ends_with(".efi")
+}
+
+/// The record of a generation: written when it is whole, and gone before it goes.
+#[must_use]
+pub fn generation_record(number: u32) -> String {
+    format!("{GENERATIONS}/{number}.toml")
+}
+
+/// Where the tree of a generation is seen.
+#[must_use]
+pub fn generation_tree(number: u32) -> String {
+    format!("{GENERATIONS}/{number}")
 }
 
 /// The archive of a node, by its MAC or [`DEFAULT_NODE`].

@@ -64,6 +64,7 @@ macro_rules! checked_text {
 use std::str::FromStr;
 
 mod command_line;
+pub mod generation;
 mod host;
 mod kernel;
 pub mod lower;

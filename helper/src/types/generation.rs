@@ -1,0 +1,197 @@
+//! Generations: read-only copies of the shared root that clients boot, numbered and never changed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{shown, whole_number};
+
+/// Counts from 1; a number is never used again.
+pub type Number = u32;
+
+/// Which root a client boots, as the configuration has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RootWish {
+    /// The generation that was published last for it.
+    #[default]
+    Newest,
+    /// This generation.
+    Number(Number),
+    /// The live tree, which changes under its nodes.
+    Head,
+}
+
+impl RootWish {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "newest" => Ok(Self::Newest),
+            "head" => Ok(Self::Head),
+            _ => match whole_number::<Number>(text).filter(|number| *number > 0) {
+                Some(number) => Ok(Self::Number(number)),
+                None => Err(format!(
+                    "`{}` is not a generation; write \"newest\", a number such as 3 as `voidclust generation list` shows it, or \
+                     \"head\" for the live tree",
+                    shown(text)
+                )),
+            },
+        }
+    }
+}
+
+impl std::str::FromStr for RootWish {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for RootWish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newest => f.write_str("newest"),
+            Self::Number(number) => number.fmt(f),
+            Self::Head => f.write_str("head"),
+        }
+    }
+}
+
+impl Serialize for RootWish {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => serializer.serialize_u32(*number),
+            _ => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RootWish {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = RootWish;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"newest\", \"head\" or the number of a generation")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RootWish, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<RootWish, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// What keeps a generation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// A clone of a snapshot: this data set.
+    Zfs(String),
+    /// A snapshot of the subvolume that the root is.
+    Btrfs,
+    /// Files, of which those that did not change are one with those of the generation before.
+    Copy,
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zfs(_) => "zfs",
+            Self::Btrfs => "btrfs",
+            Self::Copy => "copy",
+        })
+    }
+}
+
+/// A generation that is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Generation {
+    /// Its number.
+    pub number: Number,
+    /// When it was made, in seconds since 1970.
+    pub made: u64,
+    /// What the administrator said of it.
+    #[serde(default)]
+    pub text: String,
+    /// What keeps it.
+    pub storage: Storage,
+    /// The kernels that it has modules of, oldest first.
+    pub kernels: Vec<String>,
+}
+
+/// Who boots which generation, of those that want the newest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Published {
+    /// The highest number there ever was.
+    pub last: Number,
+    /// What all boot that are not named below; 0 before the first.
+    pub all: Number,
+    /// Profiles that boot another one, by name.
+    pub profiles: BTreeMap<String, Number>,
+    /// Nodes that boot another one, whatever their profiles do.
+    pub nodes: BTreeMap<String, Number>,
+}
+
+/// The generations there are, and who boots which.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Generations {
+    /// By number.
+    pub made: BTreeMap<Number, Generation>,
+    /// What was published.
+    pub published: Published,
+}
+
+impl Generations {
+    /// The number that the next one gets.
+    #[must_use]
+    pub fn next(&self) -> Number {
+        self.made.keys().next_back().copied().unwrap_or(0).max(self.published.last) + 1
+    }
+
+    /// The newest one.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Generation> {
+        self.made.values().next_back()
+    }
+
+    /// Whether it has the modules of a kernel.
+    #[must_use]
+    pub fn has_kernel(&self, number: Number, kernel: &str) -> bool {
+        self.made.get(&number).is_some_and(|made| made.kernels.iter().any(|own| own == kernel))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize, Serialize)]
+    struct Table {
+        generation: RootWish,
+    }
+
+    #[test]
+    fn a_generation_is_wished_by_a_word_or_a_number() {
+        for (text, wish) in [("\"newest\"", RootWish::Newest), ("\"head\"", RootWish::Head), ("7", RootWish::Number(7))] {
+            let table: Table = toml::from_str(&format!("generation = {text}")).unwrap();
+            assert_eq!(table.generation, wish);
+            assert_eq!(toml::to_string(&table).unwrap().trim(), format!("generation = {text}"));
+        }
+        for text in ["\"oldest\"", "0", "-1", "\"07\"", "4294967296", "1.5", "[]"] {
+            assert!(toml::from_str::<Table>(&format!("generation = {text}")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_never_used_again() {
+        let mut generations = Generations::default();
+        assert_eq!(generations.next(), 1);
+        generations.published.last = 4;
+        assert_eq!(generations.next(), 5);
+    }
+}
