@@ -273,7 +273,7 @@ class Cluster:
     def wait_master(self):
         self.master.wait_ready(300)
         self.master.eventually(
-            "sv check dnsmasq nfs-server >/dev/null && exportfs -s | grep -q /srv/nfs/root && "
+            "sv check dnsmasq nfs-server >/dev/null && exportfs -s | grep -q /srv/nfs/head && "
             f"ss -lun | grep -q {MASTER}:69", 120,
             "the boot server and the NFS server run")
 

@@ -19,10 +19,10 @@ def run(report, cluster):
         report.equal("master: the site's rc.local ran once, in the place of the shared root's", ran, ["site"])
         bound = master.facts()["mounts"]
         report.check("master: ours ran, the shared root and the home are bound",
-                     {"/srv/nfs/root", "/srv/nfs/home"} <= set(bound), sorted(bound))
-        times = master.sh("grep -c ' /srv/nfs/root ' /proc/self/mounts; true").strip()
+                     {"/srv/nfs/head", "/srv/nfs/home"} <= set(bound), sorted(bound))
+        times = master.sh("grep -c ' /srv/nfs/head ' /proc/self/mounts; true").strip()
         report.equal("master: and once", times, "1")
-        status, said = master.sh("for try in $(seq 60); do exportfs -s | grep /srv/nfs/root && exit; sleep 1; done; exit 1",
+        status, said = master.sh("for try in $(seq 60); do exportfs -s | grep /srv/nfs/head && exit; sleep 1; done; exit 1",
                                  120, check=False)
         report.check("master: the shared root is exported", status == 0, said)
     finally:

@@ -62,6 +62,7 @@ impl<'text> Spot<'text> {
             "network" => read::<raw::Network>,
             "master" => read::<raw::Master>,
             "client" => read::<raw::Client>,
+            "root" => read::<raw::Root>,
             "nfs" => read::<raw::Nfs>,
             "boot" => read::<raw::Boot>,
             "profile" => read::<raw::Profile>,

@@ -13,6 +13,7 @@ mod options;
 mod raw;
 mod read;
 mod resolve;
+mod roots;
 mod source;
 mod spelling;
 mod twice;

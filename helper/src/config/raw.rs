@@ -7,9 +7,10 @@ use toml::Spanned;
 
 use super::mounts::{RawExport, RawMount};
 use crate::site::Drivers;
+use crate::types::generation::RootWish;
 use crate::types::{
     AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, RemoteDevice, RootServer, Service,
+    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service,
 };
 
 /// All tables, each read on its own so that one mistake hides no other.
@@ -19,6 +20,7 @@ pub(super) struct Raw {
     pub(super) network: Network,
     pub(super) master: Master,
     pub(super) client: Client,
+    pub(super) root: Root,
     pub(super) nfs: Nfs,
     pub(super) boot: Boot,
     pub(super) profiles: Vec<(Spanned<OverlayName>, Profile)>,
@@ -84,7 +86,12 @@ table!(Client, "[client]", {
     overlays: List<OverlayName>,
     services: List<Service>,
     kernel: Key<Kernel>,
+    generation: Key<RootWish>,
     mounts: List<RawMount>,
+});
+table!(Root, "[root]", {
+    keep: Key<u16>,
+    private: List<PrivatePath>,
 });
 table!(Nfs, "[nfs]", {
     root_options: Key<MountOptions>,
@@ -108,6 +115,7 @@ table!(Profile, "[profile.NAME]", {
     cmdline: Key<CommandLine>,
     modules: List<ModuleName>,
     kernel: Key<Kernel>,
+    generation: Key<RootWish>,
     mounts: List<RawMount>,
 });
 table!(Node, "[[node]]", {
@@ -119,6 +127,7 @@ table!(Node, "[[node]]", {
     services: List<Service>,
     cmdline: Key<CommandLine>,
     kernel: Key<Kernel>,
+    generation: Key<RootWish>,
     mounts: List<RawMount>,
 });
 
@@ -216,11 +225,12 @@ impl<'de> Deserialize<'de> for Macs {
 }
 
 /// Every table as it is written, with its keys, in the order of the documents.
-pub(super) const TABLES: [(&str, &[(&str, &str)]); 8] = [
+pub(super) const TABLES: [(&str, &[(&str, &str)]); 9] = [
     (Cluster::HEADER, Cluster::KEYS),
     (Network::HEADER, Network::KEYS),
     (Master::HEADER, Master::KEYS),
     (Client::HEADER, Client::KEYS),
+    (Root::HEADER, Root::KEYS),
     (Nfs::HEADER, Nfs::KEYS),
     (Boot::HEADER, Boot::KEYS),
     (Profile::HEADER, Profile::KEYS),

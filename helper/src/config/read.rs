@@ -22,6 +22,7 @@ pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
             "network" => raw.network = section(value, mistakes).0,
             "master" => raw.master = section(value, mistakes).0,
             "client" => raw.client = section(value, mistakes).0,
+            "root" => raw.root = section(value, mistakes).0,
             "nfs" => raw.nfs = section(value, mistakes).0,
             "boot" => raw.boot = section(value, mistakes).0,
             "profile" => read_profiles(key.span(), value.into_inner(), &mut raw, mistakes),

@@ -6,10 +6,11 @@ use toml::Spanned;
 use super::limits::Written;
 use super::mounts::Served;
 use super::raw::{self, Firmware, Raw};
+use super::roots::Wishes;
 use super::source::Mistake;
 use super::values;
 use crate::machine::facts::Facts;
-use crate::site::{Boot, Client, Node, Profile, Site};
+use crate::site::{Boot, Client, Generalised, Node, Profile, Site};
 
 /// Checks `raw` and fills in the defaults; `None` when `mistakes` is not empty afterwards.
 pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> Option<Site> {
@@ -23,9 +24,10 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         check.nodes(&raw, network, master);
         check.servers(&raw, network, master);
     }
-    let written = Written::of(&raw);
+    let (written, wishes) = (Written::of(&raw), Wishes::of(&raw));
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);
+    let root = check.root(raw.root);
     let domain = raw.cluster.domain.as_ref().map(Spanned::get_ref);
     let served = match (&network, &master, &nfs) {
         (Some(network), Some(master), Some(nfs)) => Some(Served::new(network, master, domain, nfs)),
@@ -49,14 +51,18 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
             overlays: values(raw.client.overlays),
             services: values(raw.client.services),
             kernel: value(raw.client.kernel).unwrap_or_default(),
+            generation: value(raw.client.generation).unwrap_or_default(),
             mounts,
         },
+        root,
         nfs: nfs?,
         boot: boot?,
         profiles,
         nodes: nodes?,
         lower: facts.lower.clone(),
+        generations: facts.generations.clone(),
     };
+    mistakes.extend(wishes.mistakes(&site));
     mistakes.extend(written.too_long(&site, facts));
     mistakes.is_empty().then_some(site)
 }
@@ -87,6 +93,7 @@ impl Check<'_> {
             cmdline: value(raw.cmdline),
             modules: values(raw.modules),
             kernel: value(raw.kernel),
+            generation: value(raw.generation),
             mounts: self.mounts_of(raw.mounts, served),
         }
     }
@@ -102,6 +109,7 @@ impl Check<'_> {
             services: values(raw.services),
             cmdline: value(raw.cmdline),
             kernel: value(raw.kernel),
+            generation: value(raw.generation),
             mounts,
         })
     }
@@ -111,6 +119,11 @@ impl Check<'_> {
         if let Some(wrong) = number.filter(|number| !(least..=most).contains(number.get_ref())) {
             self.add(Mistake::of(wrong.span(), values::out_of_bounds(key, &wrong.get_ref().to_string())));
         }
+    }
+
+    fn root(&mut self, raw: raw::Root) -> Generalised {
+        self.within_bounds("keep", raw.keep.as_ref());
+        Generalised { keep: value(raw.keep).unwrap_or(3), private: values(raw.private) }
     }
 
     fn boot(&mut self, raw: raw::Boot) -> Option<Boot> {

@@ -106,13 +106,14 @@ pub(super) fn right(spot: Spot<'_>, text: &str) -> String {
     let value = match spot.kind() {
         Some(Kind::Flag) => flag(bare.trim_matches(['"', '\''])).map_or("true or false".to_owned(), |flag| flag.to_string()),
         Some(Kind::Number) => number(key, bare.trim_matches(['"', '\''])).to_string(),
+        Some(Kind::Generation) if bare.parse::<u32>().is_ok() => bare.to_owned(),
         Some(Kind::List) => {
             let items = || bare.split(',').map(quote).collect::<Vec<_>>().join(", ");
             format!("[{}]", spot.several(bare).unwrap_or_else(items))
         }
         Some(Kind::Mounts | Kind::Exports) => format!("[{}]", spot.small_table(bare.trim_matches(['"', '\'']))),
         Some(Kind::TextOrList) if spot.several(bare).is_some() => format!("[{}]", spot.several(bare).unwrap_or_default()),
-        Some(Kind::Text | Kind::TextOrList) | None => quote(bare),
+        Some(Kind::Text | Kind::TextOrList | Kind::Generation) | None => quote(bare),
     };
     format!("{key} = {value}")
 }

@@ -16,6 +16,7 @@ impl Check<'_> {
         let (nodes, profiles) =
             (|| raw.nodes.iter().map(|Entry { node, .. }| node), || raw.profiles.iter().map(|(_, profile)| profile));
         self.once(&raw.network.dns);
+        self.once(&raw.root.private);
         let modules = profiles().map(|profile| &profile.modules).chain([&raw.master.modules, &raw.client.modules]);
         modules.for_each(|list| self.once(list));
         let overlays = nodes().map(|node| &node.overlays).chain(profiles().map(|profile| &profile.overlays));

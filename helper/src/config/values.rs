@@ -81,7 +81,7 @@ pub(super) fn out_of_bounds(key: &str, number: &str) -> Words {
     };
     let remedy = match key {
         "threads" => "8 serves a few dozen nodes",
-        "keep" => "2 leaves one image to fall back to",
+        "keep" => "2 leaves one to fall back to",
         "timeout" => "the boot menu waits so many seconds",
         _ => "write one of these",
     };
@@ -159,6 +159,9 @@ pub(super) fn wrong_kind(spot: Spot<'_>, value: &DeValue<'_>) -> Words {
         return (format!("`{key}` is a list of texts, and {is} is none"), or_refused(remedy));
     }
     let (must, remedy) = match kind {
+        Kind::Generation => {
+            ("\"newest\", \"head\" or the number of a generation", or_refused(format!("write {key} = \"newest\"")))
+        }
         Kind::Flag => (
             "true or false",
             flag(&text).map_or_else(|| format!("write {key} = true, or false"), |flag| format!("write {key} = {flag}")),

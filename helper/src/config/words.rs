@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Number,
     /// A list.
     List,
+    /// A number, or a word in quotes.
+    Generation,
     /// One text in quotes.
     Text,
     /// One, or a list of them.
@@ -34,6 +36,7 @@ impl Kind {
             "Key<bool>" => Self::Flag,
             "Key<u16>" => Self::Number,
             "Key<Macs>" => Self::TextOrList,
+            "Key<RootWish>" => Self::Generation,
             "List<RawMount>" => Self::Mounts,
             "List<RawExport>" => Self::Exports,
             list if list.starts_with("List<") || list.contains("Vec<") => Self::List,

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::root::Root;
 use crate::paths;
-use crate::site::Site;
+use crate::site::{Node, Site};
+use crate::types::generation::Generations;
 use crate::types::{Kernel, compare_versions};
 
 mod build;
@@ -117,16 +118,25 @@ pub fn best_first(root: &Root, installed: &[String]) -> Result<Vec<Image>> {
     Ok(images)
 }
 
-/// The kernels that some machine boots: the clients' own, and every one that a node or a profile of a node asks for.
-/// `installed` has the oldest first.
+/// The kernels that some machine boots: of each the one that is asked for, or the newest of its root. `installed` are those
+/// of the live tree, the oldest first.
 #[must_use]
 pub fn booted(site: &Site, installed: &[String]) -> BTreeSet<String> {
-    let of = |kernel: &Kernel| match kernel {
-        Kernel::Newest => installed.last().cloned(),
+    let of = |node: Option<&Node>| match site.kernel_wish(node) {
+        Kernel::Newest => site.kernels_in(site.root_of(node), installed).last().cloned(),
         Kernel::Version(version) => Some(version.clone()),
     };
-    let nodes = site.nodes.iter().filter_map(|node| of(site.kernel_of(node)));
-    nodes.chain(of(&site.client.kernel)).collect()
+    site.nodes.iter().map(Some).chain([None]).filter_map(of).collect()
+}
+
+/// The kernels that some root has modules of, oldest first: those of the live tree, which are `installed`, and those of
+/// generations.
+#[must_use]
+pub fn with_modules(generations: &Generations, installed: &[String]) -> Vec<String> {
+    let all: BTreeSet<&String> = generations.made.values().flat_map(|made| &made.kernels).chain(installed).collect();
+    let mut all: Vec<String> = all.into_iter().cloned().collect();
+    all.sort_by(|left, right| compare_versions(left, right));
+    all
 }
 
 fn kernel_path(kernel: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 
 use super::store::Store;
-use super::{Image, Surveyed, best_first, booted, survey};
+use super::{Image, Surveyed, best_first, booted, survey, with_modules};
 use crate::disk::lock::Lock;
 use crate::disk::root::Root;
 use crate::paths;
@@ -20,8 +20,9 @@ const LOADING: usize = 2;
 /// # Errors
 /// When the images cannot be read.
 pub fn kept(root: &Root, site: &Site, installed: &[String]) -> Result<Vec<Image>> {
-    let images = best_first(root, installed)?;
-    let kept = choose(&images, &booted(site, installed), installed, usize::from(site.boot.keep), 1);
+    let there = with_modules(&site.generations, installed);
+    let images = best_first(root, &there)?;
+    let kept = choose(&images, &booted(site, installed), &there, usize::from(site.boot.keep), 1);
     Ok(kept.into_iter().cloned().collect())
 }
 
@@ -60,9 +61,10 @@ pub struct Pruned {
 /// # Errors
 /// When a menu cannot be read: then nothing is removed.
 pub fn prune(lock: &Lock<'_>, root: &Root, site: &Site, installed: &[String]) -> Result<Pruned> {
+    let booted = booted(site, installed);
+    let installed = &with_modules(&site.generations, installed)[..];
     let images = best_first(root, installed)?;
     let keep = usize::from(site.boot.keep).max(LOADING);
-    let booted = booted(site, installed);
     let (stay, others): (Vec<&Image>, Vec<&Image>) = {
         let stay = choose(&images, &booted, installed, keep, keep);
         images.iter().partition(|image| stay.contains(image))

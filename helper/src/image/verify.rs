@@ -6,10 +6,11 @@ use anyhow::Result;
 
 use super::prune::named;
 use super::survey::check;
-use super::{Surveyed, modules_path, survey};
+use super::{Surveyed, modules_path, survey, with_modules};
+use crate::disk::generations;
 use crate::disk::root::Root;
 use crate::paths;
-use crate::site::Site;
+use crate::site::{Root as Tree, Site};
 use crate::types::Kernel;
 
 /// Something that is not as it should be.
@@ -31,6 +32,7 @@ pub struct Finding {
 /// When something cannot be read.
 pub fn verify(root: &Root) -> Result<(usize, Vec<Finding>)> {
     let mut named = named(root)?;
+    let anywhere = with_modules(&generations::load(root)?, &[]);
     let (mut good, mut findings) = (0, Vec::new());
     for (name, what) in survey(root)? {
         let users = named.remove(&name);
@@ -38,7 +40,7 @@ pub fn verify(root: &Root) -> Result<(usize, Vec<Finding>)> {
         match what {
             Surveyed::Image(image) => match check(root, &image)? {
                 Some(what) => find(what, true),
-                None if root.open_file(&modules_path(&image.kernel))?.is_none() => {
+                None if !anywhere.contains(&image.kernel) && root.open_file(&modules_path(&image.kernel))?.is_none() => {
                     find(format!("as it was built, but {}", no_modules(root, &image.kernel)), users.is_some());
                 }
                 None => good += 1,
@@ -60,20 +62,25 @@ pub fn verify(root: &Root) -> Result<(usize, Vec<Finding>)> {
 /// # Errors
 /// When the modules cannot be looked at.
 pub fn without_modules(root: &Root, site: &Site) -> Result<Vec<String>> {
-    let mut pinned: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let nodes = site.nodes.iter().map(|node| (site.kernel_of(node), node.name.as_str()));
-    for (kernel, name) in nodes.chain([(&site.client.kernel, "machines that are not listed")]) {
-        if let Kernel::Version(version) = kernel {
-            pinned.entry(version).or_default().push(name);
+    let mut pinned: BTreeMap<(&str, Tree), Vec<&str>> = BTreeMap::new();
+    for node in site.nodes.iter().map(Some).chain([None]) {
+        if let Kernel::Version(version) = site.kernel_wish(node) {
+            let name = node.map_or("machines that are not listed", |node| node.name.as_str());
+            pinned.entry((version, site.root_of(node))).or_default().push(name);
         }
     }
     let mut notes = Vec::new();
-    for (kernel, names) in pinned {
-        if root.open_file(&modules_path(kernel))?.is_none() {
-            let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
-            let names = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-            notes.push(format!("kernel {kernel} of {names}{more}: {}", no_modules(root, kernel)));
-        }
+    for ((kernel, tree), names) in pinned {
+        let why = match tree {
+            Tree::Head if root.open_file(&modules_path(kernel))?.is_none() => no_modules(root, kernel),
+            Tree::Generation(number) if !site.generations.has_kernel(number, kernel) => {
+                format!("generation {number} has no modules of it; publish one that has, or pin nothing to it")
+            }
+            _ => continue,
+        };
+        let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
+        let names = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        notes.push(format!("kernel {kernel} of {names}{more}: {why}"));
     }
     Ok(notes)
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Machine;
 use super::cards::Interfaces;
-use crate::disk::lower;
 use crate::disk::root::Root;
+use crate::disk::{generations, lower};
 use crate::paths;
 use crate::site::Site;
+use crate::types::generation::Generations;
 use crate::types::lower::Lower;
 use crate::types::{Mac, compare_versions};
 
@@ -35,6 +36,8 @@ pub struct Facts {
     pub unasked: String,
     /// What the lower tree has of its own that concerns the nodes.
     pub lower: Lower,
+    /// The generations there are, and who boots which.
+    pub generations: Generations,
     /// How messages name the root.
     pub root: String,
 }
@@ -70,6 +73,7 @@ impl Facts {
             zfs: machine.map_or_else(|| is_zfs(root), |machine| Ok(machine.is_zfs()))?,
             unasked,
             lower: lower::read(root)?,
+            generations: generations::load(root)?,
             root: root.display(""),
         })
     }

@@ -173,7 +173,7 @@ pub(crate) mod tests {
     #[test]
     fn a_client_knows_its_server_and_a_master_none() {
         for (mounts, server) in [
-            (overlay_on("nfs4", "172.23.199.225:/root", "ro"), Some("172.23.199.225")),
+            (overlay_on("nfs4", "172.23.199.225:/head", "ro"), Some("172.23.199.225")),
             ("1 0 0:1 / / rw - nfs 10.0.0.1:/void rw\n".to_owned(), Some("10.0.0.1")),
             (overlay_on("ext4", "/dev/sda1", "rw"), None),
         ] {

@@ -9,59 +9,101 @@ use crate::disk::tree::{Item, Tree};
 use crate::image::Image;
 use crate::paths;
 use crate::render::template;
-use crate::site::Site;
+use crate::site::{Node, Root, Site};
 use crate::types::{Kernel, Mac};
 
-/// One entry of a loader's menu.
+/// One entry of a loader's menu: an image with a root that has its modules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Entry {
     label: String,
     kernel: String,
     folder: String,
+    line: String,
 }
 
 /// The image that a kernel wish stands for: `images` has the best first.
-#[must_use]
-pub fn image_for<'images>(wish: &Kernel, images: &'images [Image]) -> Option<&'images Image> {
+fn image_for<'images>(wish: &Kernel, images: &[&'images Image]) -> Option<&'images Image> {
     match wish {
-        Kernel::Newest => images.first(),
-        Kernel::Version(version) => images.iter().find(|image| image.kernel == *version),
+        Kernel::Newest => images.first().copied(),
+        Kernel::Version(version) => images.iter().find(|image| image.kernel == *version).copied(),
     }
 }
 
-/// The menu of a machine: its image first, the others behind it for fallback.
-fn entries(wish: &Kernel, images: &[Image]) -> Vec<Entry> {
-    let Some(first) = image_for(wish, images) else { return Vec::new() };
-    let others = images.iter().filter(|image| *image != first);
-    let entry = |image: &Image| Entry {
-        label: format!("{}-{}", image.kernel, image.digest),
-        kernel: image.kernel.clone(),
-        folder: image.folder(),
-    };
-    std::iter::once(first).chain(others).map(entry).collect()
+/// The images for a root, the best first. With the live tree any may do, those last whose kernel has gone; a generation
+/// never gets back what it has not.
+fn images_for<'images>(site: &Site, root: Root, images: &'images [Image], installed: &[String]) -> Vec<&'images Image> {
+    let kernels = site.kernels_in(root, installed);
+    let (with, without): (Vec<&Image>, Vec<&Image>) = images.iter().partition(|image| kernels.contains(&image.kernel));
+    if root == Root::Head { with.into_iter().chain(without).collect() } else { with }
 }
 
-/// The configurations of all loaders, naming images that exist: those of [`crate::image::best_first`].
+/// The menu of a machine: its image first, the others that its root has modules of behind it, and then the generation
+/// before, to fall back to.
+fn pairs<'images>(
+    site: &Site,
+    wish: &Kernel,
+    root: Root,
+    images: &'images [Image],
+    installed: &[String],
+) -> Vec<(&'images Image, Root)> {
+    let own = images_for(site, root, images, installed);
+    let Some(first) = image_for(wish, &own).filter(|_| !site.lacks(root)) else { return Vec::new() };
+    let others = own.into_iter().filter(|image| *image != first);
+    let mut pairs: Vec<_> = std::iter::once(first).chain(others).map(|image| (image, root)).collect();
+    if let Root::Generation(number) = root {
+        let before = site.generations.made.range(..number).rev().find_map(|(number, _)| {
+            let root = Root::Generation(*number);
+            let images = images_for(site, root, images, installed);
+            Some((image_for(wish, &images).or(images.first().copied())?, root))
+        });
+        pairs.extend(before);
+    }
+    pairs
+}
+
+/// What a machine says for which there is nothing to boot.
+fn missing(site: &Site, kind: &Kind) -> String {
+    match kind.root {
+        Root::Head if site.lacks(kind.root) => "nothing was published yet; run there: voidclust publish".to_owned(),
+        Root::Head => format!("the master has no image for kernel {} yet; run there: voidclust image build", kind.wish),
+        Root::Generation(number) => {
+            format!("the master has no image for kernel {} of generation {number}; run there: voidclust apply", kind.wish)
+        }
+    }
+}
+
+fn entry(image: &Image, root: Root, line: String) -> Entry {
+    let of = match root {
+        Root::Head => String::new(),
+        Root::Generation(number) => format!("-g{number}"),
+    };
+    Entry { label: format!("{}-{}{of}", image.kernel, image.digest), kernel: image.kernel.clone(), folder: image.folder(), line }
+}
+
+/// The configurations of all loaders, naming images that exist: those of [`crate::image::kept`]. `installed` are the kernels
+/// of the live tree.
 ///
 /// # Errors
 /// When a template of ours fails, which is a defect of ours.
-pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
+pub fn tree(site: &Site, images: &[Image], installed: &[String]) -> anyhow::Result<Tree> {
     let mut environment = template::environment()?;
     environment.add_template("pxelinux", include_str!("../../templates/pxelinux.cfg.j2"))?;
     environment.add_template("grub", include_str!("../../templates/grub.cfg.j2"))?;
     let mut tree = Tree::default();
     // A menu without a card in it is the same for all nodes that boot alike.
-    let mut alike: BTreeMap<(String, String, String), Item> = BTreeMap::new();
-    let mut add = |path: String, template: &str, wish: &Kernel, line: &str, mac: Option<Mac>| -> anyhow::Result<()> {
-        let key = (template.to_owned(), wish.to_string(), line.to_owned());
+    let mut alike: BTreeMap<(String, Kind), Item> = BTreeMap::new();
+    let mut add = |path: String, template: &str, node: Option<&Node>, kind: &Kind, mac: Option<Mac>| -> anyhow::Result<()> {
+        let key = (template.to_owned(), kind.clone());
         if let Some(item) = alike.get(&key).filter(|_| mac.is_none()) {
             tree.insert(path, item.clone());
             return Ok(());
         }
+        let pairs = pairs(site, site.kernel_wish(node), kind.root, images, installed);
+        let entries: Vec<Entry> =
+            pairs.into_iter().map(|(image, root)| entry(image, root, site.command_line(node, root))).collect();
         let text = environment.get_template(template)?.render(template::values(json!({
-            "entries": entries(wish, images),
-            "wish": wish,
-            "line": line,
+            "entries": entries,
+            "missing": missing(site, kind),
             "mac": mac,
             "timeout": site.boot.timeout,
             "master": site.network.address.address,
@@ -73,29 +115,44 @@ pub fn tree(site: &Site, images: &[Image]) -> anyhow::Result<Tree> {
         tree.insert(path, item);
         Ok(())
     };
-    let common = (&site.client.kernel, site.command_line(None));
+    let common = Kind::of(site, None);
     if site.boot.bios {
-        add(paths::pxelinux_menu(None), "pxelinux", common.0, &common.1, None)?;
+        add(paths::pxelinux_menu(None), "pxelinux", None, &common, None)?;
     }
     if site.boot.uefi {
-        add(paths::grub_menu(None), "grub", common.0, &common.1, None)?;
+        add(paths::grub_menu(None), "grub", None, &common, None)?;
     }
     for node in &site.nodes {
-        let own = (site.kernel_of(node), site.command_line(Some(node)));
+        let own = Kind::of(site, Some(node));
         if own == common {
             continue;
         }
         for mac in &node.macs {
             if site.boot.bios {
-                add(paths::pxelinux_menu(Some(&mac.loader_name())), "pxelinux", own.0, &own.1, None)?;
+                add(paths::pxelinux_menu(Some(&mac.loader_name())), "pxelinux", Some(node), &own, None)?;
             }
             if site.boot.uefi {
                 // The name that start.cfg in the GRUB image looks for first; GRUB's own search has the same.
-                add(paths::grub_menu(Some(&mac.loader_name())), "grub", own.0, &own.1, Some(*mac))?;
+                add(paths::grub_menu(Some(&mac.loader_name())), "grub", Some(node), &own, Some(*mac))?;
             }
         }
     }
     Ok(tree)
+}
+
+/// All that the menu of a machine follows from, but for its card.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    wish: String,
+    root: Root,
+    line: String,
+}
+
+impl Kind {
+    fn of(site: &Site, node: Option<&Node>) -> Self {
+        let root = site.root_of(node);
+        Self { wish: site.kernel_wish(node).to_string(), root, line: site.command_line(node, root) }
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +166,10 @@ mod tests {
         Image { kernel, digest, inputs: String::new(), built: 0, vmlinuz: part.clone(), initramfs: part }
     }
 
+    fn installed() -> Vec<String> {
+        ["6.12.9_1", "6.12.10_1"].map(ToOwned::to_owned).to_vec()
+    }
+
     fn text(tree: &Tree, path: &str) -> String {
         let item = &tree.0[&format!("srv/tftp/{path}")];
         assert_eq!(item.mode, 0o644);
@@ -119,7 +180,7 @@ mod tests {
     fn the_newest_image_is_first_and_the_others_stay_to_fall_back_to() {
         let site = example_site();
         let images = [image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
-        let tree = tree(&site, &images).unwrap();
+        let tree = tree(&site, &images, &installed()).unwrap();
         let pxelinux = text(&tree, "pxelinux.cfg/default");
         let at = |what: &str| pxelinux.find(what).unwrap_or_else(|| panic!("{what} in {pxelinux}"));
         assert!(at("DEFAULT 6.12.10_1-bbb") < at("KERNEL images/6.12.10_1-bbb/vmlinuz"));
@@ -132,7 +193,7 @@ mod tests {
         site.nodes[0].kernel = Some("6.12.9_1".parse().unwrap());
         site.nodes[1].address = None;
         let images = [image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
-        let tree = tree(&site, &images).unwrap();
+        let tree = tree(&site, &images, &installed()).unwrap();
         assert!(text(&tree, "pxelinux.cfg/01-52-54-00-17-c7-e2").contains("DEFAULT 6.12.9_1-aaa"));
         assert!(text(&tree, "grub/grub.cfg-01-52-54-00-17-c7-e2").contains("images/6.12.9_1-aaa/vmlinuz"));
         assert!(!tree.0.contains_key("srv/tftp/pxelinux.cfg/01-52-54-00-17-c7-e3"));
@@ -142,7 +203,7 @@ mod tests {
     #[test]
     fn without_an_image_the_loader_says_so_instead_of_naming_what_is_not_there() {
         let site = example_site();
-        let tree = tree(&site, &[]).unwrap();
+        let tree = tree(&site, &[], &installed()).unwrap();
         for path in ["pxelinux.cfg/default", "grub/grub.cfg"] {
             let text = text(&tree, path);
             assert!(text.contains("no image") && !text.contains("vmlinuz"), "{text}");
@@ -152,7 +213,7 @@ mod tests {
     #[test]
     fn grub_names_the_master_in_every_path() {
         let site = example_site();
-        let text = text(&tree(&site, &[image("6.12.10_1", "bbb")]).unwrap(), "grub/grub.cfg");
+        let text = text(&tree(&site, &[image("6.12.10_1", "bbb")], &installed()).unwrap(), "grub/grub.cfg");
         assert!(text.contains("linux (tftp,172.23.199.225)/images/6.12.10_1-bbb/vmlinuz nfsroot="), "{text}");
         assert!(text.contains("BOOTIF=01-$net_default_mac"), "{text}");
     }

@@ -7,6 +7,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use serde_json::json;
+use sha2::Digest;
 
 pub use crate::render::jinja::environment;
 use crate::site::{Dhcp, Home, Node, Site};
@@ -162,6 +163,31 @@ pub fn nfs_clients(site: &Site) -> Vec<String> {
     }
 }
 
+/// Who may mount the live tree: the nodes that boot it. Nobody else sees what is the master's alone.
+fn head_clients(site: &Site) -> Vec<String> {
+    match site.on_head() {
+        _ if site.nfs.root_server.is_some() => Vec::new(),
+        Some(addresses) => addresses.iter().map(ToString::to_string).collect(),
+        None => nfs_clients(site),
+    }
+}
+
+/// The generations that are exported: all there are, for a machine that runs may have booted any of them. With each a number
+/// for its `fsid=` (exports(5)), which outlives reboots and tells exports of one file system apart: 0 to 2 are the NFSv4
+/// root, the live tree and the home.
+fn exported(site: &Site) -> Vec<serde_json::Value> {
+    const FIRST: u32 = 1000;
+    let numbers = site.generations.made.keys();
+    numbers.map(|number| json!({ "number": number, "fsid": FIRST.saturating_add(*number) })).collect()
+}
+
+/// A `fsid=` for an export that has a name and no number: a UUID of its name.
+fn named_fsid(name: &str) -> String {
+    let digest = sha2::Sha256::digest(format!("voidclust {name}"));
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
 /// How many machines the boot server must be ready for at once, as a power of two: adding a node seldom changes it, and
 /// with it a file that only a restart reads. Twice the listed ones, since firmware that tries again leaves a dead load.
 #[must_use]
@@ -207,7 +233,7 @@ fn site_value(site: &Site) -> Value {
             json!({ "from": "server", "path": path, "device": device, "fstype": fstype })
         }
     };
-    let (root_server, root_path) = site.root_source();
+    let (root_server, root_path) = site.root_source(site.root_of(None));
     values(json!({
         "cluster": { "domain": site.domain },
         "network": {
@@ -233,8 +259,15 @@ fn site_value(site: &Site) -> Value {
             "root_server": root_server,
             "root_path": root_path,
             "home": home,
-            "exports": site.nfs.exports,
+            "exports": site.nfs.exports.iter().map(|export| json!({
+                "path": export.path,
+                "read_only": export.read_only,
+                "root_squash": export.root_squash,
+                "fsid": named_fsid(export.path.as_str()),
+            })).collect::<Vec<_>>(),
             "clients": nfs_clients(site),
+            "head_clients": head_clients(site),
+            "generations": if site.nfs.root_server.is_none() { exported(site) } else { Vec::new() },
         },
         "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
         "nodes": nodes,

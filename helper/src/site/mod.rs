@@ -1,17 +1,21 @@
 //! The Site: what the configuration says, checked and with every default filled in. The rest of the program runs on it.
 
 mod questions;
+mod roots;
+
+pub use roots::Root;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+use crate::types::generation::{Generations, RootWish};
 use crate::types::lower::Lower;
 use crate::types::mount::Mount;
 use crate::types::{
     AbsolutePath, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, RemoteDevice, RootServer, Service,
+    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service,
 };
 
 /// A whole cluster.
@@ -25,6 +29,8 @@ pub struct Site {
     pub master: Master,
     /// What all clients share.
     pub client: Client,
+    /// What generations hold, and how many stay.
+    pub root: Generalised,
     /// Where the root and the home come from.
     pub nfs: Nfs,
     /// The boot tree.
@@ -35,6 +41,8 @@ pub struct Site {
     pub nodes: Vec<Node>,
     /// What the lower tree has of its own that concerns the nodes.
     pub lower: Lower,
+    /// The generations there are, and who boots which.
+    pub generations: Generations,
 }
 
 /// The cluster's network.
@@ -104,6 +112,8 @@ pub struct Client {
     pub services: Vec<Service>,
     /// The kernel that clients boot.
     pub kernel: Kernel,
+    /// The root that clients boot.
+    pub generation: RootWish,
     /// What every client mounts besides root and home.
     pub mounts: Vec<Mount>,
 }
@@ -117,6 +127,15 @@ pub enum Drivers {
     All,
     /// Those that this master needs: the machines are alike.
     Autodetect,
+}
+
+/// What generations hold, and how many stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generalised {
+    /// How many of the newest stay, whether anybody boots them or not.
+    pub keep: u16,
+    /// What is in none, besides what voidclust leaves out by itself.
+    pub private: Vec<PrivatePath>,
 }
 
 /// Where the root and the home come from.
@@ -196,6 +215,8 @@ pub struct Profile {
     pub modules: Vec<ModuleName>,
     /// The kernel, if another than the clients'.
     pub kernel: Option<Kernel>,
+    /// The root, if another than the clients'.
+    pub generation: Option<RootWish>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
 }
@@ -219,6 +240,8 @@ pub struct Node {
     pub cmdline: Option<CommandLine>,
     /// The kernel, if another than its profiles'.
     pub kernel: Option<Kernel>,
+    /// The root, if another than its profiles'.
+    pub generation: Option<RootWish>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
 }

@@ -1,9 +1,8 @@
 //! What several rooms ask of the Site.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
-use super::{Home, Node, Profile, Site};
+use super::{Home, Node, Profile, Root, Site};
 use crate::types::mount::Mount;
 use crate::types::{CommandLine, HostName, Kernel, Mac, OverlayName};
 
@@ -13,13 +12,6 @@ impl Site {
         let profiles = self.profiles.values().map(|profile| &profile.overlays);
         let lists = [&self.master.overlays, &self.client.overlays].into_iter().chain(profiles);
         lists.chain(self.nodes.iter().map(|node| &node.overlays)).flatten().map(OverlayName::as_str)
-    }
-
-    /// The address of the server that clients mount their root from, and the path there.
-    #[must_use]
-    pub fn root_source(&self) -> (Ipv4Addr, &str) {
-        let own = (self.network.address.address, "/root");
-        self.nfs.root_server.as_ref().map_or(own, |server| (server.address, &server.path))
     }
 
     /// Whether the master exports anything over NFS.
@@ -91,15 +83,15 @@ impl Site {
         parameters
     }
 
-    /// The kernel's command line for a node (`None`: a machine that is not listed), but for what the loader adds.
+    /// The kernel's command line of a node (`None`: a machine that is not listed) for a root, but for what the loader adds.
     ///
     /// `ip=` has four fields exactly: the `net` hook of mkinitcpio-nfs-utils appends `::DEVICE` once it has found the card of
     /// BOOTIF. Without `rootdelay=0` mkinitcpio's init waits ten seconds for a block device /dev/nfs, and without `panic=` a
     /// node that panics stays dead until somebody walks up to it.
     #[must_use]
-    pub fn command_line(&self, node: Option<&Node>) -> String {
+    pub fn command_line(&self, node: Option<&Node>, root: Root) -> String {
         let net = &self.network;
-        let (server, path) = self.root_source();
+        let (server, path) = self.root_source(root);
         let ip = node.and_then(|node| node.address).map_or_else(
             || ":::".to_owned(),
             |address| {
@@ -107,7 +99,7 @@ impl Site {
                 format!("{address}:{server}:{gateway}:{}", net.address.netmask())
             },
         );
-        let mut line = format!("nfsroot={server}:{path},{} ip={ip} rootdelay=0 panic=30", self.nfs.root_options);
+        let mut line = format!("nfsroot={server}:{path},{} ip={ip} rootdelay=0 panic=30", self.root_options(root));
         for parameter in self.parameters_of(node) {
             line.push(' ');
             line.push_str(parameter.as_str().trim());
@@ -139,11 +131,11 @@ mod tests {
         let mut site = example_site();
         site.network.gateway = Some([172, 23, 199, 1].into());
         assert_eq!(
-            site.command_line(Some(&site.nodes[0])),
-            "nfsroot=172.23.199.225:/root,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
+            site.command_line(Some(&site.nodes[0]), Root::Head),
+            "nfsroot=172.23.199.225:/head,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
              ip=172.23.199.226:172.23.199.225:172.23.199.1:255.255.255.0 rootdelay=0 panic=30 loglevel=4"
         );
-        assert!(site.command_line(None).contains(" ip=::: "));
+        assert!(site.command_line(None, Root::Head).contains(" ip=::: "));
     }
 
     #[test]
@@ -153,13 +145,13 @@ mod tests {
             .insert("p".parse().unwrap(), Profile { cmdline: Some("from=profile".parse().unwrap()), ..Default::default() });
         site.nodes[0].profiles = vec!["p".parse().unwrap()];
         site.nodes[0].cmdline = Some(" from=node ".parse().unwrap());
-        assert!(site.command_line(Some(&site.nodes[0])).ends_with(" loglevel=4 from=profile from=node"));
+        assert!(site.command_line(Some(&site.nodes[0]), Root::Head).ends_with(" loglevel=4 from=profile from=node"));
     }
 
     #[test]
     fn another_root_server_is_named_on_the_command_line() {
         let mut site = example_site();
         site.nfs.root_server = Some("10.9.9.9:/void".parse().unwrap());
-        assert!(site.command_line(None).starts_with("nfsroot=10.9.9.9:/void,ro,"));
+        assert!(site.command_line(None, Root::Head).starts_with("nfsroot=10.9.9.9:/void,ro,"));
     }
 }

@@ -19,7 +19,8 @@ use crate::render::menus;
 /// # Errors
 /// When the images cannot be read.
 pub fn tree(wanted: &Wanted, root: &Root) -> Result<Tree> {
-    menus::tree(&wanted.site, &image::kept(root, &wanted.site, &wanted.facts.kernels)?)
+    let (site, installed) = (&wanted.site, &wanted.facts.kernels);
+    menus::tree(site, &image::kept(root, site, installed)?, installed)
 }
 
 /// Makes the menus name the images that are there now.

@@ -87,7 +87,7 @@ pub use problem::Problem;
 pub use range::AddressRange;
 pub use service::Service;
 use text::is_file_name;
-pub use text::{AbsolutePath, FileSystemType, MountOptions, OverlayName};
+pub use text::{AbsolutePath, FileSystemType, MountOptions, OverlayName, PrivatePath};
 
 /// No value is longer, in bytes.
 const LONGEST: usize = 1024;

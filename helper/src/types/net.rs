@@ -164,7 +164,7 @@ checked_text!(
 pub struct RootServer {
     /// The server's address.
     pub address: Ipv4Addr,
-    /// The exported path, as a client names it.
+    /// The exported path, as a client names it; `{generation}` in it is the number of the one that it boots.
     pub path: String,
 }
 text_type!(RootServer);
@@ -182,8 +182,9 @@ impl FromStr for RootServer {
         let (address, path) = text.split_once(':').ok_or_else(wrong)?;
         let Address(address) = address.parse().map_err(|_| wrong())?;
         // What is wrong with a path that is one is told as of any path.
-        let path = path.parse::<AbsolutePath>().map_err(|told| if path.starts_with('/') { told } else { wrong() })?;
-        Ok(Self { address, path: path.to_string() })
+        let like = path.replacen("{generation}", "0", 1);
+        like.parse::<AbsolutePath>().map_err(|told| if path.starts_with('/') { told } else { wrong() })?;
+        Ok(Self { address, path: path.to_owned() })
     }
 }
 

@@ -34,6 +34,25 @@ checked_text!(
     path
 );
 
+checked_text!(
+    /// What of the master's tree is in no generation: an absolute path, of which `*` stands for any part of one name and `?`
+    /// for one sign of it.
+    PrivatePath,
+    |text| {
+        let like = text.replace(['*', '?'], "x");
+        path(&like).map_err(|told| if like == text { told } else {
+            format!("`{}` is no pattern of a path; begin with `/`, and use `*` and `?` within a name, as in /etc/*.key", super::shown(text))
+        })?;
+        match NEEDED.iter().find(|folder| text == **folder || text.trim_end_matches("/*") == **folder || text == "/*") {
+            Some(folder) => Err(format!("without {folder} no node boots; name what in there is private, as in {folder}/NAME")),
+            None => Ok(()),
+        }
+    }
+);
+
+/// Folders that a node boots from.
+const NEEDED: [&str; 8] = ["/usr", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr/lib", "/usr/bin"];
+
 /// What is wrong with a path, and what would be right: the same path without the slip, where there is one.
 fn path(text: &str) -> Result<(), String> {
     let shown = super::shown(text);

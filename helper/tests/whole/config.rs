@@ -46,7 +46,7 @@ fn a_kernel_command_line_that_is_too_long_as_a_whole_is_told_with_what_adds_up()
     assert_eq!(problems[0]["line"].as_u64(), Some(4));
 }
 
-/// To the byte: what a loader writes before and behind counts.
+/// To the byte: what a loader writes before and behind counts, and the generation with the longest number.
 #[test]
 fn the_longest_command_line_that_passes_is_the_longest_that_arrives() {
     let place = Place::small();
@@ -61,7 +61,7 @@ fn the_longest_command_line_that_passes_is_the_longest_that_arrives() {
     };
     let longest = (0..1024).rev().find(|length| passes(*length)).unwrap();
     let line = format!(
-        "BOOT_IMAGE=images/{version}-0123456789ab/vmlinuz nfsroot=172.23.199.225:/root,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
+        "BOOT_IMAGE=images/{version}-0123456789ab/vmlinuz nfsroot=172.23.199.225:/root/4294967295,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768,nocto,actimeo=3600 \
          ip=::: rootdelay=0 panic=30 {} {} initrd=images/{version}-0123456789ab/initramfs.img BOOTIF=01-52-54-00-00-00-99",
         "a".repeat(1000),
         "b".repeat(longest)

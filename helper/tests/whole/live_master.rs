@@ -271,7 +271,7 @@ fn a_client_is_told_where_its_master_is() {
     let machine = Machine::master();
     machine.place.write(
         "proc/self/mountinfo",
-        "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:31 / /run/rootfs/lower ro - nfs4 172.23.199.225:/root ro\n",
+        "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:31 / /run/rootfs/lower ro - nfs4 172.23.199.225:/head ro\n",
     );
     for command in [&["check"][..], &["diff"], &["apply"], &["image", "build"], &["image", "prune"], &["show", "node1"]] {
         let ran = machine.run(command).ended(1);

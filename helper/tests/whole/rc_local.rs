@@ -52,7 +52,7 @@ fn the_rc_local_of_the_site_runs_once_beside_what_the_master_needs() {
         place.write("etc/runit/core-services/20-voidclust-master.sh", std::fs::read_to_string(service).unwrap());
         // Stages 1 and 2 of runit, as far as they matter here.
         let stages = "inside '. /etc/runit/functions; . /etc/runit/core-services/20-voidclust-master.sh; /etc/rc.local'
-            inside 'mountpoint -q /srv/nfs/root && mountpoint -q /srv/nfs/home && echo exported'";
+            inside 'mountpoint -q /srv/nfs/head && mountpoint -q /srv/nfs/home && echo exported'";
         let ran = overlay_root::run(&place, stages).ended(0);
         let said = if overlay.is_some() { "site" } else { "lower" };
         assert_eq!((ran.out, ran.err), (format!("{said}\nexported\n"), String::new()));
@@ -89,7 +89,7 @@ fn a_home_that_lies_in_another_file_system_is_exported_from_there() {
 #[test]
 fn a_boot_of_its_own_is_there_in_the_lower_tree() {
     let mounts = "mount -t tmpfs none root/boot; echo kernel >root/boot/vmlinuz";
-    let look = ["/boot/vmlinuz", "/run/rootfs/lower/boot/vmlinuz", "/srv/nfs/root/boot/vmlinuz"];
+    let look = ["/boot/vmlinuz", "/run/rootfs/lower/boot/vmlinuz", "/srv/nfs/head/boot/vmlinuz"];
     let Some(said) = master("a_boot_of_its_own_is_there_in_the_lower_tree", "/home", mounts, &look) else { return };
     assert_eq!(said, "kernel\nkernel\nkernel\n");
 }

@@ -81,7 +81,7 @@ fn a_plain_machine_says_that_its_own_root_is_meant_and_a_client_is_refused() {
     enters(&machine);
     let out = shell(&machine, "exit 3").ended(3).out;
     assert!(out.contains("does not run from an overlay: the tree is its own root"), "{out}");
-    machine.place.write("proc/self/mountinfo", "30 1 0:30 / / rw - nfs4 172.23.199.225:/root ro\n");
+    machine.place.write("proc/self/mountinfo", "30 1 0:30 / / rw - nfs4 172.23.199.225:/head ro\n");
     let ran = shell(&machine, "exit 3").ended(1);
     assert!(ran.err.contains("a client of 172.23.199.225"), "{}", ran.err);
 }

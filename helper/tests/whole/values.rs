@@ -41,6 +41,7 @@ const ADDRESSES: &[&str] = &["172.23.199.99", "172.23.199.0", "127.0.0.1", "0.0.
 const SERVICES: &[&str] = &["sshd", "!sshd", "dhcpcd-eth0", "agetty-tty1", "!!a", "-v", "../x"];
 const MODULES: &[&str] = &["i915", "nvme-core", "8021q", "-r", "_", "if", "done"];
 const KERNELS: &[&str] = &["newest", "6.12.94_1", "6.12.9_1", "6.12.94_1 x"];
+const WISHES: &[&str] = &["newest", "head", "1", "01", "oldest"];
 const COMMAND_LINES: &[&str] = &[
     "loglevel=4 console=ttyS0,115200n8",
     "memmap=64M#1G acpi_osi=!* pci=nomsi,noaer",
@@ -94,10 +95,12 @@ const FIELDS: &[Field] = &[
     field("[client]", "overlays", "overlays = [@]", NAMES),
     field("[client]", "services", "services = [@]", SERVICES),
     field("[client]", "kernel", "kernel = @", KERNELS),
+    field("[client]", "generation", "generation = @", WISHES),
     field("[client]", "mounts", "mounts = [{ device = @, path = \"/data\" }]", DEVICES),
     field("[client]", "mounts", "mounts = [{ device = \"nas:/x\", path = @ }]", PATHS),
     field("[client]", "mounts", "mounts = [{ device = \"LABEL=x\", path = \"/data\", type = @ }]", TYPES),
     field("[client]", "mounts", "mounts = [{ device = \"nas:/x\", path = \"/data\", options = @ }]", OPTIONS),
+    field("[root]", "private", "private = [@]", &["/opt/*.key", "/srv/a?b", "/usr", "/*", "a", "/a/../b", "/a b", "/a\\"]),
     field("[nfs]", "root_options", "root_options = @", OPTIONS),
     field("[nfs]", "home_options", "home_options = @", OPTIONS),
     field("[nfs]", "home", "home = @", PATHS),
@@ -105,7 +108,14 @@ const FIELDS: &[Field] = &[
         "[nfs]",
         "root_server",
         "root_server = @",
-        &["172.23.199.10:/void", "10.0.0.1:/a.b/c", "172.23.199.225:/x", "nas:/void", "10.0.0.1:/a,b"],
+        &[
+            "172.23.199.10:/void",
+            "10.0.0.1:/void/{generation}",
+            "10.0.0.1:/a.b/c",
+            "172.23.199.225:/x",
+            "nas:/void",
+            "10.0.0.1:/a,b",
+        ],
     ),
     field("[nfs]", "home_server", "home_server = @", DEVICES),
     Field {
@@ -119,6 +129,7 @@ const FIELDS: &[Field] = &[
     field("[profile.p]", "cmdline", "cmdline = @", COMMAND_LINES),
     field("[profile.p]", "modules", "modules = [@]", MODULES),
     field("[profile.p]", "kernel", "kernel = @", KERNELS),
+    field("[profile.p]", "generation", "generation = @", WISHES),
     field("[profile.p]", "mounts", "mounts = [{ device = @, path = \"/scratch\" }]", DEVICES),
     field("[profile.p]", "mounts", "mounts = [{ device = \"tmpfs\", path = @, type = \"tmpfs\" }]", PATHS),
     field("[[node]]", "name", "name = @", HOSTS),
@@ -129,6 +140,7 @@ const FIELDS: &[Field] = &[
     field("[[node]]", "services", "services = [@]", SERVICES),
     field("[[node]]", "cmdline", "cmdline = @", COMMAND_LINES),
     field("[[node]]", "kernel", "kernel = @", KERNELS),
+    field("[[node]]", "generation", "generation = @", WISHES),
     field("[[node]]", "mounts", "mounts = [{ device = @, path = \"/own\" }]", DEVICES),
     field("[[node]]", "mounts", "mounts = [{ device = \"//nas/x\", path = \"/own\", type = @ }]", TYPES),
     field("[[node]]", "mounts", "mounts = [{ device = \"LABEL=x\", path = \"/own\", options = @ }]", OPTIONS),

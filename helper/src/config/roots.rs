@@ -1,0 +1,101 @@
+//! Which root each client boots: the generations that are named exist, and have what is booted with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::raw::{Key, Raw};
+use super::source::Mistake;
+use crate::site::{Node, Site};
+use crate::types::generation::RootWish;
+use crate::types::{Kernel, OverlayName};
+
+/// Where wishes are written.
+pub(super) struct Wishes {
+    client: Option<Range<usize>>,
+    profiles: BTreeMap<OverlayName, Range<usize>>,
+    /// In the order of the nodes.
+    nodes: Vec<Option<Range<usize>>>,
+}
+
+impl Wishes {
+    /// Notes the places before the values are taken out of `raw`.
+    pub(super) fn of(raw: &Raw) -> Self {
+        let span = |wish: &Key<RootWish>| wish.as_ref().map(Spanned::span);
+        let profiles =
+            raw.profiles.iter().filter_map(|(name, profile)| Some((name.get_ref().clone(), span(&profile.generation)?)));
+        Self {
+            client: span(&raw.client.generation),
+            profiles: profiles.collect(),
+            nodes: raw.nodes.iter().map(|entry| span(&entry.node.generation)).collect(),
+        }
+    }
+
+    /// What cannot be, each place once.
+    pub(super) fn mistakes(&self, site: &Site) -> Vec<Mistake> {
+        let mut told: BTreeMap<usize, Mistake> = BTreeMap::new();
+        let mut tell = |span: &Range<usize>, wish: RootWish, kernel: &Kernel| {
+            if let Some((what, remedy)) = fault(site, wish, kernel) {
+                told.entry(span.start).or_insert_with(|| Mistake::at(span.clone(), what).remedy(remedy));
+            }
+        };
+        // A profile that no node names is checked, too.
+        for (name, span) in &self.profiles {
+            if let Some(wish) = site.profiles.get(name).and_then(|profile| profile.generation) {
+                tell(span, wish, &Kernel::Newest);
+            }
+        }
+        if let Some(span) = &self.client {
+            tell(span, site.client.generation, &site.client.kernel);
+        }
+        for (node, own) in site.nodes.iter().zip(&self.nodes) {
+            if let Some(span) = own.as_ref().or_else(|| self.inherited(site, node)) {
+                tell(span, site.wish_of(Some(node)), site.kernel_of(node));
+            }
+        }
+        told.into_values().collect()
+    }
+
+    /// The place of the wish that a node has from its profiles, or the clients.
+    fn inherited(&self, site: &Site, node: &Node) -> Option<&Range<usize>> {
+        let of_profile = site.profiles_of(node).rev().find_map(|(name, _)| self.profiles.get(name));
+        of_profile.or(self.client.as_ref())
+    }
+}
+
+/// What is wrong with a wish, and what would be right.
+fn fault(site: &Site, wish: RootWish, kernel: &Kernel) -> Option<(String, String)> {
+    let made = &site.generations.made;
+    let there = || match made.keys().map(ToString::to_string).collect::<Vec<_>>() {
+        none if none.is_empty() => "none was published yet".to_owned(),
+        numbers => format!("there are: {}", numbers.join(", ")),
+    };
+    match wish {
+        RootWish::Newest => None,
+        _ if !site.uses_generations() => Some((
+            "`generation` has no effect: `root_server` names one root for all".to_owned(),
+            "put {generation} into its path, or remove this line".to_owned(),
+        )),
+        RootWish::Head => site.nfs.root_server.as_ref().map(|server| {
+            let what = format!("the live tree is the master's, and {} serves the root", server.address);
+            (what, "use \"newest\" or a number, or remove `root_server`".to_owned())
+        }),
+        RootWish::Number(number) if !made.contains_key(&number) => {
+            Some((format!("there is no generation {number}"), format!("use \"newest\", or one there is; {}", there())))
+        }
+        RootWish::Number(number) => {
+            let Kernel::Version(version) = kernel else { return None };
+            if site.generations.has_kernel(number, version) {
+                return None;
+            }
+            let with: BTreeSet<String> =
+                made.keys().filter(|number| site.generations.has_kernel(**number, version)).map(ToString::to_string).collect();
+            let which = if with.is_empty() { "none has".to_owned() } else { with.into_iter().collect::<Vec<_>>().join(", ") };
+            Some((
+                format!("generation {number} has no modules of kernel {version}, which is booted with it"),
+                format!("use \"newest\", another kernel, or a generation that has: {which}"),
+            ))
+        }
+    }
+}

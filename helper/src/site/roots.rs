@@ -1,0 +1,128 @@
+//! Which root each client boots: a generation, or the live tree.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use super::{Node, Site};
+use crate::types::Kernel;
+use crate::types::generation::{Number, RootWish};
+
+/// The part of `root_server` that stands for the number of a generation.
+pub(crate) const PLACEHOLDER: &str = "{generation}";
+/// What clients never ask again of a tree that does not change: whether a file is still the same (nfs(5)).
+const UNCHANGING: &str = "nocto,actimeo=3600";
+
+/// The root that a client boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Root {
+    /// The live tree.
+    Head,
+    /// A generation.
+    Generation(Number),
+}
+
+impl Site {
+    /// Whether generations have anything to do with what clients boot: another server may have one root for all times.
+    #[must_use]
+    pub fn uses_generations(&self) -> bool {
+        self.nfs.root_server.as_ref().is_none_or(|server| server.path.contains(PLACEHOLDER))
+    }
+
+    /// Whether a root is nowhere: another server has generations alone.
+    #[must_use]
+    pub fn lacks(&self, root: Root) -> bool {
+        root == Root::Head && self.nfs.root_server.is_some() && self.uses_generations()
+    }
+
+    /// What a client (`None`: a machine that is not listed) wishes: its own word, else its last profile's, else the clients'.
+    #[must_use]
+    pub fn wish_of(&self, node: Option<&Node>) -> RootWish {
+        let of_profiles = |node| self.profiles_of(node).rev().find_map(|(_, profile)| profile.generation);
+        node.and_then(|node| node.generation.or_else(|| of_profiles(node))).unwrap_or(self.client.generation)
+    }
+
+    /// The generation that was published last for a client; `None` before the first.
+    #[must_use]
+    pub fn published_to(&self, node: Option<&Node>) -> Option<Number> {
+        let published = &self.generations.published;
+        let of_profiles = |node| self.profiles_of(node).rev().find_map(|(name, _)| published.profiles.get(name.as_str()));
+        let own = node.and_then(|node| published.nodes.get(node.name.as_str()).or_else(|| of_profiles(node)));
+        let number = own.copied().unwrap_or(published.all);
+        self.generations.made.contains_key(&number).then_some(number)
+    }
+
+    /// The root of a client. Before anything was published that is the live tree, as the wish may have it. A kernel that
+    /// the published generation has lost is booted with the newest one that has it.
+    #[must_use]
+    pub fn root_of(&self, node: Option<&Node>) -> Root {
+        if !self.uses_generations() {
+            return Root::Head;
+        }
+        match (self.wish_of(node), self.published_to(node)) {
+            (RootWish::Head, _) | (RootWish::Newest, None) => Root::Head,
+            (RootWish::Number(number), _) => Root::Generation(number),
+            (RootWish::Newest, Some(published)) => {
+                let older = |kernel: &str| {
+                    let mut older = self.generations.made.range(..=published).rev();
+                    older.find(|(number, _)| self.generations.has_kernel(**number, kernel)).map(|(number, _)| *number)
+                };
+                match self.kernel_wish(node) {
+                    Kernel::Version(version) => Root::Generation(older(version).unwrap_or(published)),
+                    Kernel::Newest => Root::Generation(published),
+                }
+            }
+        }
+    }
+
+    /// The kernel that a client (`None`: a machine that is not listed) wishes.
+    #[must_use]
+    pub fn kernel_wish<'site>(&'site self, node: Option<&'site Node>) -> &'site Kernel {
+        node.map_or(&self.client.kernel, |node| self.kernel_of(node))
+    }
+
+    /// The kernels that a root has modules of, oldest first; `installed` are those of the live tree.
+    #[must_use]
+    pub fn kernels_in<'site>(&'site self, root: Root, installed: &'site [String]) -> &'site [String] {
+        match root {
+            Root::Head => installed,
+            Root::Generation(number) => self.generations.made.get(&number).map_or(&[], |made| &made.kernels),
+        }
+    }
+
+    /// The roots of all clients, with those that are not listed.
+    #[must_use]
+    pub fn roots(&self) -> BTreeSet<Root> {
+        self.nodes.iter().map(Some).chain([None]).map(|node| self.root_of(node)).collect()
+    }
+
+    /// The addresses of the nodes that boot the live tree; `None` when it may be any machine of the subnet.
+    #[must_use]
+    pub fn on_head(&self) -> Option<Vec<Ipv4Addr>> {
+        if self.root_of(None) == Root::Head {
+            return None;
+        }
+        self.nodes.iter().filter(|node| self.root_of(Some(node)) == Root::Head).map(|node| node.address).collect()
+    }
+
+    /// The address of the server that clients mount a root from, and the path there.
+    #[must_use]
+    pub fn root_source(&self, root: Root) -> (Ipv4Addr, String) {
+        let path = match root {
+            Root::Head => "head".to_owned(),
+            Root::Generation(number) => format!("root/{number}"),
+        };
+        match (&self.nfs.root_server, root) {
+            (None, _) => (self.network.address.address, format!("/{path}")),
+            (Some(server), Root::Head) => (server.address, server.path.clone()),
+            (Some(server), Root::Generation(number)) => (server.address, server.path.replace(PLACEHOLDER, &number.to_string())),
+        }
+    }
+
+    /// The options with which clients mount a root: with those of an unchanging tree, unless the site speaks of them itself.
+    #[must_use]
+    pub fn root_options(&self, root: Root) -> String {
+        let own = self.nfs.root_options.as_str();
+        let speaks = own.split(',').any(|option| option.starts_with("ac") || matches!(option, "noac" | "cto" | "nocto"));
+        if root == Root::Head || speaks { own.to_owned() } else { format!("{own},{UNCHANGING}") }
+    }
+}
