@@ -8,6 +8,7 @@ use crate::machine::facts::Facts;
 use crate::render::overlay::{CLIENT, MASTER, Origin, Overlay, Overlays, Piece};
 use crate::site::Site;
 use crate::tools::Tool;
+use crate::types::generation::{Generation, Number, Storage};
 
 /// Says why a test does nothing here: past the macros, whose output libtest keeps from those who run tests that pass.
 pub(crate) fn skip(test: &str, reason: &str) {
@@ -45,6 +46,12 @@ pub(crate) fn example_site() -> Site {
         Outcome::Site(site) => *site,
         other => panic!("{other:?}"),
     }
+}
+
+/// A generation with modules of these kernels.
+pub(crate) fn generation(number: Number, kernels: &[&str]) -> Generation {
+    let kernels = kernels.iter().map(|kernel| (*kernel).to_owned()).collect();
+    Generation { number, made: 1_764_547_200, text: String::new(), storage: Storage::Copy, kernels }
 }
 
 /// A piece of the site's: its content, and whether that is a template.

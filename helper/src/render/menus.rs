@@ -158,7 +158,8 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::example_site;
+    use crate::testing::{example_site, generation};
+    use crate::types::generation::RootWish;
 
     fn image(kernel: &str, digest: &str) -> Image {
         let part = crate::image::Part { size: 1, sha256: String::new() };
@@ -198,6 +199,31 @@ mod tests {
         assert!(text(&tree, "grub/grub.cfg-01-52-54-00-17-c7-e2").contains("images/6.12.9_1-aaa/vmlinuz"));
         assert!(!tree.0.contains_key("srv/tftp/pxelinux.cfg/01-52-54-00-17-c7-e3"));
         assert_eq!(tree.0.len(), 2 + 2 * 2);
+    }
+
+    #[test]
+    fn each_image_is_offered_with_a_generation_that_has_its_modules() {
+        let mut site = example_site();
+        site.generations.made.insert(1, generation(1, &["6.12.9_1"]));
+        site.generations.made.insert(2, generation(2, &["6.12.9_1", "6.12.10_1"]));
+        site.generations.published.all = 2;
+        site.nodes[0].generation = Some(RootWish::Number(1));
+        site.nodes[1].generation = Some(RootWish::Head);
+        let images = [image("6.12.11_1", "ccc"), image("6.12.10_1", "bbb"), image("6.12.9_1", "aaa")];
+        let tree = tree(&site, &images, &["6.12.11_1".to_owned()]).unwrap();
+        let pairs = |path: &str| -> Vec<String> {
+            let text = text(&tree, path);
+            let labels = text.lines().filter_map(|line| line.strip_prefix("LABEL "));
+            let roots = text.lines().filter_map(|line| line.split("nfsroot=172.23.199.225:").nth(1)?.split(',').next());
+            labels.zip(roots).map(|(label, root)| format!("{label} {root}")).collect()
+        };
+        assert_eq!(
+            pairs("pxelinux.cfg/default"),
+            ["6.12.10_1-bbb-g2 /root/2", "6.12.9_1-aaa-g2 /root/2", "6.12.9_1-aaa-g1 /root/1"]
+        );
+        assert_eq!(pairs("pxelinux.cfg/01-52-54-00-17-c7-e2"), ["6.12.9_1-aaa-g1 /root/1"]);
+        let head = pairs("pxelinux.cfg/01-52-54-00-17-c7-e3");
+        assert_eq!(head, ["6.12.11_1-ccc /head", "6.12.10_1-bbb /head", "6.12.9_1-aaa /head"]);
     }
 
     #[test]

@@ -126,3 +126,79 @@ impl Site {
         if root == Root::Head || speaks { own.to_owned() } else { format!("{own},{UNCHANGING}") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Profile;
+    use crate::testing::{example_site, generation};
+
+    fn site() -> Site {
+        let mut site = example_site();
+        for (number, kernels) in [(1, ["6.12.9_1"].as_slice()), (2, &["6.12.9_1", "6.12.10_1"]), (3, &["6.12.10_1"])] {
+            site.generations.made.insert(number, generation(number, kernels));
+        }
+        site.generations.published.all = 3;
+        site
+    }
+
+    #[test]
+    fn before_anything_is_published_all_boot_the_live_tree() {
+        let site = example_site();
+        assert_eq!((site.root_of(None), site.on_head()), (Root::Head, None));
+        assert_eq!(site.root_source(Root::Head).1, "/head");
+    }
+
+    #[test]
+    fn the_nearest_word_counts() {
+        let mut site = site();
+        site.profiles.insert("p".parse().unwrap(), Profile { generation: Some(RootWish::Number(1)), ..Default::default() });
+        site.nodes[0].profiles = vec!["p".parse().unwrap()];
+        site.nodes[1].generation = Some(RootWish::Head);
+        assert_eq!(site.root_of(Some(&site.nodes[0])), Root::Generation(1));
+        assert_eq!(site.root_of(Some(&site.nodes[1])), Root::Head);
+        assert_eq!(site.on_head(), Some(vec![site.nodes[1].address.unwrap()]));
+        site.nodes[1].address = None;
+        assert_eq!((site.root_of(None), site.on_head()), (Root::Generation(3), None));
+    }
+
+    #[test]
+    fn what_was_published_to_a_node_or_its_profile_is_its_newest() {
+        let mut site = site();
+        site.profiles.insert("p".parse().unwrap(), Profile::default());
+        site.nodes[0].profiles = vec!["p".parse().unwrap()];
+        site.generations.published.all = 1;
+        site.generations.published.profiles.insert("p".to_owned(), 2);
+        assert_eq!(site.published_to(Some(&site.nodes[0])), Some(2));
+        let name = site.nodes[0].name.to_string();
+        site.generations.published.nodes.insert(name, 3);
+        assert_eq!(site.published_to(Some(&site.nodes[0])), Some(3));
+        assert_eq!(site.published_to(Some(&site.nodes[1])), Some(1));
+    }
+
+    #[test]
+    fn a_pinned_kernel_boots_the_newest_generation_that_has_it() {
+        let mut site = site();
+        site.nodes[0].kernel = Some("6.12.9_1".parse().unwrap());
+        assert_eq!(site.root_of(Some(&site.nodes[0])), Root::Generation(2));
+        assert_eq!(site.root_of(Some(&site.nodes[1])), Root::Generation(3));
+    }
+
+    #[test]
+    fn another_server_has_one_root_or_the_generation_in_its_path() {
+        let mut site = site();
+        site.nfs.root_server = Some("10.9.9.9:/void".parse().unwrap());
+        assert_eq!((site.root_of(None), site.root_source(site.root_of(None)).1), (Root::Head, "/void".to_owned()));
+        site.nfs.root_server = Some("10.9.9.9:/void/{generation}".parse().unwrap());
+        assert_eq!(site.root_source(site.root_of(None)).1, "/void/3");
+    }
+
+    #[test]
+    fn an_unchanging_tree_is_not_asked_again() {
+        let mut site = site();
+        assert!(site.root_options(Root::Generation(1)).ends_with(",nocto,actimeo=3600"));
+        assert!(!site.root_options(Root::Head).contains("nocto"));
+        site.nfs.root_options = "ro,actimeo=5".parse().unwrap();
+        assert_eq!(site.root_options(Root::Generation(1)), "ro,actimeo=5");
+    }
+}
