@@ -2,7 +2,7 @@
 //! this list, never those below.
 //!
 //! [`disk`] compares and changes trees, [`machine`] is the running machine, [`config`] makes the [`site`] of [`types`],
-//! [`image`] what clients boot, [`render`] makes the Tree of a site, [`stages`] is the workflow that [`commands`] call.
+//! [`generation`] copies of the root that clients boot from, [`image`] what they boot, [`render`] makes the Tree of a site, [`stages`] is the workflow that [`commands`] call.
 
 pub mod cli;
 pub mod parallel;
@@ -21,6 +21,8 @@ pub mod lay;
 pub mod machine;
 
 pub mod config;
+
+pub mod generation;
 
 pub mod image;
 

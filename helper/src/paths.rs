@@ -28,6 +28,8 @@ pub const MASTER_IMAGES: &str = "var/lib/voidclust/images.toml";
 pub const SNAPSHOTS: &str = "var/lib/voidclust/snapshots";
 /// The generations: a folder and a record each.
 pub const GENERATIONS: &str = "var/lib/voidclust/generations";
+/// Before the number in the name of a generation's marker.
+pub const GENERATION_MARKER: &str = ".generation-";
 /// Who boots which of them.
 pub const PUBLISHED: &str = "var/lib/voidclust/generations/published.toml";
 /// What mkinitcpio said in the last run that built images.
@@ -106,6 +108,24 @@ pub fn may_be_menu(name: &str) -> bool {
 #[must_use]
 pub fn generation_record(number: u32) -> String {
     format!("{GENERATIONS}/{number}.toml")
+}
+
+/// What the files of the shared root were when this copy of it was made, by which the next one knows what changed.
+#[must_use]
+pub fn generation_index(number: u32) -> String {
+    format!("{GENERATIONS}/{number}.index")
+}
+
+/// Where a generation is made, and where it is taken apart.
+#[must_use]
+pub fn generation_aside(number: u32) -> String {
+    format!("{GENERATIONS}/{TEMP_PREFIX}{number}")
+}
+
+/// The file in the root of a generation that its clients keep open, so that the server can tell which one they use.
+#[must_use]
+pub fn generation_marker(number: u32) -> String {
+    format!("{GENERATION_MARKER}{number}")
 }
 
 /// Where the tree of a generation is seen.

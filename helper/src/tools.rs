@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -19,13 +19,21 @@ pub struct Tool {
     folder: Option<OsString>,
     environment: Vec<(String, OsString)>,
     name: Option<String>,
+    fine: Vec<i32>,
 }
 
 impl Tool {
     /// A program, looked up on PATH unless it is a path.
     #[must_use]
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), folder: None, environment: Vec::new(), name: None }
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            folder: None,
+            environment: Vec::new(),
+            name: None,
+            fine: Vec::new(),
+        }
     }
 
     /// What messages call it, when the command itself would hide what is meant: a script around a program, for one.
@@ -60,6 +68,13 @@ impl Tool {
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Takes this status for success, too.
+    #[must_use]
+    pub fn or_status(mut self, status: i32) -> Self {
+        self.fine.push(status);
         self
     }
 
@@ -124,14 +139,19 @@ impl Tool {
     /// When it cannot be started, or ends with a status other than 0.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         let output = self.command().output().with_context(|| self.not_started())?;
-        if !output.status.success() {
+        if !self.is_fine(output.status) {
             let lines: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().map(ToOwned::to_owned).collect();
             bail!("`{}` failed ({}){}", self.shown(), output.status, tail(&lines));
         }
         Ok(output.stdout)
     }
 
-    /// Runs it and hands every line it prints, stdout and stderr as they come, to `line`.
+    fn is_fine(&self, status: ExitStatus) -> bool {
+        status.success() || status.code().is_some_and(|code| self.fine.contains(&code))
+    }
+
+    /// Runs it and hands every line it prints, stdout and stderr as they come, to `line`. One that is printed many times in
+    /// a row is told once in the error.
     ///
     /// # Errors
     /// When it cannot be started, or ends with a status other than 0: with the tail of its output.
@@ -142,6 +162,9 @@ impl Tool {
         while let Some(bytes) = lines.next().transpose().with_context(|| format!("`{}`: cannot read its output", self.shown()))? {
             let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
             line(&text);
+            if last.last() == Some(&text) {
+                continue;
+            }
             if last.len() == TAIL {
                 last.remove(0);
             }
@@ -149,7 +172,7 @@ impl Tool {
         }
         let status = reader.try_wait().ok().flatten().map(|output| output.status);
         match status {
-            Some(status) if status.success() => Ok(()),
+            Some(status) if self.is_fine(status) => Ok(()),
             Some(status) => bail!("`{}` failed ({status}){}", self.shown(), tail(&last)),
             None => bail!("`{}` closed its output but did not end{}", self.shown(), tail(&last)),
         }
@@ -195,6 +218,15 @@ mod tests {
         assert_eq!(seen, ["one", "two"]);
         let error = Tool::new("sh").args(["-c", "seq 100; exit 1"]).lines(|_| ()).unwrap_err().to_string();
         assert!(error.contains("\n  100") && error.contains("\n  89") && !error.contains("\n  88"), "{error}");
+    }
+
+    #[test]
+    fn a_status_may_be_fine_and_what_is_said_again_hides_nothing() {
+        let tool = |fine| Tool::new("sh").args(["-c", "echo why; yes . | head -n 50; exit 24"]).or_status(fine);
+        tool(24).lines(|_| ()).unwrap();
+        tool(24).output().unwrap();
+        let error = tool(23).lines(|_| ()).unwrap_err().to_string();
+        assert!(error.ends_with("\n  why\n  ."), "{error}");
     }
 
     #[test]
