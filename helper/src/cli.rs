@@ -169,6 +169,9 @@ pub enum Hook {
     /// After the lower tree of this running master was changed from a chroot
     #[command(after_help = "Example:\n  voidclust hook live")]
     Live,
+    /// When this master boots, and after a change of its /etc/overlays: each node is served what is its own
+    #[command(after_help = "Example:\n  voidclust hook serve")]
+    Serve,
     /// After `voidclust shell`: the machine takes over what was done there
     #[command(after_help = "Example:\n  voidclust hook shell-ended")]
     ShellEnded,

@@ -195,6 +195,14 @@ pub const WAITING: &str = "reboot";
 pub const LAY_LOG: &str = "overlays.log";
 /// One run that lays at a time.
 pub const LAY_LOCK: &str = "lock";
+/// What the master serves to single machines, in memory: a folder for each, by its MAC or [`DEFAULT_NODE`].
+pub const SERVED: &str = "run/voidclust/nodes";
+/// In such a folder, all that the machine lays; it is there from the first moment on whole.
+pub const OWN: &str = "own";
+/// The NFSv4 root, a file system of its own.
+pub const NFS_ROOT: &str = "srv/nfs";
+/// Where those folders are exported, each to the addresses of its machine.
+pub const NFS_NODES: &str = "srv/nfs/node";
 /// The services that run.
 pub const RUNNING_SERVICES: &str = "etc/runit/runsvdir/current";
 /// The boot server's process, where it may stand.
@@ -206,6 +214,12 @@ pub const UDP_SOCKETS: &str = "proc/net/udp";
 #[must_use]
 pub fn record(name: &str) -> String {
     format!("{RECORDS}/{name}")
+}
+
+/// Where the folder of a machine is exported.
+#[must_use]
+pub fn nfs_node(name: &str) -> String {
+    format!("{NFS_NODES}/{name}")
 }
 
 /// What a process has open.

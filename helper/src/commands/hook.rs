@@ -8,10 +8,10 @@ use super::screen::{Screen, print_done, print_notes, print_report};
 use crate::cli::{Global, Hook};
 use crate::disk::lock::Lock;
 use crate::image;
-use crate::machine::{packages, proc};
+use crate::machine::{packages, proc, served};
 use crate::stages::images::Which;
 use crate::stages::live;
-use crate::stages::target::Target;
+use crate::stages::target::{Runs, Target};
 use crate::stages::trees::Trees;
 use crate::stages::wanted::{self, Unready, Wanted};
 use crate::stages::workflow::{self, Work};
@@ -42,6 +42,7 @@ pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
             with_site(&target, global, |lock, wanted| kernel_remove(&target, wanted, lock, version))
         }
         Hook::Live => live(&target),
+        Hook::Serve => serve(&target),
         Hook::ShellEnded => super::shell::ended(&target, global),
         Hook::Remove => remove(&target),
     }
@@ -173,6 +174,19 @@ fn live(target: &Target) -> Result<Status> {
     if !live.failures.is_empty() {
         anyhow::bail!("{}", live.failures.join("\n"));
     }
+    Ok(Status::Done)
+}
+
+/// Each node is served what is its own.
+fn serve(target: &Target) -> Result<Status> {
+    target.is_no_client()?;
+    let Runs::Overlay(machine) = &target.runs else {
+        anyhow::bail!("this machine does not run from its overlay, so it serves nothing; reboot it to become the master");
+    };
+    if let Some(why) = served::is_impossible(machine) {
+        anyhow::bail!(why);
+    }
+    live::serve(machine, &mut |line| anstream::println!("{line}"))?;
     Ok(Status::Done)
 }
 

@@ -43,6 +43,7 @@ pub use dry::{Coming, Foreseen};
 pub use names::{WHITEOUT, unsound};
 pub use node::spelled;
 use records::Records;
+pub use sources::owner;
 
 /// Where a run finds what it needs to know of the machine, and where it keeps its records.
 #[derive(Debug, Clone)]

@@ -46,12 +46,10 @@ pub(super) fn find(overlays: &Path, coming: &Coming<'_>, names: &[String]) -> Re
     for wanted in names {
         for entry in &entries {
             let name = entry.as_bytes();
-            let Some(rest) = rest_of(name, wanted) else { continue };
-            let is_copy = name.ends_with(b"~") || name.ends_with(b".new-voidclust");
-            if is_copy || !(rest.is_empty() || rest.starts_with(b".")) {
+            if owner(name).is_none_or(|owner| owner != node::spelled(wanted)) {
                 continue;
             }
-            let source = Source { name: name.to_vec(), path: overlays.join(entry), bare: rest.is_empty() };
+            let source = Source { name: name.to_vec(), path: overlays.join(entry), bare: !name.contains(&b'.') };
             if source.bare { folders.push(source) } else { archives.push(source) }
         }
     }
@@ -88,12 +86,18 @@ impl Session<'_> {
     }
 }
 
-/// What is behind the MAC that a name begins with, however that is spelled, or behind `default`.
-fn rest_of<'name>(name: &'name [u8], wanted: &str) -> Option<&'name [u8]> {
-    let (begin, rest) = name.split_at_checked(wanted.len())?;
-    let begin = std::str::from_utf8(begin).ok()?;
-    let same = if wanted == DEFAULT { begin == wanted } else { node::spelled(begin) == node::spelled(wanted) };
-    same.then_some(rest)
+/// Whose a name in the folder of overlays is: the MAC that it begins with, however that is spelled there, or [`DEFAULT`].
+/// `None` for what is no machine's: the copies that editors and voidclust put beside a file are not meant.
+#[must_use]
+pub fn owner(name: &[u8]) -> Option<String> {
+    if name.ends_with(b"~") || name.ends_with(b".new-voidclust") {
+        return None;
+    }
+    match std::str::from_utf8(name.split(|byte| *byte == b'.').next()?).ok()? {
+        "" => None,
+        DEFAULT => Some(DEFAULT.to_owned()),
+        other => Some(node::spelled(other)).filter(|spelled| spelled != DEFAULT),
+    }
 }
 
 /// Reads all of a source. A link that leads to one is followed: several machines may share it.

@@ -1,5 +1,6 @@
 //! The running machine: the only room that knows /proc, /sys, /run and the services that are up.
 
+pub mod binds;
 pub mod cards;
 pub mod facts;
 pub mod loads;
@@ -8,6 +9,7 @@ pub mod overlay;
 pub mod packages;
 pub mod proc;
 pub mod reboot;
+pub mod served;
 pub mod services;
 pub mod snapshot;
 pub mod zfs;

@@ -109,9 +109,16 @@ impl Mounts {
         self.holding(point).filter(|mount| mount.point == point)
     }
 
-    /// The mounts that can be seen, each by its point.
-    pub fn visible(&self) -> impl Iterator<Item = &Mount> {
-        self.0.iter().filter(|mount| self.holding(&mount.point).is_some_and(|seen| seen.id == mount.id))
+    /// All mounts, those that others hide among them.
+    pub fn all(&self) -> impl Iterator<Item = &Mount> {
+        self.0.iter()
+    }
+
+    /// Whether a mount can be seen by its point. It takes a look at all others: with ten thousand nodes that are served,
+    /// nobody can ask it of each.
+    #[must_use]
+    pub fn is_visible(&self, mount: &Mount) -> bool {
+        self.holding(&mount.point).is_some_and(|seen| seen.id == mount.id)
     }
 
     /// Whether two paths are the same folder of the same file system.
@@ -167,7 +174,8 @@ mod tests {
             4 3 8:4 / /a rw - ext4 /dev/d rw";
         let mounts = Mounts::parse(over);
         assert_eq!((at(&mounts, "/a/b/c"), at(&mounts, "/a"), at(&mounts, "/b")), ("/dev/d", "/dev/d", "/dev/a"));
-        assert_eq!(mounts.visible().map(|mount| mount.source.as_str()).collect::<Vec<_>>(), ["/dev/a", "/dev/d"]);
+        let visible = mounts.all().filter(|mount| mounts.is_visible(mount));
+        assert_eq!(visible.map(|mount| mount.source.as_str()).collect::<Vec<_>>(), ["/dev/a", "/dev/d"]);
     }
 
     #[test]

@@ -21,8 +21,10 @@ pub fn served(machine: &Machine, folders: &[&Path]) -> Vec<String> {
     let on = folders.iter().filter_map(|folder| mounts.holding(folder));
     // On a machine without the overlay everything is below `/`, which is not what clients will see.
     let is_under = |mount: &&super::mounts::Mount, folder: &Path| folder != Path::new("/") && mount.point.starts_with(folder);
-    let under = mounts.visible().filter(|mount| folders.iter().any(|folder| is_under(mount, folder)));
-    let mut sets: Vec<String> = on.chain(under).filter(|mount| mount.kind == "zfs").map(|mount| mount.source.clone()).collect();
+    let is_zfs = |mount: &&super::mounts::Mount| mount.kind == "zfs";
+    let under = mounts.all().filter(is_zfs).filter(|mount| folders.iter().any(|folder| is_under(mount, folder)));
+    let under = under.filter(|mount| mounts.is_visible(mount));
+    let mut sets: Vec<String> = on.filter(is_zfs).chain(under).map(|mount| mount.source.clone()).collect();
     sets.sort();
     sets.dedup();
     sets

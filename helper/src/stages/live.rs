@@ -6,7 +6,7 @@ use super::target::{Runs, Target};
 use crate::lay::Coming;
 use crate::machine::overlay::{self, Laid};
 use crate::machine::services::{self, Telling};
-use crate::machine::{Machine, reboot};
+use crate::machine::{Machine, reboot, served};
 use crate::tools::Tool;
 
 /// Says that whoever serves the menus serves those that were written last. Only this stage makes one.
@@ -25,7 +25,7 @@ pub struct Live {
 }
 
 /// On a master that runs from its overlay: the mounted overlay learns of the changed lower tree (it would go on showing
-/// deleted files), the new overlay is laid over /etc, and the services that read what changed are told. No step keeps the
+/// deleted files), each node is served what is its own, the new overlay is laid over /etc, and the services that read what changed are told. No step keeps the
 /// others from being tried. Each thing done is said in a line.
 #[must_use]
 pub fn bring_up_to_date(target: &Target, say: &mut dyn FnMut(&str)) -> Live {
@@ -45,6 +45,11 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
         done
     };
     let served = tried(overlay::remount(machine)).then_some(Served(()));
+    // Before the exports that name these folders are read.
+    match served::is_impossible(machine) {
+        None => _ = tried(serve(machine, say)),
+        Some(why) => live.notes.push(why),
+    }
     let threads = machine.etc(services::THREADS);
     let laid = match overlay::is_gone(machine, &Coming::new()) {
         Ok(false) => overlay::lay(machine),
@@ -82,6 +87,20 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
     }
     live.served = served;
     live
+}
+
+/// Serves to each node what is its own, and says how much of that is new.
+///
+/// # Errors
+/// When something cannot be served.
+pub fn serve(machine: &Machine, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
+    let done = served::bring_up_to_date(machine)?;
+    for (count, what) in [(done.changed, "new or changed"), (done.gone, "gone")] {
+        if count > 0 {
+            say(&format!("own folders of nodes: {count} {what}"));
+        }
+    }
+    Ok(())
 }
 
 /// In a chroot of the lower tree the machine's own helper does it, which sees the machine.

@@ -131,12 +131,13 @@ fn unseen(target: &Target, machine: &Machine, site: &Site) -> Vec<String> {
         return Vec::new();
     }
     let mounts = machine.mounts();
-    let unseen = mounts.visible().filter(|mount| {
+    let unseen = mounts.all().filter(|mount| {
         let point = mount.point.as_path();
         let there = lower.join(point.strip_prefix(slash).unwrap_or(point));
         point != slash
             && is_local(mount)
             && !others.iter().any(|other| point.starts_with(other))
+            && mounts.is_visible(mount)
             && !(is_overlay && mounts.are_one(point, &there))
     });
     let mut points: Vec<&Path> = unseen.map(|mount| mount.point.as_path()).collect();

@@ -32,9 +32,15 @@ impl Machine {
             // What runs is seen through the link, which leads to the real machine here.
             place.write(&format!("etc/runit/runsvdir/current/{service}/run"), "");
         }
-        for tool in ["mount", "sv", "exportfs", "rpc.nfsd"] {
+        for tool in ["sv", "exportfs", "rpc.nfsd"] {
             machine.double(tool, "");
         }
+        // What is mounted can be seen.
+        let (table, slash) = (place.at("proc/self/mountinfo").display().to_string(), place.root().display().to_string());
+        let add = format!("for point; do :; done; echo \"$$ 29 0:50 / ${{point#{slash}}} ro - tmpfs nodes rw\" >>{table}");
+        machine.double("mount", &format!("case $* in *remount*) ;; *) {add} ;; esac"));
+        let cut = format!("for point; do :; done; sed -i \"\\|/${{point#{slash}/}} ro|d\" {table}");
+        machine.double("umount", &cut);
         machine
     }
 
@@ -72,7 +78,8 @@ impl Machine {
     pub(crate) fn mounts(&self, lines: &str) {
         let table = "30 1 0:30 / / rw - overlay overlay rw\n\
             22 30 0:20 / /run rw - tmpfs run rw\n\
-            23 22 8:1 / /run/rootfs/lower rw - ext4 /dev/sda1 rw\n";
+            23 22 8:1 / /run/rootfs/lower rw - ext4 /dev/sda1 rw\n\
+            29 30 0:25 / /srv/nfs rw - tmpfs nfsroot rw\n";
         self.place.write("proc/self/mountinfo", format!("{table}{lines}"));
     }
 
@@ -83,7 +90,7 @@ impl Machine {
         self.place.chmod(&format!("bin/{tool}"), 0o755);
     }
 
-    /// What the doubles were told since the last time, but for the remount of every run; sorted.
+    /// What the doubles were told since the last time, but for mounts; sorted.
     pub(crate) fn told(&self) -> Vec<String> {
         if !self.place.at("told").exists() {
             return Vec::new();
@@ -91,9 +98,18 @@ impl Machine {
         let root = self.place.root().display().to_string();
         let mut told: Vec<String> = self.place.read("told").lines().map(|line| line.replace(&root, "")).collect();
         self.place.remove("told");
-        told.retain(|line| line != "mount -o remount /");
+        told.retain(|line| !line.starts_with("mount ") && !line.starts_with("umount "));
         told.sort();
         told
+    }
+
+    /// What is mounted below a folder of it, by its name there; sorted.
+    pub(crate) fn mounted_below(&self, folder: &str) -> Vec<String> {
+        let table = self.place.read("proc/self/mountinfo");
+        let points = table.lines().filter_map(|line| line.split(' ').nth(4)?.strip_prefix(&format!("/{folder}/")));
+        let mut points: Vec<String> = points.map(ToOwned::to_owned).collect();
+        points.sort();
+        points
     }
 
     /// Runs the binary on this machine.

@@ -26,6 +26,7 @@ mod rc_local;
 mod readers;
 mod real_overlay;
 mod real_tools;
+mod served;
 mod shell;
 mod typos;
 mod values;

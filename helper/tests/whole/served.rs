@@ -1,0 +1,147 @@
+//! What a master serves to single nodes.
+
+use crate::machine::Machine;
+use crate::overlay_root;
+use crate::place::{Place, Stands};
+
+/// The cards of the example's nodes.
+const NODES: [&str; 3] = ["52:54:00:17:c7:e2", "52:54:00:17:c7:e3", "52:54:00:17:c7:e4"];
+
+/// The names in the own folder of a machine, but for the record.
+fn own(machine: &Machine, name: &str) -> Vec<String> {
+    let folder = machine.place.at(&format!("run/voidclust/nodes/{name}/own"));
+    let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != ".from").collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn each_node_is_served_what_it_lays_and_the_master_is_not() {
+    let machine = Machine::master();
+    let mut names: Vec<&str> = NODES.to_vec();
+    names.push("default");
+    assert_eq!(machine.mounted_below("srv/nfs/node"), names);
+    for name in names {
+        assert_eq!(own(&machine, name), [format!("{name}.00-voidclust.tar")]);
+        let served = format!("run/voidclust/nodes/{name}");
+        assert_eq!(machine.place.tree().get(&served), Some(&Stands::Folder(0o700)));
+        let archive = format!("{name}.00-voidclust.tar");
+        let bytes = |path: &str| std::fs::read(machine.place.at(path)).unwrap();
+        let kept = bytes(&machine.lower(&format!("etc/overlays/{archive}")));
+        assert!(bytes(&format!("{served}/own/{archive}")) == kept, "{name}");
+    }
+    assert!(!machine.run(&["apply"]).ended(0).out.contains("own folders"), "once is enough");
+}
+
+#[test]
+fn what_the_administrator_keeps_for_a_node_is_served_to_it_however_its_card_is_spelled() {
+    let machine = Machine::master();
+    let [first, second, _] = NODES;
+    let keep = |path: &str, text: &str| machine.place.write(&machine.lower(&format!("etc/overlays/{path}")), text);
+    keep(&format!("{first}.50-site.tar"), "no archive, as its node will say");
+    keep(&format!("{}/ssh/key", first.to_uppercase().replace(':', "-")), "secret\n");
+    keep(&format!("{first}.50-site.tar~"), "a copy that an editor left");
+    keep("52:54:00:00:00:99/motd", "no node has this card\n");
+    machine.place.link(format!("{first}.50-site.tar"), &machine.lower(&format!("etc/overlays/{second}.60-same.tar")));
+    machine.place.link("nowhere", &machine.lower(&format!("etc/overlays/{second}.70-lost.tar")));
+    assert_eq!(machine.run(&["hook", "serve"]).ended(0).out, "own folders of nodes: 2 new or changed\n");
+    let folder = first.to_uppercase().replace(':', "-");
+    assert_eq!(own(&machine, first), [folder.clone(), format!("{first}.00-voidclust.tar"), format!("{first}.50-site.tar")]);
+    assert_eq!(machine.place.read(&format!("run/voidclust/nodes/{first}/own/{folder}/ssh/key")), "secret\n");
+    let same = format!("run/voidclust/nodes/{second}/own/{second}.60-same.tar");
+    assert_eq!(machine.place.read(&same), "no archive, as its node will say");
+    assert!(machine.place.at(&format!("run/voidclust/nodes/{second}/own/{second}.70-lost.tar")).is_symlink());
+    assert!(!machine.place.at("run/voidclust/nodes/52:54:00:00:00:99").exists());
+
+    // The times are those of before, as cp(1) keeps them.
+    let touched = machine.place.at(&machine.lower(&format!("etc/overlays/{folder}/ssh/key")));
+    let before = touched.metadata().unwrap().modified().unwrap();
+    keep(&format!("{folder}/ssh/key"), "Secret\n");
+    std::fs::File::open(&touched).unwrap().set_modified(before).unwrap();
+    assert_eq!(machine.run(&["hook", "serve"]).ended(0).out, "own folders of nodes: 1 new or changed\n");
+    assert_eq!(machine.place.read(&format!("run/voidclust/nodes/{first}/own/{folder}/ssh/key")), "Secret\n");
+}
+
+#[test]
+fn a_node_that_is_gone_is_served_no_more() {
+    let machine = Machine::master();
+    let [first, second, third] = NODES;
+    let (config, path) = (machine.lower("etc/voidclust.conf"), machine.lower("etc/voidclust.conf"));
+    let text = machine.place.read(&config);
+    let at = text.rfind("[[node]]").unwrap();
+    machine.place.write(&path, &text[..at]);
+    let said = machine.run(&["apply"]).ended(0).out;
+    assert!(said.contains("own folders of nodes: 1 gone\n"), "{said}");
+    assert_eq!(machine.mounted_below("srv/nfs/node"), [first, second, "default"]);
+    assert!(!machine.place.at(&format!("run/voidclust/nodes/{third}")).exists());
+    assert!(!machine.place.at(&format!("srv/nfs/node/{third}")).exists());
+}
+
+#[test]
+fn what_all_nodes_have_alike_is_in_memory_once() {
+    let machine = Machine::master();
+    machine.place.write(&machine.lower("usr/share/voidclust/overlays/client/big"), vec![b'x'; 40_000]);
+    machine.run(&["apply"]).ended(0);
+    use std::os::unix::fs::MetadataExt;
+    let inodes = NODES.map(|name| {
+        let archive = format!("run/voidclust/nodes/{name}/own/{name}.00-voidclust_client.tar");
+        machine.place.at(&archive).metadata().unwrap().ino()
+    });
+    assert_eq!(inodes, [inodes[0]; 3]);
+}
+
+#[test]
+fn the_default_comes_only_when_every_listed_machine_has_its_own() {
+    let machine = Machine::master();
+    machine.place.remove("run/voidclust/nodes");
+    machine.mounts("");
+    // A file where the folder of a node is to be.
+    machine.place.write(&format!("run/voidclust/nodes/{}", NODES[1]), "");
+    let ran = machine.run(&["hook", "serve"]).ended(1);
+    assert!(ran.err.contains("not every node gets what is its own:") && ran.err.contains(NODES[1]), "{}", ran.err);
+    assert_eq!(own(&machine, NODES[0]).len(), 1);
+    assert!(!machine.mounted_below("srv/nfs/node").contains(&"default".to_owned()));
+    machine.place.remove(&format!("run/voidclust/nodes/{}", NODES[1]));
+    machine.run(&["hook", "serve"]).ended(0);
+    assert_eq!(own(&machine, "default").len(), 1);
+}
+
+#[test]
+fn without_the_nfs_root_it_says_what_to_do() {
+    let machine = Machine::master();
+    machine.place.write("proc/self/mountinfo", machine.place.read("proc/self/mountinfo").replace("/srv/nfs ", "/srv/other "));
+    let ran = machine.run(&["hook", "serve"]).ended(1);
+    assert!(ran.err.contains("/srv/nfs is not mounted") && ran.err.contains("reboot the master"), "{}", ran.err);
+    let ran = Machine::plain().run(&["hook", "serve"]).ended(1);
+    assert!(ran.err.contains("does not run from its overlay"), "{}", ran.err);
+}
+
+#[test]
+fn a_real_master_binds_what_it_serves() {
+    let place = Place::small();
+    if overlay_root::skipped("a_real_master_binds_what_it_serves", &place) {
+        return;
+    }
+    place.run(&["apply"]).ended(0);
+    let script = r#"
+        echo 52:54:00:17:c7:e1 >root/run/voidclust/macs
+        mount --bind srv root/srv 2>/dev/null || :; mkdir -p root/srv/nfs; mount -t tmpfs nfsroot root/srv/nfs
+        inside 'voidclust hook serve && voidclust hook serve'
+        ls root/srv/nfs/node | LC_ALL=C sort
+        cat root/srv/nfs/node/52:54:00:17:c7:e2/own/*.00-voidclust.tar | grep -aq node1.cluster && echo there
+        touch root/srv/nfs/node/52:54:00:17:c7:e2/x 2>&1 || :
+        rm lower/etc/overlays/52:54:00:17:c7:e4.*
+        inside 'voidclust hook serve'
+        ls root/srv/nfs/node | wc -l; grep -c ' /mnt/root/srv/nfs/node/' /proc/self/mountinfo
+    "#;
+    let ran = overlay_root::run(&place, script).ended(0);
+    let names = [NODES.as_slice(), &["default"]].concat().join("\n");
+    let want = format!("own folders of nodes: 4 new or changed\n{names}\nthere\n");
+    assert!(ran.out.starts_with(&want), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("Read-only file system") && ran.out.ends_with("own folders of nodes: 1 gone\n3\n3\n"),
+        "{}",
+        ran.out
+    );
+}
