@@ -7,6 +7,7 @@ use super::Status;
 use super::screen::print_notes;
 use crate::cli::Global;
 use crate::machine::reboot;
+use crate::render::notes as rendered;
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready, Wanted};
 use crate::words::counted;
@@ -44,7 +45,8 @@ pub fn run(global: &Global, json: bool) -> Result<Status> {
 }
 
 fn notes(wanted: &Wanted) -> Vec<String> {
-    wanted.notes.iter().cloned().chain(reboot::note_for(&wanted.waiting)).collect()
+    let readers = rendered::readers(&wanted.site);
+    wanted.notes.iter().cloned().chain(readers).chain(reboot::note_for(&wanted.waiting)).collect()
 }
 
 fn sound(global: &Global) -> Result<Wanted> {

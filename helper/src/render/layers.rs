@@ -60,11 +60,8 @@ pub(super) fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (S
     let mut lists: Vec<(Vec<Service>, Reason)> = Vec::new();
     match machine {
         Machine::Master => {
-            let mut base = vec![on("dnsmasq")];
-            if site.exports() {
-                base.extend(["nfs-server", "nfsdcld", "rpcbind", "statd"].map(on));
-            }
-            lists.push((base, Reason::Base));
+            // What is one node's alone comes from the master by NFS, wherever the root and the home come from.
+            lists.push((["dnsmasq", "nfs-server", "nfsdcld", "rpcbind", "statd"].map(on).to_vec(), Reason::Base));
             lists.push((site.master.services.clone(), Reason::Role("master")));
         }
         Machine::Unlisted | Machine::Node(_) => {

@@ -44,6 +44,36 @@ pub fn notes<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<String
     notes
 }
 
+/// Who can read what is one node's alone, besides that node: what holds of the site as long as it is as it is.
+#[must_use]
+pub fn readers(site: &Site) -> Vec<String> {
+    shared_with_the_subnet(site).into_iter().chain(shared_with_all_nodes(site)).collect()
+}
+
+/// Nodes that cannot be told from others by their address.
+fn shared_with_the_subnet(site: &Site) -> Option<String> {
+    let names: Vec<&str> = site.nodes.iter().filter(|node| node.address.is_none()).map(|node| node.name.as_str()).collect();
+    let whose = some_of(&names);
+    match names.len() {
+        0 => None,
+        1 => Some(format!("{whose} has no `address`, so every machine of the subnet can read what is laid on it")),
+        _ => Some(format!("{whose} have no `address`, so every machine of the subnet can read what is laid on them")),
+    }
+}
+
+/// What is kept in the tree that nodes boot from, all of them can read.
+fn shared_with_all_nodes(site: &Site) -> Option<String> {
+    let root_is_ours = site.nfs.root_server.is_none();
+    root_is_ours.then(|| "all nodes boot from the live tree, so root on each of them can read what is laid on all".to_owned())
+}
+
+/// The first names of a list, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    let (shown, more) = names.split_at(names.len().min(3));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!("{}{more}", shown.join(", "))
+}
+
 /// Services that the lower tree starts, and clients do not.
 fn services(site: &Site, unlisted: &Layout) -> Option<String> {
     let address = site.network.address.address;
@@ -145,12 +175,8 @@ fn lost_mounts<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<Stri
         }
     }
     let lines = lost.into_iter().map(|((source, missing), names)| {
-        let (shown, more) = names.split_at(names.len().min(3));
-        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        format!(
-            "{source}: {}{more} will not mount {missing}; use `mounts` in place of this file, or add the lines",
-            shown.join(", ")
-        )
+        let whose = some_of(&names);
+        format!("{source}: {whose} will not mount {missing}; use `mounts` in place of this file, or add the lines")
     });
     lines.collect()
 }

@@ -7,8 +7,10 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use serde_json::json;
-use sha2::Digest;
+use sha2::{Digest, Sha256};
 
+use crate::disk::tree::hex;
+use crate::paths;
 pub use crate::render::jinja::environment;
 use crate::site::{Dhcp, Home, Node, Site};
 use crate::types::lower::Lower;
@@ -159,7 +161,7 @@ pub fn nfs_clients(site: &Site) -> Vec<String> {
     let addresses: Option<Vec<String>> = site.nodes.iter().map(|node| node.address.map(|a| a.to_string())).collect();
     match addresses {
         Some(addresses) if !anybody => addresses,
-        _ => vec![format!("{}/{}", site.network.address.network(), site.network.address.prefix)],
+        _ => vec![site.reader_of(None)],
     }
 }
 
@@ -181,10 +183,18 @@ fn exported(site: &Site) -> Vec<serde_json::Value> {
     numbers.map(|number| json!({ "number": number, "fsid": FIRST.saturating_add(*number) })).collect()
 }
 
-/// A `fsid=` for an export that has a name and no number: a UUID of its name.
-fn named_fsid(name: &str) -> String {
-    let digest = sha2::Sha256::digest(format!("voidclust {name}"));
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+/// What is exported to single machines: the folder of each card, and that for all machines that are not listed.
+fn nfs_own(site: &Site) -> serde_json::Value {
+    let own =
+        |name: String, client: String| json!({ "fsid": file_system_id(&format!("node/{name}")), "name": name, "client": client });
+    let cards = |node: &Node| node.macs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let nodes = site.nodes.iter().flat_map(|node| cards(node).into_iter().map(|mac| own(mac, site.reader_of(Some(node)))));
+    nodes.chain([own(paths::DEFAULT_NODE.to_owned(), site.reader_of(None))]).collect()
+}
+
+/// By what the kernel tells the exports of one file system apart: made of the name, so that no other folder ever has it.
+fn file_system_id(name: &str) -> String {
+    let hex = hex(&Sha256::digest(format!("voidclust {name}"))[..16]);
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
@@ -263,11 +273,12 @@ fn site_value(site: &Site) -> Value {
                 "path": export.path,
                 "read_only": export.read_only,
                 "root_squash": export.root_squash,
-                "fsid": named_fsid(export.path.as_str()),
+                "fsid": file_system_id(export.path.as_str()),
             })).collect::<Vec<_>>(),
             "clients": nfs_clients(site),
             "head_clients": head_clients(site),
             "generations": if site.nfs.root_server.is_none() { exported(site) } else { Vec::new() },
+            "own": nfs_own(site),
         },
         "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
         "nodes": nodes,

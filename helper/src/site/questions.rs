@@ -14,10 +14,12 @@ impl Site {
         lists.chain(self.nodes.iter().map(|node| &node.overlays)).flatten().map(OverlayName::as_str)
     }
 
-    /// Whether the master exports anything over NFS.
+    /// Who may read what is laid on a node: its address, or everybody in the subnet when it has none of its own, and so for
+    /// machines that are not listed (`None`).
     #[must_use]
-    pub fn exports(&self) -> bool {
-        self.nfs.root_server.is_none() || matches!(self.nfs.home, Home::Master { .. }) || !self.nfs.exports.is_empty()
+    pub fn reader_of(&self, node: Option<&Node>) -> String {
+        let subnet = || format!("{}/{}", self.network.address.network(), self.network.address.prefix);
+        node.and_then(|node| node.address).map_or_else(subnet, |address| address.to_string())
     }
 
     /// Whether the master answers DNS: only when the clients are told to ask it.

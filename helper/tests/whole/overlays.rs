@@ -57,7 +57,7 @@ fn what_is_left_out_and_what_nobody_reads_is_told() {
         let out = place.run(command).out;
         assert!(notes.iter().all(|note| out.contains(note)), "{command:?}: {out}");
     }
-    assert_eq!(place.run(&["check", "--json"]).json()["notes"].as_array().unwrap().len(), 2);
+    assert_eq!(place.run(&["check", "--json"]).json()["notes"].as_array().unwrap().len(), 3);
     let listing = place.run(&["show", "node1"]).out;
     assert!(listing.contains("  cron.d/job ") && !listing.contains("git") && !listing.contains("job~"), "{listing}");
 }
@@ -160,4 +160,23 @@ fn a_file_that_is_being_written_is_not_taken_half() {
         assert!(ran.status == 1 && ran.err.contains("client/log: somebody is writing it; run again"), "{}", ran.err);
     });
     place.run(&["apply"]).ended(0);
+}
+
+#[test]
+fn who_else_can_read_what_is_laid_on_a_node_is_told_by_check() {
+    let place = Place::small();
+    let all = "note: all nodes boot from the live tree, so root on each of them can read what is laid on all\n";
+    assert!(place.run(&["check"]).ended(0).out.contains(all));
+    place.write("etc/voidclust.d/1.conf", "[nfs]\nroot_server = \"10.0.0.9:/void\"\n");
+    assert!(!place.run(&["check"]).ended(0).out.contains("can read what is laid"), "this master exports no tree");
+    for (count, told) in [
+        (1, "n0 has no `address`, so every machine of the subnet can read what is laid on it\n"),
+        (2, "n0, n1 have no `address`, so every machine of the subnet can read what is laid on them\n"),
+        (5, "n0, n1, n2 and 2 more have no `address`, so "),
+    ] {
+        let node = |number| format!("[[node]]\nname = \"n{number}\"\nmac = \"52:54:00:00:00:0{number}\"\n");
+        place.write("etc/voidclust.d/2.conf", (0..count).map(node).collect::<String>());
+        let out = place.run(&["check"]).ended(0).out;
+        assert!(out.contains(told), "{told}: {out}");
+    }
 }
