@@ -165,6 +165,8 @@ pub const OWN_PROCESS: &str = "proc/self";
 pub const NULL: &str = "dev/null";
 /// The mounts that this process sees.
 pub const MOUNTS: &str = "proc/self/mountinfo";
+/// A folder for each client of the NFS server.
+pub const NFS_CLIENTS: &str = "proc/fs/nfsd/clients";
 /// What the boot loader told the kernel.
 pub const COMMAND_LINE: &str = "proc/cmdline";
 /// A folder for each network interface.

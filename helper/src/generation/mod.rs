@@ -4,13 +4,22 @@
 //! from the moment that it is forgotten, the first thing that [`remove`] does. So whatever stands in the folder of
 //! generations and has no record is litter of a killed run, and [`sweep`] removes it.
 
+mod btrfs;
 mod copy;
+mod differences;
 mod head;
+mod nfsd;
 mod pattern;
 mod private;
 #[cfg(test)]
 mod scene;
+mod storage;
 mod store;
+mod suspects;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod zfs;
 
 use std::path::{Path, PathBuf};
 
@@ -23,8 +32,13 @@ use crate::machine::Machine;
 use crate::paths;
 use crate::types::generation::{Generation, Number, Storage};
 use crate::types::{compare_versions, whole_number};
+pub use differences::{Became, Difference, changed_in_etc, differences};
+pub use nfsd::{Client, in_use, superfluous};
 pub use private::{Instead, Left, Private, TABLE, private_in};
-use store::Tree;
+pub use storage::storage;
+use store::{Apart, Tree};
+pub use suspects::suspects;
+pub use verify::{Finding, own_size, verify};
 
 /// What a generation is to be.
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +79,41 @@ impl<'a> Making<'a> {
         name_of(&paths::generation_aside(self.number))
     }
 
+    fn tree(&self) -> PathBuf {
+        name_of(&paths::generation_tree(self.number))
+    }
+
     fn index_aside(&self) -> PathBuf {
         name_of(&format!("{}.index", paths::generation_aside(self.number)))
+    }
+
+    /// Makes a generation of what is a copy of the root.
+    fn generalise(&self) -> Result<()> {
+        let copy = self.copy()?;
+        private::generalise(&copy, self.order.private)?;
+        // Of its own, never one with that of another generation: by it the server tells who uses which.
+        let marker = paths::generation_marker(self.number);
+        copy.put(Path::new(&marker), format!("{}\n", self.number).as_bytes(), 0o444)?;
+        copy.sync()
+    }
+
+    /// Makes it read-only where that can be, and gives it its place. What keeps it is told.
+    fn finish(&self, storage: Storage) -> Result<Storage> {
+        match storage {
+            Storage::Copy => {
+                self.store.rename(&self.index_aside(), &name_of(&paths::generation_index(self.number)))?;
+                self.store.rename(&self.aside(), &self.tree())?;
+            }
+            Storage::Btrfs => {
+                btrfs::finish(self)?;
+                self.store.rename(&self.aside(), &self.tree())?;
+            }
+            Storage::Zfs(head) => {
+                zfs::finish(self, &head)?;
+                return Ok(Storage::Zfs(zfs::clone_of(&head, self.number)));
+            }
+        }
+        Ok(storage)
     }
 
     /// Refuses what would fill the disk: bytes and inodes.
@@ -102,24 +149,19 @@ pub fn make(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Generation> {
     sweep(lock, root, machine)?;
-    let (storage, _) = storage(root, machine);
     let making = Making::new(root, number, order)?;
     let context = || format!("generation {number}: cannot make it");
+    let (storage, _) = storage(root, machine);
     match &storage {
         Storage::Copy => copy::begin(&making, before, progress),
-        _ => bail!("not yet"),
+        Storage::Btrfs => btrfs::begin(&making),
+        Storage::Zfs(head) => zfs::begin(&making, head),
     }
     .with_context(context)?;
     progress("taking out what is private");
-    let copy = making.copy()?;
-    private::generalise(&copy, order.private).with_context(context)?;
-    copy.put(Path::new(&paths::generation_marker(number)), format!("{number}\n").as_bytes(), 0o444)?;
+    making.generalise().with_context(context)?;
     progress("writing it to the disk");
-    making.store.sync()?;
-    if storage == Storage::Copy {
-        making.store.rename(&making.index_aside(), &name_of(&paths::generation_index(number)))?;
-    }
-    making.store.rename(&making.aside(), &name_of(&paths::generation_tree(number)))?;
+    let storage = making.finish(storage).with_context(context)?;
     let kernels = kernels(root, number)?;
     let generation = Generation { number, made: order.now, text: order.text.to_owned(), storage, kernels };
     lock.record_generation(&generation)?;
@@ -133,51 +175,74 @@ fn kernels(root: &Root, number: Number) -> Result<Vec<String>> {
     Ok(kernels)
 }
 
-/// Removes a generation that no menu names and no node uses.
+/// Removes a generation that no menu names and no node uses, and whose tree is bound nowhere.
 ///
 /// # Errors
-/// When it is busy, and then nothing was changed; else when a tool fails, and then the next [`sweep`] removes what is left.
-pub fn remove(lock: &Lock<'_>, root: &Root, machine: Option<&Machine>, generation: &Generation) -> Result<()> {
-    let _ = machine;
+/// When it is in use, and then nothing was changed; else when a tool fails, and then the next [`sweep`] removes what is
+/// left.
+pub fn remove(lock: &Lock<'_>, root: &Root, generation: &Generation) -> Result<()> {
     let number = generation.number;
     let store = open_store(root)?;
-    lock.forget_generation(number)?;
     let (tree, aside) = (name_of(&paths::generation_tree(number)), name_of(&paths::generation_aside(number)));
+    if store.apart(&tree)? == Some(Apart::Mount) {
+        zfs::unmount(&root.path().join(paths::generation_tree(number)))
+            .with_context(|| format!("generation {number}: is in use"))?;
+    }
+    lock.forget_generation(number)?;
     if store.look(&tree)?.is_some() {
         store.rename(&tree, &aside)?;
     }
     delete(root, &store, &aside)?;
+    if let Storage::Zfs(set) = &generation.storage {
+        zfs::destroy(set)?;
+    }
     store.delete(&name_of(&paths::generation_index(number)))
 }
 
-/// Removes what killed runs left: what stands in the folder of generations and no record tells of.
+/// Removes what killed runs left: what stands in the folder of generations and no record tells of, snapshots and clones.
 ///
 /// # Errors
 /// When a record cannot be understood, for then it is not known what is litter; or when something cannot be removed.
-pub fn sweep(lock: &Lock<'_>, root: &Root, machine: Option<&Machine>) -> Result<()> {
-    let _ = (lock, machine);
-    let made = load(root)?.made;
+pub fn sweep(_lock: &Lock<'_>, root: &Root, machine: Option<&Machine>) -> Result<()> {
+    let generations = load(root)?;
     let store = open_store(root)?;
     for name in store.names(Path::new(""))? {
         let Some(text) = name.to_str() else { continue };
         let number = whole_number::<Number>(text.strip_suffix(".index").unwrap_or(text));
-        if text.starts_with(paths::TEMP_PREFIX) || number.is_some_and(|number| !made.contains_key(&number)) {
+        if text.starts_with(paths::TEMP_PREFIX) || number.is_some_and(|number| !generations.made.contains_key(&number)) {
             delete(root, &store, Path::new(&name))?;
         }
     }
-    Ok(())
+    match storage(root, machine) {
+        (Storage::Zfs(head), _) => zfs::sweep(&head, &generations),
+        _ => Ok(()),
+    }
 }
 
+/// Removes what is not named any more, whatever it is.
 fn delete(root: &Root, store: &Tree, name: &Path) -> Result<()> {
-    let _ = root;
+    let path = root.path().join(paths::GENERATIONS).join(name);
+    match store.apart(name)? {
+        Some(Apart::Subvolume) => return btrfs::delete(&path),
+        Some(Apart::Mount) => zfs::unmount(&path)?,
+        None => {}
+    }
     store.delete(name)
 }
 
-/// What will keep the generations of a root, and why.
-#[must_use]
-pub fn storage(root: &Root, machine: Option<&Machine>) -> (Storage, String) {
-    let _ = machine;
-    (Storage::Copy, format!("{} is on a file system without snapshots", root.display("")))
+/// Lets the tree of a generation be seen, after a boot: nothing else mounts a clone.
+///
+/// # Errors
+/// When it cannot be mounted.
+pub fn mount(root: &Root, generation: &Generation) -> Result<()> {
+    let Storage::Zfs(set) = &generation.storage else { return Ok(()) };
+    let tree = paths::generation_tree(generation.number);
+    if open_store(root)?.apart(&name_of(&tree))?.is_some() {
+        return Ok(());
+    }
+    root.folder(&tree)?;
+    let mounted = zfs::mount(set, &root.path().join(&tree), "ro");
+    mounted.with_context(|| format!("generation {}: cannot be mounted", generation.number))
 }
 
 fn open_store(root: &Root) -> Result<Tree> {

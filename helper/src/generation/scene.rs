@@ -19,10 +19,28 @@ const ACL: &[u8] = b"\x02\0\0\0\x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\xe8\x03\
 
 /// A shared root.
 pub(super) struct Scene {
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
     pub(super) root: Root,
     /// When the next generation is made.
     pub(super) now: std::cell::Cell<u64>,
+}
+
+/// Names the root to a [`Scene::victim`].
+const VICTIM: &str = "VOIDCLUST_TEST_GENERATION";
+
+/// The root of a victim, when this process is one.
+pub(super) fn victims_root() -> Option<Scene> {
+    std::env::var_os(VICTIM).map(|path| Scene::found(Path::new(&path)))
+}
+
+/// What a tree tells, without how many names its files have: those of older generations count.
+pub(super) fn without_links(tree: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let without = |text: String| {
+        let words: Vec<_> = text.split(' ').collect();
+        let at = words.iter().position(|word| *word == "links").unwrap();
+        [&words[..at], &words[at + 2..]].concat().join(" ")
+    };
+    tree.into_iter().map(|(path, text)| (path, without(text))).collect()
 }
 
 /// Whether a test of copies can run; says why not.
@@ -37,13 +55,23 @@ pub(super) fn can_copy(test: &str) -> bool {
 impl Scene {
     /// One with a bit of everything.
     pub(super) fn new() -> Self {
-        Self::at(tempfile::tempdir().unwrap(), "")
+        Self::at(tempfile::tempdir().unwrap())
     }
 
-    /// The same, in a folder of a folder of the test's.
-    pub(super) fn at(dir: tempfile::TempDir, folder: &str) -> Self {
-        let root = Root::open(&dir.path().join(folder)).unwrap();
-        let scene = Self { _dir: dir, root, now: std::cell::Cell::new(100) };
+    /// What another process made.
+    pub(super) fn found(path: &Path) -> Self {
+        Self { _dir: None, root: Root::open(path).unwrap(), now: std::cell::Cell::new(100) }
+    }
+
+    fn at(dir: tempfile::TempDir) -> Self {
+        let scene = Self { root: Root::open(dir.path()).unwrap(), _dir: Some(dir), now: std::cell::Cell::new(100) };
+        scene.fill();
+        scene
+    }
+
+    /// Puts a bit of everything into it.
+    pub(super) fn fill(&self) {
+        let scene = self;
         for (path, text) in [
             ("etc/fstab", "/dev/sda1 / ext4 defaults 0 1\n/srv/swap none swap sw 0 0\n"),
             ("etc/machine-id", "0123\n"),
@@ -85,7 +113,6 @@ impl Scene {
         xattr("usr/lib/sparse", "system.posix_acl_access", ACL);
         let _ = std::os::unix::fs::chown(scene.at_path("usr/bin/one"), Some(7), Some(8));
         scene.chmod("usr/bin/one", 0o4751);
-        scene
     }
 
     pub(super) fn at_path(&self, path: &str) -> PathBuf {
@@ -105,12 +132,17 @@ impl Scene {
 
     /// Makes the next generation.
     pub(super) fn try_make(&self, private: &[&str]) -> Result<Generation> {
+        self.try_make_on(None, private)
+    }
+
+    /// The same, on a machine.
+    pub(super) fn try_make_on(&self, machine: Option<&Machine>, private: &[&str]) -> Result<Generation> {
         let lock = Lock::take(&self.root).unwrap();
         let generations = load(&self.root).unwrap();
         let private: Vec<String> = private.iter().map(|text| (*text).to_owned()).collect();
         self.now.set(self.now.get() + 1);
         let order = Order { text: "text", private: &private, now: self.now.get() };
-        make(&lock, &self.root, None, generations.next(), generations.newest(), &order, &mut |_| ())
+        make(&lock, &self.root, machine, generations.next(), generations.newest(), &order, &mut |_| ())
     }
 
     /// The same, which must succeed; the path of its tree.
@@ -121,6 +153,24 @@ impl Scene {
     /// The names in the folder of generations.
     pub(super) fn kept(&self) -> Vec<String> {
         self.root.list(paths::GENERATIONS).unwrap().unwrap()
+    }
+
+    /// Writes a program of the test's into a folder that is looked into before all others.
+    pub(super) fn double(&self, folder: &Path, name: &str, script: &str) {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The test `victim`, to be run on this root in a process of its own, by the command `by` if there is one: to be killed,
+    /// or to find programs of the test's in the folder `doubles`.
+    pub(super) fn victim(&self, by: &[&str], victim: &str, doubles: &Path) -> Tool {
+        let path = format!("{}:{}", doubles.display(), std::env::var("PATH").unwrap());
+        let own = std::env::current_exe().unwrap().display().to_string();
+        let test = format!("generation::tests::{victim}");
+        let words = [by, &[&own, "--exact", "--nocapture", "--test-threads=1", &test]].concat();
+        Tool::new(words[0]).args(&words[1..]).env(VICTIM, self.root.path()).env("PATH", path)
     }
 
     /// All that can be told of a tree, without what voidclust keeps.

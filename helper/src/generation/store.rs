@@ -31,6 +31,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) kind: Kind,
+    device: u64,
     pub(super) inode: u64,
     /// How many names it has.
     pub(super) links: u64,
@@ -55,6 +56,7 @@ impl Entry {
         #[allow(clippy::unnecessary_cast, reason = "the type differs from one architecture to the other")]
         Self {
             kind,
+            device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
             links: stat.st_nlink as u64,
             changed: Stamp::of(stat).changed,
@@ -63,6 +65,27 @@ impl Entry {
             rights: (stat.st_mode & 0o7777, stat.st_uid, stat.st_gid),
         }
     }
+}
+
+/// A folder that is not of the file system that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// Something is mounted there.
+    Mount,
+    /// It is a subvolume of btrfs.
+    Subvolume,
+}
+
+/// The inode of the top folder of every subvolume.
+pub(super) const SUBVOLUME: u64 = 256;
+
+/// Whether a folder is on btrfs.
+pub(super) fn is_btrfs(path: &Path) -> Result<bool> {
+    /// `BTRFS_SUPER_MAGIC` of `linux/magic.h`.
+    const BTRFS: u64 = 0x9123_683e;
+    let found = rustix::fs::statfs(path);
+    let found = found.with_context(|| format!("{}: cannot ask what file system this is", path.display()))?;
+    Ok(u64::try_from(found.f_type) == Ok(BTRFS))
 }
 
 /// A tree: that of a generation, or the shared root.
@@ -123,6 +146,13 @@ impl Tree {
         Ok(OsString::from_vec(rustix::fs::readlinkat(folder, name, Vec::new()).with_context(context)?.into_bytes()))
     }
 
+    /// What a folder of the tree is, when it begins another file system.
+    pub(super) fn apart(&self, path: &Path) -> Result<Option<Apart>> {
+        let Some(entry) = self.look(path)?.filter(|entry| entry.device != self.device) else { return Ok(None) };
+        let is_subvolume = entry.inode == SUBVOLUME && is_btrfs(&self.path.join(path))?;
+        Ok(Some(if is_subvolume { Apart::Subvolume } else { Apart::Mount }))
+    }
+
     /// Opens a file to read it.
     pub(super) fn file(&self, path: &Path) -> Result<File> {
         let context = || format!("{}: cannot read", self.display(path));
@@ -135,7 +165,13 @@ impl Tree {
     /// Hands all that is in the tree to `seen`, folders before what is in them; it says whether to go into one. What is on
     /// another file system is no part of it: of a folder where something is mounted the folder alone is.
     pub(super) fn walk(&self, seen: &mut dyn FnMut(&Path, &Entry) -> bool) -> Result<()> {
-        self.walk_in(self.fd.as_fd(), Path::new(""), seen)
+        self.walk_below(Path::new(""), seen)
+    }
+
+    /// The same of what is in a folder; nothing when that is not there.
+    pub(super) fn walk_below(&self, folder: &Path, seen: &mut dyn FnMut(&Path, &Entry) -> bool) -> Result<()> {
+        let Some(open) = self.folder(folder)? else { return Ok(()) };
+        self.walk_in(open.as_fd(), folder, seen)
     }
 
     fn walk_in(&self, folder: BorrowedFd<'_>, at: &Path, seen: &mut dyn FnMut(&Path, &Entry) -> bool) -> Result<()> {
@@ -158,7 +194,9 @@ impl Tree {
     pub(super) fn delete(&self, path: &Path) -> Result<()> {
         let (parent, name) = parts(path);
         match self.folder(parent)? {
-            Some(folder) => delete_in(folder.as_fd(), name).with_context(|| format!("{}: cannot remove", self.display(path))),
+            Some(folder) => {
+                delete_in(folder.as_fd(), name, self.device).with_context(|| format!("{}: cannot remove", self.display(path)))
+            }
             None => Ok(()),
         }
     }
@@ -225,7 +263,7 @@ fn look(folder: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<Option<Entry>> 
     }
 }
 
-fn delete_in(folder: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<()> {
+fn delete_in(folder: BorrowedFd<'_>, name: &OsStr, device: u64) -> std::io::Result<()> {
     match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
         Err(Errno::ISDIR) => {}
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -233,8 +271,14 @@ fn delete_in(folder: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<()> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let inner = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    if rustix::fs::fstat(&inner)?.st_dev != device {
+        // In a snapshot, what was a subvolume is an empty folder that seems to be somewhere else.
+        let removed = rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR);
+        return removed
+            .map_err(|_| std::io::Error::other(format!("something is mounted on {} in it; unmount that", name.display())));
+    }
     for name in names_in(inner.as_fd())? {
-        delete_in(inner.as_fd(), &name)?;
+        delete_in(inner.as_fd(), &name, device)?;
     }
     Ok(rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)?)
 }

@@ -1,8 +1,10 @@
-//! What xbps is doing: which packages of ours the transaction has that is running.
+//! What xbps has installed, and what it is doing: which packages of ours the transaction has that is running.
 //!
 //! xbps notes `unpacked` for every package of a transaction before it configures the first one, and `installed` after it has
 //! configured the last (xbps 0.60, `lib/transaction_commit.c`): whoever is called in between finds the whole transaction in
 //! the database, and all of its files in place. `xbps-query` would say the same, but it is not in every root.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
@@ -29,6 +31,25 @@ fn state<'a>(database: &'a str, package: &str) -> Option<&'a str> {
     let (entry, _) = rest.split_once("\n\t</dict>")?;
     let (_, value) = entry.split_once("\n\t\t<key>state</key>\n\t\t<string>")?;
     value.split_once("</string>").map(|(state, _)| state)
+}
+
+/// The packages that a tree has, with their versions; none where there is no database.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn installed(root: &Root, tree: &str) -> Result<BTreeMap<String, String>> {
+    let path = format!("{tree}/{DATABASE}");
+    Ok(root.read_text(path.trim_start_matches('/'))?.map(|database| versions(&database)).unwrap_or_default())
+}
+
+fn versions(database: &str) -> BTreeMap<String, String> {
+    let entries = database.split("\n\t<key>").skip(1).filter_map(|entry| {
+        let (name, rest) = entry.split_once("</key>\n\t<dict>")?;
+        let (_, value) = rest.split_once("\n\t\t<key>pkgver</key>\n\t\t<string>")?;
+        let version = value.split_once("</string>")?.0.strip_prefix(name)?.strip_prefix('-')?;
+        Some((name.to_owned(), version.to_owned()))
+    });
+    entries.collect()
 }
 
 #[cfg(test)]
@@ -71,6 +92,13 @@ mod tests {
         assert_eq!(of("installed", "unpacked", "unpacked"), Some("cluster-overlays"));
         assert_eq!(of("installed", "installed", "unpacked"), Some("cluster-client-initcpio"));
         assert_eq!(of("installed", "installed", "installed"), None);
+    }
+
+    #[test]
+    fn the_database_tells_what_is_installed() {
+        let told = versions(&database(&[("cluster-master", "installed"), ("linux6.12", "unpacked")]));
+        let told: Vec<_> = told.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        assert_eq!(told, ["cluster-master 0.1.0_1", "linux6.12 0.1.0_1"]);
     }
 
     #[test]

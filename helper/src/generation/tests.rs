@@ -1,0 +1,211 @@
+//! Generations from their making to their end, on each storage, and what a killed run leaves.
+#![allow(clippy::disallowed_methods, reason = "a test's own files")]
+
+use std::collections::BTreeSet;
+use std::fs::{create_dir_all, read_to_string, write};
+
+use super::scene::{Scene, can_copy, victims_root, without_links};
+use super::*;
+use crate::testing::skip;
+use crate::tools::{Tool, on_path};
+
+/// Says at which of the changes that it makes a victim is to be killed.
+const KILL: &str = "VOIDCLUST_TEST_KILL";
+
+/// The root of a victim, which is killed from now on at the change that it was told. strace(1) is attached to this thread
+/// alone: what the tools do that it starts is their business.
+fn marked_root() -> Option<Scene> {
+    let scene = victims_root()?;
+    if let Ok(change) = std::env::var(KILL) {
+        let own = std::fs::read_link("/proc/thread-self").unwrap();
+        let inject = format!("inject={change}");
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-qq", "-o", "/dev/null", "-e", &inject, "-p"]).arg(own.file_name().unwrap());
+        let _running = strace.spawn().unwrap();
+        while read_to_string("/proc/thread-self/status").unwrap().contains("TracerPid:\t0\n") {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    Some(scene)
+}
+
+/// Not a test of its own: makes a generation, for a test that kills it or changes things below it.
+#[test]
+fn maker() {
+    let Some(scene) = marked_root() else { return };
+    match scene.try_make(&[]) {
+        Ok(made) => println!("made {}", made.number),
+        Err(error) => println!("failed: {error:#}"),
+    }
+}
+
+/// Not a test of its own: removes a generation.
+#[test]
+fn remover() {
+    let Some(scene) = marked_root() else { return };
+    let generations = load(&scene.root).unwrap();
+    let Some(made) = generations.made.values().find(|made| made.number != STAYS) else { return };
+    remove(&Lock::take(&scene.root).unwrap(), &scene.root, made).unwrap();
+    println!("removed {}", made.number);
+}
+
+/// The generation that no test removes.
+const STAYS: u32 = 2;
+
+/// The records there are, after it is seen that there is nothing else.
+#[track_caller]
+fn whole(scene: &Scene) -> BTreeSet<u32> {
+    let generations = load(&scene.root).unwrap();
+    let numbers: BTreeSet<_> = generations.made.keys().copied().collect();
+    let wanted: BTreeSet<_> = numbers.iter().flat_map(|n| [n.to_string(), format!("{n}.index"), format!("{n}.toml")]).collect();
+    assert_eq!(scene.kept().into_iter().collect::<BTreeSet<_>>(), wanted);
+    assert_eq!(verify(&scene.root, &generations).unwrap(), []);
+    numbers
+}
+
+#[test]
+fn a_root_that_changes_while_it_is_copied_is_copied_as_it_is_in_the_end() {
+    if !can_copy("a_root_that_changes_while_it_is_copied_is_copied_as_it_is_in_the_end") {
+        return;
+    }
+    let (scene, doubles) = (Scene::new(), tempfile::tempdir().unwrap());
+    for path in ["usr/a/deep/x", "usr/b/deep/x", "usr/gone/x", "usr/folder/x", "usr/link"] {
+        scene.write(path, path);
+    }
+    let first = scene.make();
+    let before = without_links(scene.tree(&first));
+    scene.write("etc/new", "new");
+    let changes = "cd \"$VOIDCLUST_TEST_GENERATION\"/usr; n=$(cat $0.n 2>/dev/null); echo x$n >$0.n\n\
+        case $n in\n\
+        '') chmod 600 bin/one; rm -r gone; mv a c; mv b a; mv c b; mkdir -p new/deep; echo x >new/deep/x; ln bin/-rf twice;;\n\
+        x) rm -r folder; ln -s bin folder; rm link; mkdir link; echo y >link/y; printf 'BBBB\\n' >../etc/hosts;;\n\
+        xx) echo 2 >new/deep/x; touch -h folder;;\n\
+        esac\n\
+        PATH=${PATH#*:} exec rsync \"$@\"";
+    scene.double(doubles.path(), "rsync", changes);
+    let said = scene.victim(&[], "maker", doubles.path()).output().unwrap();
+    assert!(said.contains("made 2"), "{said}");
+    assert!(read_to_string(doubles.path().join("rsync.n")).unwrap().len() > 4, "not enough rounds");
+    assert_eq!(without_links(scene.tree("var/lib/voidclust/generations/2/usr")), without_links(scene.tree("usr")));
+    assert_eq!(scene.tree("var/lib/voidclust/generations/2/usr")["bin/one"].split("links").count(), 2);
+    assert_eq!(without_links(scene.tree(&first)), before);
+    assert_eq!(whole(&scene), BTreeSet::from([1, 2]));
+    // One that never ends.
+    scene.double(doubles.path(), "rsync", "date +%N >\"$VOIDCLUST_TEST_GENERATION\"/etc/new; PATH=${PATH#*:} exec rsync \"$@\"");
+    let said = scene.victim(&[], "maker", doubles.path()).output().unwrap();
+    assert!(said.contains("goes on changing while it is copied"), "{said}");
+    scene.double(doubles.path(), "rsync", "echo 'rsync: no luck' >&2; exit 11");
+    let said = scene.victim(&[], "maker", doubles.path()).output().unwrap();
+    assert!(said.contains("cannot copy it") && said.contains("no luck"), "{said}");
+    scene.make();
+    assert_eq!(whole(&scene), BTreeSet::from([1, 2, 3]));
+}
+
+/// Kills a victim at each change that it makes, and sees after each that nothing is half there.
+fn kill_at_each_change(test: &str, victim: &str, done: &str) {
+    if !can_copy(test) {
+        return;
+    }
+    let (scene, empty) = (Scene::new(), tempfile::tempdir().unwrap());
+    if !on_path("strace") || Tool::new("strace").args(["-o", "/dev/null", "true"]).output().is_err() {
+        return skip(test, "it needs strace(1), and the right to use it");
+    }
+    for _ in 0..STAYS {
+        scene.make();
+    }
+    let tree = paths::generation_tree(STAYS);
+    let before = without_links(scene.tree(&tree));
+    let mut numbers = whole(&scene);
+    let mut killed = 0;
+    for call in ["mkdirat", "renameat", "unlinkat", "fchmod", "fsync", "syncfs"] {
+        for which in 1..200_u32 {
+            if numbers.len() == 1 {
+                scene.make();
+                numbers = whole(&scene);
+            }
+            let change = format!("{call}:signal=KILL:when={which}");
+            let ended = scene.victim(&[], victim, empty.path()).env(KILL, &change).output();
+            sweep(&Lock::take(&scene.root).unwrap(), &scene.root, None).unwrap();
+            let now = whole(&scene);
+            assert!(now.symmetric_difference(&numbers).count() <= 1, "{change}: {numbers:?} {now:?}");
+            assert_eq!(without_links(scene.tree(&tree)), before, "{change}");
+            numbers = now;
+            if let Ok(said) = ended {
+                assert!(said.contains(done), "{said}");
+                break;
+            }
+            killed += 1;
+        }
+    }
+    assert!(killed > 15, "it was killed {killed} times only");
+}
+
+#[test]
+fn a_making_that_is_killed_anywhere_leaves_the_old_generations_or_one_more() {
+    kill_at_each_change("a_making_that_is_killed_anywhere_leaves_the_old_generations_or_one_more", "maker", "made ");
+}
+
+#[test]
+fn a_removal_that_is_killed_anywhere_leaves_all_generations_or_one_less() {
+    kill_at_each_change("a_removal_that_is_killed_anywhere_leaves_all_generations_or_one_less", "remover", "removed ");
+}
+
+/// Not a test of its own: what the next one runs on btrfs.
+#[test]
+fn on_btrfs() {
+    let Some(scene) = victims_root() else { return };
+    assert_eq!(storage(&scene.root, None).0, Storage::Btrfs);
+    scene.fill();
+    let before = scene.tree("");
+    for number in 1..=3 {
+        let made = scene.try_make(&["/srv/link/*.key"]).unwrap();
+        assert_eq!((made.number, &made.storage), (number, &Storage::Btrfs));
+    }
+    assert_eq!(scene.tree(""), before);
+    let copy = scene.tree("var/lib/voidclust/generations/3");
+    for (path, text) in &copy {
+        // A folder that something was taken out of has another time.
+        let is_changed = ["etc/fstab", ".generation-3"].contains(&path.as_str()) || text.starts_with("mode 4");
+        assert!(is_changed || before.get(path) == Some(text), "{path:?}: {:?}\nis {text}", before.get(path));
+    }
+    assert!(!copy.contains_key("etc/machine-id") && !copy.contains_key("srv/data/site.key") && copy.contains_key("etc/hosts"));
+    assert!(!scene.at_path("var/lib/voidclust/generations/3/var/lib/voidclust").exists());
+    assert!(write(scene.at_path("var/lib/voidclust/generations/3/etc/hosts"), "").is_err());
+    let generations = load(&scene.root).unwrap();
+    assert_eq!(verify(&scene.root, &generations).unwrap(), []);
+    assert_eq!(own_size(&scene.root, &generations.made[&3]).unwrap(), None);
+    let lock = Lock::take(&scene.root).unwrap();
+    remove(&lock, &scene.root, &generations.made[&2]).unwrap();
+    lock.forget_generation(1).unwrap();
+    let snapshot = |name: &str| {
+        let tool = Tool::new("btrfs").args(["subvolume", "snapshot"]).arg(scene.root.path());
+        tool.arg(scene.at_path("var/lib/voidclust/generations").join(name)).output().unwrap();
+    };
+    snapshot(".voidclust-9");
+    create_dir_all(scene.at_path("var/lib/voidclust/generations/7/x")).unwrap();
+    sweep(&lock, &scene.root, None).unwrap();
+    assert_eq!(scene.kept(), ["3", "3.toml"]);
+    println!("btrfs did it");
+}
+
+#[test]
+fn btrfs_keeps_snapshots_that_nobody_can_write() {
+    let test = "btrfs_keeps_snapshots_that_nobody_can_write";
+    let may = Tool::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]).output().is_ok();
+    if !may || !on_path("mkfs.btrfs") || !on_path("btrfs") {
+        return skip(test, "it needs the rights of root, unshare(1) and btrfs-progs");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("image");
+    std::fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
+    Tool::new("mkfs.btrfs").arg("-q").arg(&image).output().unwrap();
+    create_dir_all(dir.path().join("top/@")).unwrap();
+    let script = "mount -t btrfs -o loop \"$1\" \"$2\" && btrfs subvolume create \"$2/@\" && shift 2 && exec \"$@\"";
+    let top = dir.path().join("top");
+    let by = ["unshare", "--mount", "sh", "-c", script, "sh", image.to_str().unwrap(), top.to_str().unwrap()];
+    let mounted = Scene::found(&top.join("@")).victim(&by, "on_btrfs", dir.path()).output();
+    match mounted {
+        Err(error) if format!("{error:#}").contains("mount failed") => skip(test, "this kernel has no btrfs, or no loop device"),
+        said => assert!(said.as_ref().is_ok_and(|said| said.contains("btrfs did it")), "{said:?}"),
+    }
+}
