@@ -30,6 +30,8 @@ pub const SNAPSHOTS: &str = "var/lib/voidclust/snapshots";
 pub const GENERATIONS: &str = "var/lib/voidclust/generations";
 /// Before the number in the name of a generation's marker.
 pub const GENERATION_MARKER: &str = ".generation-";
+/// What the site runs with a new generation before any menu names it.
+pub const PUBLISH_HOOKS: &str = "etc/voidclust/publish.d";
 /// Who boots which of them.
 pub const PUBLISHED: &str = "var/lib/voidclust/generations/published.toml";
 /// What mkinitcpio said in the last run that built images.
@@ -205,6 +207,12 @@ pub const OWN: &str = "own";
 pub const NFS_ROOT: &str = "srv/nfs";
 /// Where those folders are exported, each to the addresses of its machine.
 pub const NFS_NODES: &str = "srv/nfs/node";
+/// Where the live tree is served, for the nodes that boot it.
+pub const NFS_HEAD: &str = "srv/nfs/head";
+/// Where generations are served, a folder each.
+const NFS_GENERATIONS: &str = "srv/nfs/root";
+/// Takes the path of a file system whose files the NFS server is to let go.
+pub const NFS_UNLOCK: &str = "proc/fs/nfsd/unlock_filesystem";
 /// The services that run.
 pub const RUNNING_SERVICES: &str = "etc/runit/runsvdir/current";
 /// The boot server's process, where it may stand.
@@ -222,6 +230,12 @@ pub fn record(name: &str) -> String {
 #[must_use]
 pub fn nfs_node(name: &str) -> String {
     format!("{NFS_NODES}/{name}")
+}
+
+/// Where a generation is served.
+#[must_use]
+pub fn nfs_generation(number: u32) -> String {
+    format!("{NFS_GENERATIONS}/{number}")
 }
 
 /// What a process has open.

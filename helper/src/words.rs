@@ -6,6 +6,27 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// `3.1 MB`: bytes in thousands, as disks are sold and `image list` counts.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let (mut value, mut unit) = (count as f64, "B");
+    for next in ["kB", "MB", "GB", "TB"] {
+        if value < 1000.0 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// Seconds since 1970 as `2026-11-30 01:02` (UTC).
+#[must_use]
+pub fn date(seconds: u64) -> String {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    text.get(..16).unwrap_or(&text).replace('T', " ")
+}
+
 /// One line for each of the first `limit` lines, and one that says how many more there are.
 #[must_use]
 pub fn listed(lines: &[String], limit: usize) -> String {
@@ -19,6 +40,12 @@ pub fn listed(lines: &[String], limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_and_times_are_read_by_people() {
+        assert_eq!([0, 999, 1000, 3_141_592, 5_000_000_000].map(bytes), ["0 B", "999 B", "1.0 kB", "3.1 MB", "5.0 GB"]);
+        assert_eq!(date(1_764_547_200), "2025-12-01 00:00");
+    }
 
     #[test]
     fn long_lists_end_with_how_much_is_left_out() {

@@ -21,6 +21,7 @@ fn marked_root() -> Option<Scene> {
         let inject = format!("inject={change}");
         let mut strace = std::process::Command::new("strace");
         strace.args(["-qq", "-o", "/dev/null", "-e", &inject, "-p"]).arg(own.file_name().unwrap());
+        #[allow(clippy::zombie_processes, reason = "it ends with this process, which it kills")]
         let _running = strace.spawn().unwrap();
         while read_to_string("/proc/thread-self/status").unwrap().contains("TracerPid:\t0\n") {
             std::thread::sleep(std::time::Duration::from_millis(1));

@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::Machine;
+use super::mounts::Mounts;
+use crate::paths;
 use crate::tools::Tool;
 
 /// The binds of a machine: what is wanted is made, and what is gone is undone.
@@ -19,10 +21,13 @@ pub struct Binds<'machine> {
 }
 
 impl<'machine> Binds<'machine> {
-    /// As they are when the machine was found.
-    #[must_use]
-    pub fn of(machine: &'machine Machine) -> Self {
-        Self { machine, points: machine.mounts().all().map(|mount| mount.point.clone()).collect() }
+    /// As they are now: a run may have made some since the machine was found.
+    ///
+    /// # Errors
+    /// When the table of mounts cannot be read.
+    pub fn of(machine: &'machine Machine) -> Result<Self> {
+        let mounts = Mounts::parse(&machine.text(paths::MOUNTS)?.unwrap_or_default());
+        Ok(Self { machine, points: mounts.all().map(|mount| mount.point.clone()).collect() })
     }
 
     /// Whether something is mounted at a path of the machine.

@@ -59,7 +59,7 @@ pub fn is_impossible(machine: &Machine) -> Option<String> {
 /// # Errors
 /// When something cannot be served: in one error for all folders. The others are.
 pub fn bring_up_to_date(machine: &Machine) -> Result<Served> {
-    let mut binds = Binds::of(machine);
+    let mut binds = Binds::of(machine)?;
     let folder = machine.path(paths::SERVED);
     make(&folder)?;
     if !binds.is_point(paths::SERVED) {

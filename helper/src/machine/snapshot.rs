@@ -76,6 +76,14 @@ impl Storage {
         Ok(Snapshot { back: self.back(&name, number), name, failures })
     }
 
+    /// Each of ours with the command that brings it back, the oldest first.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    pub fn ways_back(&self) -> Result<Vec<(String, String)>> {
+        Ok(self.ours()?.into_iter().map(|(number, name)| (name.clone(), self.back(&name, number))).collect())
+    }
+
     /// Ours there are, by number.
     fn ours(&self) -> Result<BTreeMap<u64, String>> {
         let numbers: Vec<u64> = match self {

@@ -95,6 +95,20 @@ impl Site {
         self.nodes.iter().map(Some).chain([None]).map(|node| self.root_of(node)).collect()
     }
 
+    /// The generations that some menu names: those that clients boot, and behind each the one before; and those that are
+    /// published or wished for, whoever boots them today.
+    #[must_use]
+    pub fn named_generations(&self) -> BTreeSet<Number> {
+        let wishes = self.profiles.values().filter_map(|profile| profile.generation);
+        let wishes = wishes.filter_map(|wish| if let RootWish::Number(number) = wish { Some(number) } else { None });
+        let booted =
+            self.roots().into_iter().filter_map(|root| if let Root::Generation(number) = root { Some(number) } else { None });
+        let mut named: BTreeSet<Number> = booted.chain(wishes).chain(self.generations.published.numbers()).collect();
+        let before = named.iter().filter_map(|number| self.generations.before(*number)).collect::<Vec<_>>();
+        named.extend(before);
+        named
+    }
+
     /// The addresses of the nodes that boot the live tree; `None` when it may be any machine of the subnet.
     #[must_use]
     pub fn on_head(&self) -> Option<Vec<Ipv4Addr>> {

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::target::{Runs, Target};
+use crate::disk::generations;
+use crate::disk::root::Root;
 use crate::lay::Coming;
 use crate::machine::overlay::{self, Laid};
 use crate::machine::services::{self, Telling};
-use crate::machine::{Machine, reboot, served};
+use crate::machine::{Machine, reboot, roots, served};
+use crate::paths;
 use crate::tools::Tool;
 
 /// Says that whoever serves the menus serves those that were written last. Only this stage makes one.
@@ -89,11 +92,13 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
     live
 }
 
-/// Serves to each node what is its own, and says how much of that is new.
+/// Serves the roots, and to each node what is its own, and says how much of that is new.
 ///
 /// # Errors
 /// When something cannot be served.
 pub fn serve(machine: &Machine, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
+    let generations = generations::load(&Root::open(&machine.path(paths::LOWER))?)?;
+    roots::serve(machine, generations.made.into_keys())?;
     let done = served::bring_up_to_date(machine)?;
     for (count, what) in [(done.changed, "new or changed"), (done.gone, "gone")] {
         if count > 0 {

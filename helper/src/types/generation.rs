@@ -137,6 +137,45 @@ pub struct Published {
     pub nodes: BTreeMap<String, Number>,
 }
 
+impl Published {
+    /// What is published when these boot a number from now on, and all others as before; with nobody named, all. `has` says
+    /// whether a node has a profile: what was said of such a node alone is over when its profile is named.
+    #[must_use]
+    pub fn to(&self, number: Number, whom: &Whom, has: impl Fn(&str, &str) -> bool) -> Self {
+        let last = self.last.max(number);
+        if whom.is_all() {
+            return Self { last, all: number, ..Self::default() };
+        }
+        let mut published = Self { last, ..self.clone() };
+        published.nodes.retain(|node, _| !whom.profiles.iter().any(|profile| has(node, profile)));
+        published.profiles.extend(whom.profiles.iter().map(|name| (name.clone(), number)));
+        published.nodes.extend(whom.nodes.iter().map(|name| (name.clone(), number)));
+        published
+    }
+
+    /// All numbers that somebody boots.
+    pub fn numbers(&self) -> impl Iterator<Item = Number> {
+        self.profiles.values().chain(self.nodes.values()).chain([&self.all]).copied().filter(|number| *number > 0)
+    }
+}
+
+/// For whom something is published: all, or these alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whom {
+    /// Profiles, by name.
+    pub profiles: Vec<String>,
+    /// Nodes, by their names as configured.
+    pub nodes: Vec<String>,
+}
+
+impl Whom {
+    /// Whether nobody is named.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.profiles.is_empty() && self.nodes.is_empty()
+    }
+}
+
 /// The generations there are, and who boots which.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Generations {
@@ -157,6 +196,12 @@ impl Generations {
     #[must_use]
     pub fn newest(&self) -> Option<&Generation> {
         self.made.values().next_back()
+    }
+
+    /// The newest one that is older than a number.
+    #[must_use]
+    pub fn before(&self, number: Number) -> Option<Number> {
+        self.made.range(..number).next_back().map(|(number, _)| *number)
     }
 
     /// Whether it has the modules of a kernel.
@@ -185,6 +230,22 @@ mod tests {
         for text in ["\"oldest\"", "0", "-1", "\"07\"", "4294967296", "1.5", "[]"] {
             assert!(toml::from_str::<Table>(&format!("generation = {text}")).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_published_to_some_is_over_when_it_is_published_to_all() {
+        let some = |profiles: &[&str], nodes: &[&str]| Whom {
+            profiles: profiles.iter().map(|name| (*name).to_owned()).collect(),
+            nodes: nodes.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let has = |node: &str, profile: &str| node == "n1" && profile == "p";
+        let published = Published { last: 1, all: 1, ..Published::default() };
+        let published = published.to(2, &some(&[], &["n1", "n2"]), has);
+        assert_eq!((published.all, published.nodes.len(), published.last), (1, 2, 2));
+        let published = published.to(3, &some(&["p"], &[]), has);
+        assert_eq!(published.nodes.keys().collect::<Vec<_>>(), ["n2"]);
+        assert_eq!(published.numbers().collect::<Vec<_>>(), [3, 2, 1]);
+        assert_eq!(published.to(2, &Whom::default(), has), Published { last: 3, all: 2, ..Published::default() });
     }
 
     #[test]

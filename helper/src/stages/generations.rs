@@ -1,0 +1,309 @@
+//! From the live tree to what nodes boot: a generation is made, served, and named by the menus, in this order; and the way
+//! back.
+//!
+//! Killed at any moment, nodes boot what they did: who boots which generation is recorded when the new one is served and its
+//! images are there, and the menus follow.
+
+use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+
+use super::images::Which;
+use super::target::{Runs, Target};
+use super::trees::Trees;
+use super::wanted::Wanted;
+use super::workflow::{self, Report, Watch, Work};
+use crate::disk::lock::Lock;
+use crate::generation::{self, Order};
+use crate::machine::{Machine, roots};
+use crate::paths;
+use crate::site::{Root, Site};
+use crate::tools::Tool;
+use crate::types::generation::{Generation, Number, RootWish, Whom};
+use crate::types::nearest;
+
+/// Reads whom names stand for: nodes by name, MAC or address, and profiles.
+///
+/// # Errors
+/// When one is neither.
+pub fn whom(site: &Site, names: &[String]) -> Result<Whom> {
+    let mut whom = Whom::default();
+    for name in names {
+        if let Some(node) = site.node(name) {
+            whom.nodes.push(node.name.to_string());
+        } else if site.profiles.keys().any(|profile| profile.as_str() == name) {
+            whom.profiles.push(name.clone());
+        } else {
+            let known = site.nodes.iter().map(|node| node.name.as_str()).chain(site.profiles.keys().map(|name| name.as_str()));
+            let hint = nearest(name, known).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+            bail!("--only {name}: there is no such node or profile{hint}");
+        }
+    }
+    Ok(whom)
+}
+
+/// What is to be published.
+#[derive(Debug, Clone, Copy)]
+pub struct Publication<'a> {
+    /// Who boots it.
+    pub whom: &'a Whom,
+    /// What the administrator says of it.
+    pub text: &'a str,
+}
+
+/// Whether apply has to make the first generation: some machine wants the newest, and there is none.
+#[must_use]
+pub fn is_first_due(target: &Target, site: &Site) -> bool {
+    let is_wanted = || site.nodes.iter().map(Some).chain([None]).any(|node| site.wish_of(node) == RootWish::Newest);
+    site.uses_generations() && site.generations.made.is_empty() && target.machine().is_some() && is_wanted()
+}
+
+/// The generation that only some boot: published to all, it is theirs, and no new one is made.
+fn on_trial(site: &Site, whom: &Whom) -> Option<Number> {
+    let generations = &site.generations;
+    let newest = generations.newest()?.number;
+    let published = &generations.published;
+    let tried = published.nodes.values().chain(published.profiles.values()).any(|number| *number == newest);
+    (whom.is_all() && tried && published.all != newest).then_some(newest)
+}
+
+/// Makes a generation of the live tree, and lets nodes boot it. One that was published to some is published to all.
+///
+/// # Errors
+/// When it cannot be made, or anything that nodes need of it: then all is as it was. What goes wrong later is in the report.
+pub fn publish(
+    target: &Target,
+    mut wanted: Wanted,
+    lock: &Lock<'_>,
+    order: &Publication<'_>,
+    watch: &mut dyn Watch,
+) -> Result<Report> {
+    refuse_where_nothing_is_published(target, &wanted.site)?;
+    let (number, is_new) = match on_trial(&wanted.site, order.whom) {
+        Some(number) => (number, false),
+        None => (make(target, &wanted, lock, order.text, watch)?, true),
+    };
+    let before = wanted.site.generations.published.clone();
+    wanted.read_generations(&target.root)?;
+    let site = &wanted.site;
+    let published = before.to(number, order.whom, |node, profile| has_profile(site, node, profile));
+    wanted.publish(&published);
+    if let Err(error) = serve(target, &wanted, lock, number, watch) {
+        wanted.publish(&before);
+        if is_new {
+            take_back(target, wanted, lock, number, watch).with_context(|| format!("{error:#}\nand generation {number} stays"))?;
+        }
+        return Err(error.context(format!("generation {number} was not published: nodes boot what they did")));
+    }
+    lock.publish(&published)?;
+    watch.said(&format!("published generation {number} for {}", spelled(order.whom)));
+    switch(target, wanted, lock, watch)
+}
+
+/// Lets nodes boot a generation that is there; without a number the one before that which all boot now.
+///
+/// # Errors
+/// When there is none, or it cannot be served: then all is as it was.
+pub fn roll_back(
+    target: &Target,
+    mut wanted: Wanted,
+    lock: &Lock<'_>,
+    number: Option<Number>,
+    whom: &Whom,
+    watch: &mut dyn Watch,
+) -> Result<Report> {
+    refuse_where_nothing_is_published(target, &wanted.site)?;
+    let generations = &wanted.site.generations;
+    let now = now_of(&wanted.site, whom);
+    let number = match number {
+        Some(number) if generations.made.contains_key(&number) => number,
+        Some(number) => bail!("there is no generation {number}; list them with: voidclust generation list"),
+        None => match now.and_then(|now| generations.before(now)) {
+            Some(number) => number,
+            None => bail!("there is no generation before the one that is booted now; list them with: voidclust generation list"),
+        },
+    };
+    let before = generations.published.clone();
+    let published = before.to(number, whom, |node, profile| has_profile(&wanted.site, node, profile));
+    wanted.publish(&published);
+    let trees = Trees::of(&wanted, &target.root)?;
+    let work = Work { files: Some(&trees), images: Which::Booted, menus: false, prune: false, force: false };
+    workflow::run(target, &wanted, lock, &work, watch)?.is_done()?;
+    lock.publish(&published)?;
+    watch.said(&format!("generation {number} is booted by {} from now on", spelled(whom)));
+    switch(target, wanted, lock, watch)
+}
+
+/// The generation that all of these boot now, or the newest of them.
+fn now_of(site: &Site, whom: &Whom) -> Option<Number> {
+    if whom.is_all() {
+        return site.generations.published.numbers().max();
+    }
+    let named = |name: &str| whom.nodes.iter().any(|node| node == name);
+    let of = site.nodes.iter().filter(|node| {
+        named(node.name.as_str()) || node.profiles.iter().any(|own| whom.profiles.iter().any(|name| name == own.as_str()))
+    });
+    of.filter_map(|node| site.published_to(Some(node))).max()
+}
+
+/// Everything that follows from the configuration, with the first generation if there is none yet, and without those that
+/// nobody needs any more.
+///
+/// # Errors
+/// Those of [`publish`] and [`workflow::run`].
+pub fn apply(target: &Target, wanted: Wanted, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
+    if is_first_due(target, &wanted.site) {
+        let text = "the first, made by apply";
+        return publish(target, wanted, lock, &Publication { whom: &Whom::default(), text }, watch);
+    }
+    everything(target, wanted, lock, force, watch)
+}
+
+fn switch(target: &Target, wanted: Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Result<Report> {
+    everything(target, wanted, lock, false, watch)
+}
+
+fn everything(target: &Target, mut wanted: Wanted, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
+    let going = superfluous(target, &wanted)?;
+    for number in going.iter().map(|generation| generation.number) {
+        // Whatever is rendered from now on does not know it: nothing serves it when it goes.
+        wanted.site.generations.made.remove(&number);
+    }
+    let trees = Trees::of(&wanted, &target.root)?;
+    let work = Work { force, ..Work::everything(&trees) };
+    let mut report = workflow::run(target, &wanted, lock, &work, watch)?;
+    if report.failures.is_empty() {
+        for generation in going {
+            match remove(target, lock, &generation) {
+                Ok(()) => watch.said(&format!("removed generation {}", generation.number)),
+                Err(error) => report.notes.push(format!("generation {} stays: {error:#}", generation.number)),
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// The generations that neither a menu nor a node needs, and that `keep` does not hold.
+fn superfluous(target: &Target, wanted: &Wanted) -> Result<Vec<Generation>> {
+    // Who runs what is only seen on the machine itself.
+    let Some(machine) = target.machine() else { return Ok(Vec::new()) };
+    let generations = &wanted.site.generations;
+    if generations.made.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let used = generation::in_use(machine, &target.root)?;
+    let numbers =
+        generation::superfluous(generations, &wanted.site.named_generations(), &used, usize::from(wanted.site.root.keep));
+    Ok(numbers.into_iter().filter_map(|number| generations.made.get(&number).cloned()).collect())
+}
+
+/// Removes a generation that is served no longer.
+///
+/// # Errors
+/// When something still has it.
+pub fn remove(target: &Target, lock: &Lock<'_>, generation: &Generation) -> Result<()> {
+    if let Some(machine) = target.machine() {
+        roots::withdraw(machine, generation.number)?;
+    }
+    generation::remove(lock, &target.root, target.machine(), generation)
+}
+
+/// Refuses what would be of no use.
+fn refuse_where_nothing_is_published(target: &Target, site: &Site) -> Result<()> {
+    if !site.uses_generations() {
+        bail!("`root_server` names one root for all, so there is nothing to publish; put {{generation}} into its path");
+    }
+    if let Runs::Outside = target.runs {
+        bail!("this is a chroot of the lower tree, which does not see who uses what; run this outside of it");
+    }
+    Ok(())
+}
+
+fn make(target: &Target, wanted: &Wanted, lock: &Lock<'_>, text: &str, watch: &mut dyn Watch) -> Result<Number> {
+    let generations = &wanted.site.generations;
+    let number = generations.next();
+    let private: Vec<String> = wanted.site.root.private.iter().map(ToString::to_string).collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
+    let order = Order { text, private: &private, now };
+    let (storage, why) = generation::storage(&target.root, target.machine());
+    watch.said(&format!("making generation {number} ({storage}: {why})"));
+    let before = generations.newest();
+    generation::make(lock, &target.root, target.machine(), number, before, &order, &mut |line| watch.said(line))?;
+    Ok(number)
+}
+
+/// Serves a generation with all that its nodes need, and lets the site send it to servers of its own.
+fn serve(target: &Target, wanted: &Wanted, lock: &Lock<'_>, number: Number, watch: &mut dyn Watch) -> Result<()> {
+    let trees = Trees::of(wanted, &target.root)?;
+    let work = Work { files: Some(&trees), images: Which::Booted, menus: false, prune: false, force: false };
+    let report = workflow::run(target, wanted, lock, &work, watch)?;
+    report.is_done()?;
+    send(target, number, watch)
+}
+
+/// Runs the site's own scripts, in the order of their names, with the number and the folder of a new generation.
+fn send(target: &Target, number: Number, watch: &mut dyn Watch) -> Result<()> {
+    let root = &target.root;
+    let tree = root.path().join(paths::generation_tree(number));
+    for name in root.list(paths::PUBLISH_HOOKS)?.unwrap_or_default() {
+        let path = format!("{}/{name}", paths::PUBLISH_HOOKS);
+        let Some(item) = root.find(&path)? else { continue };
+        if item.mode & 0o111 == 0 || name.starts_with('.') {
+            continue;
+        }
+        watch.said(&format!("running {}", root.display(&path)));
+        let script = Tool::new(root.path().join(&path)).arg(number.to_string()).arg(&tree);
+        script.lines(|line| watch.said(line)).with_context(|| format!("{}: failed", root.display(&path)))?;
+    }
+    Ok(())
+}
+
+/// Nobody boots it, and nothing shall be left of it.
+fn take_back(target: &Target, mut wanted: Wanted, lock: &Lock<'_>, number: Number, watch: &mut dyn Watch) -> Result<()> {
+    let Some(generation) = wanted.site.generations.made.remove(&number) else { return Ok(()) };
+    let trees = Trees::of(&wanted, &target.root)?;
+    let work = Work { files: Some(&trees), images: Which::Present, menus: false, prune: false, force: false };
+    workflow::run(target, &wanted, lock, &work, watch)?.is_done()?;
+    remove(target, lock, &generation)
+}
+
+fn has_profile(site: &Site, node: &str, profile: &str) -> bool {
+    site.node(node).is_some_and(|node| node.profiles.iter().any(|own| own.as_str() == profile))
+}
+
+/// `all`, or who by name.
+fn spelled(whom: &Whom) -> String {
+    if whom.is_all() {
+        return "all".to_owned();
+    }
+    let profiles = whom.profiles.iter().map(|name| format!("profile {name}"));
+    whom.nodes.iter().cloned().chain(profiles).collect::<Vec<_>>().join(", ")
+}
+
+/// The nodes that would boot a generation now, by name; machines that are not listed as `others`.
+#[must_use]
+pub fn booted_by(site: &Site, number: Number) -> Vec<String> {
+    let nodes = site.nodes.iter().filter(|node| site.root_of(Some(node)) == Root::Generation(number));
+    let others = (site.root_of(None) == Root::Generation(number)).then(|| "others".to_owned());
+    nodes.map(|node| node.name.to_string()).chain(others).collect()
+}
+
+/// What runs another generation than it would boot now, in a line each.
+///
+/// # Errors
+/// When the server's records cannot be read.
+pub fn behind(target: &Target, site: &Site, machine: &Machine) -> Result<Vec<String>> {
+    let mut lines = BTreeSet::new();
+    for (number, clients) in generation::in_use(machine, &target.root)? {
+        for client in clients.iter().filter(|client| client.certain) {
+            let node = site.node(&client.address);
+            let Root::Generation(now) = site.root_of(node) else { continue };
+            if now != number {
+                let name = node.map_or(client.address.as_str(), |node| node.name.as_str());
+                lines.insert(format!("{name} runs generation {number}; a reboot brings {now}"));
+            }
+        }
+    }
+    Ok(lines.into_iter().collect())
+}
