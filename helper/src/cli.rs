@@ -96,6 +96,35 @@ pub enum Command {
     /// Build, list, check and prune the images that nodes boot
     #[command(subcommand, after_help = "Example:\n  voidclust image build --kernel 6.12.94_1")]
     Image(Image),
+    /// Make a generation of the live tree, and let nodes boot it
+    #[command(after_help = "Example:\n  voidclust publish --only node1 -m \"new kernel\"\n  voidclust publish\n\n\
+Exit status of --dry-run: 0 nothing to publish, 3 there is something.")]
+    Publish {
+        /// Only these nodes or profiles boot it, until it is published for all
+        #[arg(long, value_name = "NODE|PROFILE", num_args = 1..)]
+        only: Vec<String>,
+        /// Only say what would be left out and what would change
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+        /// What the list of generations says of it
+        #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        message: String,
+    },
+    /// Let nodes boot the generation before, or another one
+    #[command(after_help = "Example:\n  voidclust rollback\n  voidclust rollback 12 --only node1")]
+    Rollback {
+        /// The generation; without it the one before
+        number: Option<u32>,
+        /// Only these nodes or profiles boot it
+        #[arg(long, value_name = "NODE|PROFILE", num_args = 1..)]
+        only: Vec<String>,
+        /// Say how a snapshot of the live tree, as shell takes them, is brought back
+        #[arg(long, conflicts_with_all = ["number", "only"])]
+        head: bool,
+    },
+    /// List, compare, check and remove generations
+    #[command(subcommand, after_help = "Example:\n  voidclust generation list")]
+    Generation(Generation),
     /// A root shell, or a command, in the tree that is kept
     #[command(after_help = "Example:\n  voidclust shell -- xbps-install -Su\n\n\
 Exit status: that of the command; 1 if it was 0 and what follows failed.")]
@@ -143,6 +172,43 @@ pub enum Image {
     /// Compare every image with its checksums
     #[command(after_help = "Example:\n  voidclust image verify && echo sound")]
     Verify,
+}
+
+/// What can be done with generations.
+#[derive(Debug, Subcommand)]
+pub enum Generation {
+    /// List the generations, oldest first, and who boots and uses them
+    #[command(after_help = "Example:\n  voidclust generation list")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one, and what differs from another
+    #[command(after_help = "Example:\n  voidclust generation show 13\n  voidclust generation show 13 --diff 12")]
+    Show {
+        /// Its number
+        number: u32,
+        /// Packages and files of /etc that differ from M, or from the one before
+        #[arg(long, value_name = "M")]
+        diff: Option<Option<u32>>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove one that no menu names and no node uses
+    #[command(after_help = "Example:\n  voidclust generation remove 9")]
+    Remove {
+        /// Its number
+        number: u32,
+    },
+    /// Look whether each is as it was made
+    #[command(after_help = "Example:\n  voidclust generation verify && echo sound")]
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Entry points for package scripts.

@@ -5,11 +5,11 @@ use anyhow::Result;
 use super::Status;
 use super::screen::{Screen, print_changes, print_report};
 use crate::cli::Global;
+use crate::stages::generations;
 use crate::stages::preview::Preview;
 use crate::stages::target::Target;
 use crate::stages::trees::{Plans, Trees};
 use crate::stages::wanted;
-use crate::stages::workflow::{self, Work};
 
 /// Applies, or with `dry_run` says what would be done.
 ///
@@ -31,8 +31,7 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
     let trees = if now == wanted { trees } else { Trees::of(&now, &target.root)? };
     // Of two readings one is enough from here on: overlays may be large.
     drop(wanted);
-    let work = Work { force, ..Work::everything(&trees) };
-    let report = workflow::run(&target, &now, &lock, &work, &mut Screen::new(global.verbose))?;
+    let report = generations::apply(&target, now, trees, &lock, force, &mut Screen::new(global.verbose))?;
     print_report(&report);
     report.is_done()?;
     Ok(Status::Done)

@@ -3,8 +3,10 @@
 pub mod apply;
 pub mod check;
 pub mod diff;
+pub mod generation;
 pub mod hook;
 pub mod image;
+pub mod publish;
 pub mod refresh;
 mod screen;
 pub mod shell;
@@ -40,6 +42,11 @@ pub fn run(cli: &Cli) -> Result<Status> {
         Command::Apply { dry_run, force } => apply::run(global, *dry_run, *force),
         Command::Show { node, path, json } => show::run(global, node, path.as_deref(), *json),
         Command::Image(command) => image::run(global, command),
+        Command::Publish { only, dry_run: true, .. } => publish::preview(global, only),
+        Command::Publish { only, message, .. } => publish::run(global, only, message),
+        Command::Rollback { head: true, .. } => publish::back_to_snapshots(global),
+        Command::Rollback { number, only, .. } => publish::roll_back(global, *number, only),
+        Command::Generation(command) => generation::run(global, command),
         Command::Shell { no_snapshot, command } => shell::run(global, *no_snapshot, command),
         Command::Refresh => refresh::run(global),
         Command::Hook(hook) => hook::run(global, hook),

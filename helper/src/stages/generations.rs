@@ -20,8 +20,8 @@ use crate::machine::{Machine, roots};
 use crate::paths;
 use crate::site::{Root, Site};
 use crate::tools::Tool;
-use crate::types::generation::{Generation, Number, RootWish, Whom};
-use crate::types::nearest;
+use crate::types::generation::{Generation, Number, Whom};
+use crate::types::{OverlayName, nearest};
 
 /// Reads whom names stand for: nodes by name, MAC or address, and profiles.
 ///
@@ -35,7 +35,7 @@ pub fn whom(site: &Site, names: &[String]) -> Result<Whom> {
         } else if site.profiles.keys().any(|profile| profile.as_str() == name) {
             whom.profiles.push(name.clone());
         } else {
-            let known = site.nodes.iter().map(|node| node.name.as_str()).chain(site.profiles.keys().map(|name| name.as_str()));
+            let known = site.nodes.iter().map(|node| node.name.as_str()).chain(site.profiles.keys().map(OverlayName::as_str));
             let hint = nearest(name, known).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
             bail!("--only {name}: there is no such node or profile{hint}");
         }
@@ -52,15 +52,9 @@ pub struct Publication<'a> {
     pub text: &'a str,
 }
 
-/// Whether apply has to make the first generation: some machine wants the newest, and there is none.
-#[must_use]
-pub fn is_first_due(target: &Target, site: &Site) -> bool {
-    let is_wanted = || site.nodes.iter().map(Some).chain([None]).any(|node| site.wish_of(node) == RootWish::Newest);
-    site.uses_generations() && site.generations.made.is_empty() && target.machine().is_some() && is_wanted()
-}
-
 /// The generation that only some boot: published to all, it is theirs, and no new one is made.
-fn on_trial(site: &Site, whom: &Whom) -> Option<Number> {
+#[must_use]
+pub fn on_trial(site: &Site, whom: &Whom) -> Option<Number> {
     let generations = &site.generations;
     let newest = generations.newest()?.number;
     let published = &generations.published;
@@ -92,7 +86,8 @@ pub fn publish(
     if let Err(error) = serve(target, &wanted, lock, number, watch) {
         wanted.publish(&before);
         if is_new {
-            take_back(target, wanted, lock, number, watch).with_context(|| format!("{error:#}\nand generation {number} stays"))?;
+            take_back(target, wanted, lock, number, watch)
+                .with_context(|| format!("{error:#}\nand generation {number} stays"))?;
         }
         return Err(error.context(format!("generation {number} was not published: nodes boot what they did")));
     }
@@ -147,30 +142,52 @@ fn now_of(site: &Site, whom: &Whom) -> Option<Number> {
     of.filter_map(|node| site.published_to(Some(node))).max()
 }
 
-/// Everything that follows from the configuration, with the first generation if there is none yet, and without those that
-/// nobody needs any more.
+/// Everything that follows from the configuration, without the generations that nobody needs any more. `trees` were made of
+/// `wanted`.
 ///
 /// # Errors
-/// Those of [`publish`] and [`workflow::run`].
-pub fn apply(target: &Target, wanted: Wanted, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
-    if is_first_due(target, &wanted.site) {
-        let text = "the first, made by apply";
-        return publish(target, wanted, lock, &Publication { whom: &Whom::default(), text }, watch);
-    }
-    everything(target, wanted, lock, force, watch)
+/// Those of [`workflow::run`].
+pub fn apply(
+    target: &Target,
+    wanted: Wanted,
+    trees: Trees,
+    lock: &Lock<'_>,
+    force: bool,
+    watch: &mut dyn Watch,
+) -> Result<Report> {
+    let going = superfluous(target, &wanted)?;
+    let trees = Some(trees).filter(|_| going.is_empty());
+    everything(target, wanted, trees, lock, &going, force, watch)
 }
 
 fn switch(target: &Target, wanted: Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Result<Report> {
-    everything(target, wanted, lock, false, watch)
+    let going = superfluous(target, &wanted)?;
+    everything(target, wanted, None, lock, &going, false, watch)
 }
 
-fn everything(target: &Target, mut wanted: Wanted, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
-    let going = superfluous(target, &wanted)?;
-    for number in going.iter().map(|generation| generation.number) {
-        // Whatever is rendered from now on does not know it: nothing serves it when it goes.
-        wanted.site.generations.made.remove(&number);
-    }
-    let trees = Trees::of(&wanted, &target.root)?;
+/// Everything that follows from the configuration, without these generations, which nobody needs.
+///
+/// # Errors
+/// Those of [`workflow::run`].
+pub fn without(target: &Target, wanted: Wanted, lock: &Lock<'_>, going: &[Number], watch: &mut dyn Watch) -> Result<Report> {
+    everything(target, wanted, None, lock, going, false, watch)
+}
+
+fn everything(
+    target: &Target,
+    mut wanted: Wanted,
+    trees: Option<Trees>,
+    lock: &Lock<'_>,
+    going: &[Number],
+    force: bool,
+    watch: &mut dyn Watch,
+) -> Result<Report> {
+    // Whatever is rendered from now on does not know them: nothing serves one when it goes.
+    let going: Vec<Generation> = going.iter().filter_map(|number| wanted.site.generations.made.remove(number)).collect();
+    let trees = match trees {
+        Some(trees) => trees,
+        None => Trees::of(&wanted, &target.root)?,
+    };
     let work = Work { force, ..Work::everything(&trees) };
     let mut report = workflow::run(target, &wanted, lock, &work, watch)?;
     if report.failures.is_empty() {
@@ -185,7 +202,7 @@ fn everything(target: &Target, mut wanted: Wanted, lock: &Lock<'_>, force: bool,
 }
 
 /// The generations that neither a menu nor a node needs, and that `keep` does not hold.
-fn superfluous(target: &Target, wanted: &Wanted) -> Result<Vec<Generation>> {
+fn superfluous(target: &Target, wanted: &Wanted) -> Result<Vec<Number>> {
     // Who runs what is only seen on the machine itself.
     let Some(machine) = target.machine() else { return Ok(Vec::new()) };
     let generations = &wanted.site.generations;
@@ -193,9 +210,7 @@ fn superfluous(target: &Target, wanted: &Wanted) -> Result<Vec<Generation>> {
         return Ok(Vec::new());
     }
     let used = generation::in_use(machine, &target.root)?;
-    let numbers =
-        generation::superfluous(generations, &wanted.site.named_generations(), &used, usize::from(wanted.site.root.keep));
-    Ok(numbers.into_iter().filter_map(|number| generations.made.get(&number).cloned()).collect())
+    Ok(generation::superfluous(generations, &wanted.site.named_generations(), &used, usize::from(wanted.site.root.keep)))
 }
 
 /// Removes a generation that is served no longer.
@@ -206,7 +221,7 @@ pub fn remove(target: &Target, lock: &Lock<'_>, generation: &Generation) -> Resu
     if let Some(machine) = target.machine() {
         roots::withdraw(machine, generation.number)?;
     }
-    generation::remove(lock, &target.root, target.machine(), generation)
+    generation::remove(lock, &target.root, generation)
 }
 
 /// Refuses what would be of no use.

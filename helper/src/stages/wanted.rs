@@ -9,8 +9,9 @@ use anyhow::Result;
 use super::notes;
 use super::target::Target;
 use crate::config::{self, Outcome};
+use crate::disk::generations;
 use crate::disk::lock::Lock;
-use crate::disk::root::split;
+use crate::disk::root::{Root, split};
 use crate::image;
 use crate::machine::facts::Facts;
 use crate::machine::reboot;
@@ -20,6 +21,7 @@ use crate::render::notes as rendered;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
 use crate::types::Problem;
+use crate::types::generation::Published;
 use crate::words::counted;
 
 /// A site, its overlays and the machine's facts: everything that the Tree is a function of.
@@ -143,6 +145,22 @@ pub fn locked<'target>(target: &'target Target, config: Option<&Path>) -> Result
 }
 
 impl Wanted {
+    /// Learns of the generations that there are now.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn read_generations(&mut self, root: &Root) -> Result<()> {
+        self.facts.generations = generations::load(root)?;
+        self.site.generations = self.facts.generations.clone();
+        Ok(())
+    }
+
+    /// Goes on as if this were published.
+    pub fn publish(&mut self, published: &Published) {
+        self.facts.generations.published.clone_from(published);
+        self.site.generations.published.clone_from(published);
+    }
+
     /// Renders every overlay, in memory.
     ///
     /// # Errors

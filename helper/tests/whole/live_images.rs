@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 
 /// Kernels of a machine, each with its image, the oldest first.
-fn with_images(machine: &Machine, kernels: &[&str]) {
+pub(crate) fn with_images(machine: &Machine, kernels: &[&str]) {
     for (built, kernel) in kernels.iter().enumerate() {
         let digest = format!("{built:012x}");
         let folder = machine.lower(&format!("srv/tftp/images/{kernel}-{digest}"));

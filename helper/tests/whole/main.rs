@@ -11,6 +11,7 @@ mod cases;
 mod commands;
 mod config;
 mod foreseen;
+mod generations;
 mod hooks;
 mod killed;
 mod live_images;

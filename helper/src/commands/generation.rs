@@ -1,0 +1,202 @@
+//! `voidclust generation`: which there are, what they have, who boots them.
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::Status;
+use super::screen::{Screen, print_report};
+use crate::cli::{Generation as Command, Global};
+use crate::generation::{self, Client};
+use crate::paths;
+use crate::stages::generations;
+use crate::stages::target::Target;
+use crate::stages::wanted::{self, Wanted};
+use crate::types::generation::{Generation, Number};
+use crate::words::{bytes, counted, date};
+
+/// Runs a command about generations.
+///
+/// # Errors
+/// When there is no such generation, or something cannot be read.
+pub fn run(global: &Global, command: &Command) -> Result<Status> {
+    let target = Target::open(global)?;
+    target.is_no_client()?;
+    match command {
+        Command::List { json } => list(&target, global, *json),
+        Command::Show { number, diff, json } => show(&target, global, *number, *diff, *json),
+        Command::Remove { number } => remove(&target, global, *number),
+        Command::Verify { json } => verify(&target, *json),
+    }
+}
+
+/// A generation with what only the machine and the site know.
+struct Known {
+    made: Generation,
+    own: Option<u64>,
+    booted_by: Vec<String>,
+    used_by: Vec<Client>,
+}
+
+fn known(target: &Target, wanted: &Wanted, number: Option<Number>) -> Result<Vec<Known>> {
+    let used = target.machine().map(|machine| generation::in_use(machine, &target.root)).transpose()?.unwrap_or_default();
+    let wished = |made: &&Generation| number.is_none_or(|number| made.number == number);
+    let know = |made: &Generation| {
+        Ok(Known {
+            own: generation::own_size(&target.root, made)?,
+            booted_by: generations::booted_by(&wanted.site, made.number),
+            used_by: used.get(&made.number).cloned().unwrap_or_default(),
+            made: made.clone(),
+        })
+    };
+    wanted.site.generations.made.values().filter(wished).map(know).collect()
+}
+
+impl Known {
+    fn json(&self) -> Value {
+        json!({
+            "number": self.made.number,
+            "made": self.made.made,
+            "text": self.made.text,
+            "storage": self.made.storage.to_string(),
+            "kernels": self.made.kernels,
+            "own_bytes": self.own,
+            "booted_by": self.booted_by,
+            "used_by": self.used_by.iter().map(|client| json!({
+                "address": client.address,
+                "name": client.name,
+                "certain": client.certain,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Who uses it, as far as that is known.
+    fn users(&self, wanted: &Wanted) -> String {
+        let name = |client: &Client| {
+            let node = wanted.site.node(&client.address).map_or(client.address.clone(), |node| node.name.to_string());
+            if client.certain { node } else { format!("{node}?") }
+        };
+        self.used_by.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn list(target: &Target, global: &Global, as_json: bool) -> Result<Status> {
+    let wanted = wanted::read(target, global.config.as_deref())?;
+    let all = known(target, &wanted, None)?;
+    if as_json {
+        let list: Vec<Value> = all.iter().map(Known::json).collect();
+        anstream::println!("{}", serde_json::to_string_pretty(&list)?);
+        return Ok(Status::Done);
+    }
+    if all.is_empty() {
+        anstream::println!("no generation yet; make one with: voidclust publish");
+    }
+    for one in &all {
+        let own = one.own.map_or_else(|| "-".to_owned(), bytes);
+        let text = if one.made.text.is_empty() { String::new() } else { format!("  {}", one.made.text) };
+        anstream::println!("{:>4}  {}  {:>9}  {}{text}", one.made.number, date(one.made.made), own, newest(&one.made));
+        print_names("boots on", &one.booted_by.join(" "));
+        print_names("used by", &one.users(&wanted));
+    }
+    Ok(Status::Done)
+}
+
+/// Many nodes are counted: the list is for a screen.
+fn print_names(what: &str, names: &str) {
+    const SHOWN: usize = 12;
+    let all: Vec<&str> = names.split_whitespace().collect();
+    if all.is_empty() {
+        return;
+    }
+    let more = if all.len() > SHOWN { format!(" and {} more", all.len() - SHOWN) } else { String::new() };
+    anstream::println!("      {what} {}{more}", all.iter().take(SHOWN).copied().collect::<Vec<_>>().join(" "));
+}
+
+fn newest(made: &Generation) -> &str {
+    made.kernels.last().map_or("no kernel", String::as_str)
+}
+
+fn show(target: &Target, global: &Global, number: Number, diff: Option<Option<Number>>, as_json: bool) -> Result<Status> {
+    let wanted = wanted::read(target, global.config.as_deref())?;
+    let Some(one) = known(target, &wanted, Some(number))?.pop() else { return Err(none(number)) };
+    let made = &wanted.site.generations;
+    let older = match diff {
+        None => None,
+        Some(Some(other)) if !made.made.contains_key(&other) => return Err(none(other)),
+        Some(Some(other)) => Some(other),
+        Some(None) => Some(made.before(number).context("there is no generation before it; name one: --diff M")?),
+    };
+    let (mut packages, mut etc) = (Vec::new(), Vec::new());
+    if let Some(older) = older {
+        let (from, to) = (paths::generation_tree(older), paths::generation_tree(number));
+        packages = generation::differences(&target.root, &from, &to)?;
+        etc = generation::changed_in_etc(&target.root, &from, &to)?;
+    }
+    if as_json {
+        let mut value = one.json();
+        if let Some(older) = older {
+            value["differs_from"] = json!({
+                "number": older,
+                "packages": packages.iter()
+                    .map(|one| json!({ "package": one.package, "from": one.from, "to": one.to })).collect::<Vec<_>>(),
+                "etc": etc.iter().map(|(path, became)| json!({ "path": path, "became": became.to_string() })).collect::<Vec<_>>(),
+            });
+        }
+        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(Status::Done);
+    }
+    anstream::println!("generation {number}, made {} ({})", date(one.made.made), one.made.storage);
+    if !one.made.text.is_empty() {
+        anstream::println!("text: {}", one.made.text);
+    }
+    anstream::println!("kernels: {}", one.made.kernels.join(" "));
+    anstream::println!("of its own: {}", one.own.map_or_else(|| "this storage does not tell".to_owned(), bytes));
+    anstream::println!("boots on: {}", or_nobody(&one.booted_by.join(" ")));
+    anstream::println!("used by: {}", or_nobody(&one.users(&wanted)));
+    if let Some(older) = older {
+        packages.iter().for_each(|difference| anstream::println!("package {difference}"));
+        etc.iter().for_each(|(path, became)| anstream::println!("/{path}: {became}"));
+        let count = format!("{}, {} in /etc", counted(packages.len(), "package"), counted(etc.len(), "file"));
+        anstream::println!("from generation {older} differ: {count}");
+    }
+    Ok(Status::Done)
+}
+
+fn or_nobody(names: &str) -> &str {
+    if names.is_empty() { "nobody" } else { names }
+}
+
+fn none(number: Number) -> anyhow::Error {
+    anyhow::anyhow!("there is no generation {number}; list them with: voidclust generation list")
+}
+
+fn remove(target: &Target, global: &Global, number: Number) -> Result<Status> {
+    let (lock, wanted) = wanted::locked(target, global.config.as_deref())?;
+    if !wanted.site.generations.made.contains_key(&number) {
+        return Err(none(number));
+    }
+    if wanted.site.named_generations().contains(&number) {
+        bail!("generation {number}: a menu names it, or it is the one to fall back to; nothing was changed");
+    }
+    let one = known(target, &wanted, Some(number))?.pop().with_context(|| format!("generation {number}: is gone"))?;
+    if !one.used_by.is_empty() {
+        bail!("generation {number}: in use by {}; reboot them first, or wait until their leases end", one.users(&wanted));
+    }
+    let report = generations::without(target, wanted, &lock, &[number], &mut Screen::terse())?;
+    print_report(&report);
+    report.is_done()?;
+    Ok(Status::Done)
+}
+
+fn verify(target: &Target, as_json: bool) -> Result<Status> {
+    let generations = crate::disk::generations::load(&target.root)?;
+    let findings = generation::verify(&target.root, &generations)?;
+    if as_json {
+        let list: Vec<Value> =
+            findings.iter().map(|finding| json!({ "generation": finding.generation, "problem": finding.what })).collect();
+        anstream::println!("{}", serde_json::to_string_pretty(&list)?);
+    } else {
+        findings.iter().for_each(|finding| anstream::println!("generation {}: {}", finding.generation, finding.what));
+        anstream::println!("{} looked at", counted(generations.made.len(), "generation"));
+    }
+    Ok(if findings.is_empty() { Status::Done } else { Status::Failed })
+}

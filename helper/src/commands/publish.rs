@@ -1,0 +1,124 @@
+//! `voidclust publish` and `voidclust rollback`: which generation nodes boot.
+
+use anyhow::{Result, bail};
+
+use super::Status;
+use super::screen::{Screen, print_notes, print_report};
+use crate::cli::Global;
+use crate::generation;
+use crate::machine::snapshot::Storage;
+use crate::paths;
+use crate::stages::generations::{self, Publication};
+use crate::stages::target::Target;
+use crate::stages::wanted::{self, Wanted};
+use crate::stages::workflow::Report;
+use crate::types::generation::Number;
+use crate::words::{bytes, counted};
+
+/// Publishes the live tree.
+///
+/// # Errors
+/// When the configuration is wrong, a name is not known, or the generation cannot be made or served.
+pub fn run(global: &Global, only: &[String], text: &str) -> Result<Status> {
+    if text.chars().any(char::is_control) {
+        bail!("--message: has signs that are no text; write one line");
+    }
+    let target = Target::open(global)?;
+    let (lock, wanted) = wanted::locked(&target, global.config.as_deref())?;
+    let whom = generations::whom(&wanted.site, only)?;
+    let order = Publication { whom: &whom, text };
+    let report = generations::publish(&target, wanted, &lock, &order, &mut Screen::terse())?;
+    drop(lock);
+    ended(&target, global, &report)
+}
+
+/// Lets nodes boot a generation that is there.
+///
+/// # Errors
+/// When a name or the number is not known, or the generation cannot be served.
+pub fn roll_back(global: &Global, number: Option<Number>, only: &[String]) -> Result<Status> {
+    let target = Target::open(global)?;
+    let (lock, wanted) = wanted::locked(&target, global.config.as_deref())?;
+    let whom = generations::whom(&wanted.site, only)?;
+    let report = generations::roll_back(&target, wanted, &lock, number, &whom, &mut Screen::terse())?;
+    drop(lock);
+    ended(&target, global, &report)
+}
+
+fn ended(target: &Target, global: &Global, report: &Report) -> Result<Status> {
+    print_report(report);
+    report.is_done()?;
+    let now = wanted::read(target, global.config.as_deref())?;
+    if let Some(machine) = target.machine() {
+        generations::behind(target, &now.site, machine)?.iter().for_each(|line| anstream::println!("{line}"));
+    }
+    Ok(Status::Done)
+}
+
+/// Says what publish would leave out, what would change, and what it would take.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn preview(global: &Global, only: &[String]) -> Result<Status> {
+    let target = Target::open(global)?;
+    let wanted = wanted::read(&target, global.config.as_deref())?;
+    let whom = generations::whom(&wanted.site, only)?;
+    if let Some(number) = generations::on_trial(&wanted.site, &whom) {
+        anstream::println!("generation {number}, which only some boot, would be published for all");
+        return Ok(Status::Differs);
+    }
+    private(&target, &wanted)?;
+    let number = wanted.site.generations.next();
+    let Some(newest) = wanted.site.generations.newest() else {
+        anstream::println!("this would be generation {number}, the first");
+        return Ok(Status::Differs);
+    };
+    let tree = paths::generation_tree(newest.number);
+    let packages = generation::differences(&target.root, &tree, "")?;
+    let etc = generation::changed_in_etc(&target.root, &tree, "")?;
+    for difference in &packages {
+        anstream::println!("package {difference}");
+    }
+    for (path, became) in &etc {
+        anstream::println!("/{path}: {became}");
+    }
+    if let Some(size) = generation::own_size(&target.root, newest)? {
+        anstream::println!(
+            "generation {} has {} of its own; another one takes about that and what changed",
+            newest.number,
+            bytes(size)
+        );
+    }
+    let changed = format!("{}, {} in /etc", counted(packages.len(), "package"), counted(etc.len(), "file"));
+    anstream::println!("this would be generation {number}; since {} differ: {changed}", newest.number);
+    Ok(Status::Differs)
+}
+
+fn private(target: &Target, wanted: &Wanted) -> Result<()> {
+    let site: Vec<String> = wanted.site.root.private.iter().map(ToString::to_string).collect();
+    for left in generation::private_in(&target.root, &site)? {
+        anstream::println!("left out: /{} ({})", left.path, left.reason);
+    }
+    print_notes(&generation::suspects(&target.root, &site)?);
+    Ok(())
+}
+
+/// Says how each snapshot of the live tree is brought back.
+///
+/// # Errors
+/// When there are none, or the storage cannot be asked.
+pub fn back_to_snapshots(global: &Global) -> Result<Status> {
+    let target = Target::open(global)?;
+    let Some(storage) = target.machine().and_then(Storage::of) else {
+        bail!("the live tree lies on a file system without snapshots; go back with a generation: voidclust rollback");
+    };
+    let ways = storage.ways_back()?;
+    if ways.is_empty() {
+        bail!("there is no snapshot of the live tree; voidclust shell takes one before it begins");
+    }
+    anstream::println!("with the nodes off, and from another system:");
+    for (name, way) in ways {
+        anstream::println!("{name}: {way}");
+    }
+    Ok(Status::Done)
+}

@@ -1,0 +1,213 @@
+//! What nodes boot: generations of the live tree, published, taken back and removed.
+
+use crate::live_images::with_images;
+use crate::machine::{LOWER, Machine};
+use crate::place::{skip, there_is};
+
+const OLD: &str = "6.12.1_1";
+const NEW: &str = "6.12.2_1";
+
+/// A master with two kernels, whose overlay exports what there is; `None` without rsync.
+fn master(test: &str) -> Option<Machine> {
+    if !there_is("rsync") {
+        skip(test, "needs rsync");
+        return None;
+    }
+    let machine = Machine::master();
+    let exports = "{% for generation in nfs.generations %}/root/{{ generation.number }} fsid={{ generation.fsid }}\n{% endfor %}\
+        {% for client in nfs.head_clients %}/head {{ client }}\n{% endfor %}";
+    machine.place.write(&machine.lower("usr/share/voidclust/overlays/master/exports.d/voidclust.exports.j2"), exports);
+    machine.place.write(&machine.lower("usr/bin/program"), "first");
+    with_images(&machine, &[OLD, NEW]);
+    Some(machine)
+}
+
+impl Machine {
+    fn file(&self, path: &str) -> String {
+        self.place.read(&self.lower(path))
+    }
+
+    fn menu(&self, card: &str) -> String {
+        self.file(&format!("srv/tftp/pxelinux.cfg/{card}"))
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.place.at(&self.lower(path)).exists()
+    }
+
+    /// A client that has a file of a generation open, as the NFS server tells it.
+    fn uses(&self, address: &str, generation: u32) {
+        let folder = format!("proc/fs/nfsd/clients/{generation}");
+        self.place.write(&format!("{folder}/info"), format!("clientid: 0x1\naddress: \"{address}:700\"\nname: \"x\"\n"));
+        let state =
+            format!("- 0x1: {{ type: open, superblock: \"08:01:7\", filename: \"{generation}/.generation-{generation}\" }}\n");
+        self.place.write(&format!("{folder}/states"), state);
+    }
+}
+
+#[test]
+fn what_is_published_is_served_before_the_menus_name_it() {
+    let Some(machine) = master("what_is_published_is_served_before_the_menus_name_it") else { return };
+    machine.run(&["apply"]).ended(0);
+    assert!(machine.menu("default").contains("nfsroot=172.23.199.225:/head,"), "{}", machine.menu("default"));
+    assert!(machine.place.read("etc/exports.d/voidclust.exports").starts_with("/head "));
+
+    // The script of the site sees the generation, its export, and the menus without it.
+    let root = machine.place.root().display().to_string();
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = 1 ] && [ -e \"$2/usr/bin/program\" ] && grep -q fsid=1001 {root}/etc/exports.d/voidclust.exports &&\n\
+         ! grep -q root/1 {root}/{LOWER}/srv/tftp/pxelinux.cfg/default && echo sent\n"
+    );
+    let hook = machine.lower("etc/voidclust/publish.d/50-send");
+    machine.place.write(&hook, script);
+    machine.place.chmod(&hook, 0o755);
+    machine.told();
+    let ran = machine.run(&["publish", "-m", "the first"]).ended(0);
+    assert!(ran.out.contains("sent\n") && ran.out.contains("published generation 1 for all\n"), "{}", ran.out);
+    assert!(machine.told().contains(&"exportfs -ra".to_owned()));
+    assert_eq!(machine.mounted_below("srv/nfs/root"), ["1"]);
+    let menu = machine.menu("default");
+    assert!(menu.contains("nfsroot=172.23.199.225:/root/1,") && !menu.contains("/head"), "{menu}");
+    assert!(menu.contains("nocto,actimeo=3600") && menu.contains(&format!("LABEL {NEW}-000000000001-g1")), "{menu}");
+    assert_eq!(machine.place.read("etc/exports.d/voidclust.exports"), "/root/1 fsid=1001\n");
+
+    machine.place.remove(&hook);
+    // What changes in the live tree is not in the generation, and the next one shares what did not.
+    machine.place.write(&machine.lower("usr/bin/program"), "second");
+    let ran = machine.run(&["publish", "--dry-run"]).ended(3);
+    assert!(ran.out.contains("left out: /etc/voidclust.conf (") && ran.out.contains("this would be generation 2"), "{}", ran.out);
+    machine.run(&["publish"]).ended(0);
+    let program = |number: u32| machine.file(&format!("var/lib/voidclust/generations/{number}/usr/bin/program"));
+    assert_eq!((program(1), program(2)), ("first".to_owned(), "second".to_owned()));
+    let menu = machine.menu("default");
+    assert!(
+        menu.contains("DEFAULT 6.12.2_1-000000000001-g2") && menu.contains("/root/1,"),
+        "the one before, to fall back: {menu}"
+    );
+    let list = machine.run(&["generation", "list", "--json"]).ended(0).json();
+    assert_eq!(list[0]["text"], "the first");
+    assert_eq!((list[0]["booted_by"].as_array().unwrap().len(), &list[1]["kernels"][1]), (0, &NEW.into()));
+    machine.run(&["generation", "verify"]).ended(0);
+}
+
+#[test]
+fn some_try_it_first_and_all_can_go_back() {
+    let Some(machine) = master("some_try_it_first_and_all_can_go_back") else { return };
+    machine.run(&["publish"]).ended(0);
+    let first = machine.menu("default");
+    let wrong = machine.run(&["publish", "--only", "node9"]).ended(1);
+    assert!(wrong.err.contains("--only node9: there is no such node or profile"), "{}", wrong.err);
+    let node = machine.run(&["show", "default", "--json"]).ended(0);
+    assert!(node.err.is_empty());
+    machine.run(&["publish", "--only", "node1", "-m", "try"]).ended(0);
+    let own = machine.menu("01-52-54-00-17-c7-e2");
+    assert!(own.contains("DEFAULT 6.12.2_1-000000000001-g2") && machine.menu("default") == first, "{own}");
+    let list = machine.run(&["generation", "list"]).ended(0);
+    assert!(list.out.contains("boots on node1\n") && list.out.contains("  try\n"), "{}", list.out);
+    let one = machine.run(&["generation", "show", "2", "--diff", "--json"]).ended(0).json();
+    assert_eq!(one["differs_from"]["number"], 1);
+
+    // What was tried is what all get, and no third one is made.
+    machine.run(&["publish"]).ended(0);
+    assert!(
+        machine.menu("default").contains("DEFAULT 6.12.2_1-000000000001-g2") && !machine.has("var/lib/voidclust/generations/3")
+    );
+    machine.uses("172.23.199.227", 2);
+    let back = machine.run(&["rollback"]).ended(0);
+    assert!(back.out.contains("generation 1 is booted by all from now on\n"), "{}", back.out);
+    assert!(back.out.contains("node2 runs generation 2; a reboot brings 1\n"), "{}", back.out);
+    assert_eq!(machine.menu("default"), first);
+    let none = machine.run(&["rollback"]).ended(1);
+    assert!(none.err.contains("there is no generation before"), "{}", none.err);
+    assert!(machine.run(&["rollback", "7"]).ended(1).err.contains("there is no generation 7"));
+    // What was taken back is not published again by the next word.
+    machine.run(&["publish"]).ended(0);
+    assert!(machine.menu("default").contains("/root/3,"));
+}
+
+#[test]
+fn a_script_that_fails_leaves_all_as_it_was() {
+    let Some(machine) = master("a_script_that_fails_leaves_all_as_it_was") else { return };
+    machine.run(&["publish"]).ended(0);
+    let (menu, exports) = (machine.menu("default"), machine.place.read("etc/exports.d/voidclust.exports"));
+    let hook = machine.lower("etc/voidclust/publish.d/50-send");
+    machine.place.write(&hook, "#!/bin/sh\necho no route; exit 1\n");
+    machine.place.chmod(&hook, 0o755);
+    let ran = machine.run(&["publish"]).ended(1);
+    assert!(ran.err.contains("generation 2 was not published: nodes boot what they did"), "{}", ran.err);
+    assert!(ran.err.contains("50-send: failed") && ran.err.contains("no route"), "{}", ran.err);
+    assert_eq!((machine.menu("default"), machine.place.read("etc/exports.d/voidclust.exports")), (menu, exports));
+    assert!(!machine.has("var/lib/voidclust/generations/2") && machine.mounted_below("srv/nfs/root") == ["1"]);
+}
+
+#[test]
+fn what_nobody_needs_goes_and_what_somebody_uses_stays() {
+    let Some(machine) = master("what_nobody_needs_goes_and_what_somebody_uses_stays") else { return };
+    machine.configure("9", "[root]\nkeep = 1\n");
+    let there = || -> Vec<String> {
+        (1..6)
+            .map(|number| number.to_string())
+            .filter(|number| machine.has(&format!("var/lib/voidclust/generations/{number}")))
+            .collect()
+    };
+    machine.run(&["publish"]).ended(0);
+    machine.uses("172.23.199.226", 1);
+    machine.run(&["publish"]).ended(0);
+    machine.run(&["publish"]).ended(0);
+    assert_eq!(there(), ["1", "2", "3"], "one is used, one is to fall back to");
+    let used = machine.run(&["generation", "remove", "1"]).ended(1);
+    assert!(used.err.contains("generation 1: in use by node1"), "{}", used.err);
+    let named = machine.run(&["generation", "remove", "2"]).ended(1);
+    assert!(named.err.contains("the one to fall back to"), "{}", named.err);
+    machine.place.remove("proc/fs/nfsd/clients/1");
+    let ran = machine.run(&["apply"]).ended(0);
+    assert!(ran.out.contains("removed generation 1\n"), "{}", ran.out);
+    assert_eq!(
+        (there(), machine.mounted_below("srv/nfs/root")),
+        (vec!["2".to_owned(), "3".to_owned()], vec!["2".to_owned(), "3".to_owned()])
+    );
+    assert!(!machine.place.read("etc/exports.d/voidclust.exports").contains("/root/1 "));
+    machine.run(&["apply"]).ended(0);
+    machine.run(&["publish"]).ended(0);
+    assert_eq!(there(), ["3", "4"]);
+}
+
+#[test]
+fn a_kernel_that_the_live_tree_has_lost_boots_with_its_modules() {
+    let Some(machine) = master("a_kernel_that_the_live_tree_has_lost_boots_with_its_modules") else { return };
+    machine.run(&["publish"]).ended(0);
+    machine.place.remove(&machine.lower(&format!("usr/lib/modules/{OLD}")));
+    machine.place.remove(&machine.lower(&format!("boot/vmlinuz-{OLD}")));
+    machine.configure("9", &format!("[client]\nkernel = \"{OLD}\"\n[boot]\nkeep = 1\n"));
+    machine.run(&["publish"]).ended(0);
+    let menu = machine.menu("default");
+    assert!(menu.contains(&format!("DEFAULT {OLD}-000000000000-g1")) && menu.contains("/root/1,"), "{menu}");
+    assert!(machine.has(&format!("srv/tftp/images/{OLD}-000000000000")));
+    machine.configure("9", &format!("[client]\nkernel = \"{OLD}\"\ngeneration = 2\n"));
+    let wrong = machine.run(&["check"]).ended(1);
+    assert!(
+        wrong.err.contains("generation 2 has no modules of kernel")
+            || wrong.out.contains("generation 2 has no modules of kernel")
+    );
+}
+
+#[test]
+fn only_nodes_that_boot_the_live_tree_may_mount_it() {
+    let Some(machine) = master("only_nodes_that_boot_the_live_tree_may_mount_it") else { return };
+    machine.configure("9", "[profile.live]\ngeneration = \"head\"\n[[node]]\nname = \"live1\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.240\"\nprofiles = [\"live\"]\n");
+    machine.run(&["publish"]).ended(0);
+    assert_eq!(machine.place.read("etc/exports.d/voidclust.exports"), "/root/1 fsid=1001\n/head 172.23.199.240\n");
+    assert!(machine.menu("01-52-54-00-00-00-99").contains(":/head,"));
+    assert_eq!(
+        machine.mounted_below("srv/nfs"),
+        [
+            "head",
+            "node/52:54:00:00:00:99",
+            "node/52:54:00:17:c7:e2",
+            "node/52:54:00:17:c7:e3",
+            "node/52:54:00:17:c7:e4",
+            "node/default",
+            "root/1"
+        ]
+    );
+}
