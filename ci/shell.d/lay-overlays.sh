@@ -10,12 +10,12 @@ lay() {
 	VOIDCLUST_RUN="$T/run" VOIDCLUST_LOWER="$T/lower" VOIDCLUST_SYS="$T/sys" \
 		VOIDCLUST_CMDLINE="$T/cmdline" VOIDCLUST_MOUNTINFO="$T/mountinfo" ${LAY_OVERLAYS:?} "$@"
 }
-boot() { lay "$T/overlays" "$T/etc" "$mac"; }
-lay_again() { lay --refresh "$T/overlays" "$T/etc" "$mac"; }
+boot() { lay --from "$T/overlays" "$T/etc" "$mac"; }
+lay_again() { lay --refresh --from "$T/overlays" "$T/etc" "$mac"; }
 # The same, and before it the question what it would do: that has to be what it does, and asking may change nothing.
 refresh() {
 	find "$T/etc" "$T/run" "$T/lower" -printf '%p %M %U %T@ %C@ %l\n' 2>/dev/null | sort >"$T/dry.before"
-	lay --dry-run "$T/overlays" "$T/etc" "$mac" >"$T/foreseen" 2>"$T/foreseen.err"
+	lay --dry-run --from "$T/overlays" "$T/etc" "$mac" >"$T/foreseen" 2>"$T/foreseen.err"
 	foreseen=$?
 	find "$T/etc" "$T/run" "$T/lower" -printf '%p %M %U %T@ %C@ %l\n' 2>/dev/null | sort >"$T/dry.after"
 	cmp "$T/dry.before" "$T/dry.after" >&2 || echo "the dry run changed something" >&2
@@ -65,7 +65,7 @@ test_folders_win_over_archives_of_every_card() {
 	file "$T/overlays/$mac/hostname" folder
 	file "$T/made/hostname" archive
 	archive "52:54:00:00:00:02.tar" hostname
-	ok lay "$T/overlays" "$T/etc" "$mac" 52:54:00:00:00:02
+	ok lay --from "$T/overlays" "$T/etc" "$mac" 52:54:00:00:00:02
 	same "$(cat "$T/etc/hostname")" folder
 }
 
@@ -322,7 +322,7 @@ test_the_machine_is_known_by_bootif_first_and_then_by_all_its_cards() {
 	card lan0 3 52:54:00:00:00:03
 	card aaa 10 52:54:00:00:00:0a
 	card wan0 2 52:54:00:00:00:02
-	lay "$T/overlays" "$T/etc"
+	lay --from "$T/overlays" "$T/etc"
 	same "$(tr '\n' ' ' <"$T/run/macs")" \
 		"52:54:00:ab:00:09 52:54:00:00:00:02 52:54:00:00:00:03 52:54:00:00:00:0a "
 }
@@ -330,9 +330,9 @@ test_the_machine_is_known_by_bootif_first_and_then_by_all_its_cards() {
 test_a_card_that_changed_its_address_is_known_from_boot() {
 	file "$T/overlays/52:54:00:00:00:02/hostname" node2
 	card lan0 2 52:54:00:00:00:02
-	ok lay "$T/overlays" "$T/etc"
+	ok lay --from "$T/overlays" "$T/etc"
 	echo 52:54:00:00:00:ff >"$T/sys/class/net/lan0/address"
-	same "$(lay --refresh "$T/overlays" "$T/etc")" ""
+	same "$(lay --refresh --from "$T/overlays" "$T/etc")" ""
 	same "$(cat "$T/etc/hostname")" node2
 }
 
@@ -430,9 +430,9 @@ test_a_killed_run_leaves_no_litter_behind_the_next() {
 }
 
 test_wrong_arguments_are_refused() {
-	lay "$T/overlays" 2>"$T/err"
+	lay --from "$T/overlays" 2>"$T/err"
 	same $? 2
-	lay "$T/overlays" "$T/nothing" 2>"$T/err"
+	lay --from "$T/overlays" "$T/nothing" 2>"$T/err"
 	same $? 2
 	contains "$(cat "$T/err")" usage
 }
@@ -616,7 +616,7 @@ test_sources_are_found_however_the_mac_is_spelled() {
 	file "$T/overlays/52:54:00:AB:00:09/motd" capitals
 	file "$T/made/issue" dashes
 	archive 52-54-00-ab-00-09.tar issue
-	ok lay "$T/overlays" "$T/etc" 52:54:00:ab:00:09
+	ok lay --from "$T/overlays" "$T/etc" 52:54:00:ab:00:09
 	same "$(cat "$T/etc/motd" "$T/etc/issue" | tr '\n' ' ')" "capitals dashes "
 }
 
@@ -965,7 +965,7 @@ test_a_hidden_folder_comes_back_with_all_that_it_held() {
 as_booted() {
 	cp -a "$T/lower/etc" "$T/fresh"
 	VOIDCLUST_RUN="$T/fresh.run" VOIDCLUST_LOWER="$T/lower" VOIDCLUST_SYS="$T/sys" VOIDCLUST_CMDLINE="$T/cmdline" \
-		VOIDCLUST_MOUNTINFO="$T/mountinfo" "$LAY_OVERLAYS" "$T/overlays" "$T/fresh" "$mac" >/dev/null 2>&1
+		VOIDCLUST_MOUNTINFO="$T/mountinfo" "$LAY_OVERLAYS" --from "$T/overlays" "$T/fresh" "$mac" >/dev/null 2>&1
 	same "$(cd "$T/etc" && find . -printf '%p %m %l\n' | sort)" "$(cd "$T/fresh" && find . -printf '%p %m %l\n' | sort)"
 }
 

@@ -97,6 +97,7 @@ test_the_runtime_part_of_net_is_in_the_image_but_its_build_part_is_not() {
 	contains "$said" "file $T/hooks/net /hooks/net 644"
 	contains "$said" "binary /usr/lib/initcpio/ipconfig /bin/ipconfig"
 	contains "$said" "binary mount.nfs4"
+	contains "$said" "binary /usr/libexec/voidclust/lay-overlays"
 	contains "$said" "errors 0"
 	gone "$T/image/usr/lib/udev/hwdb.bin"
 }

@@ -62,7 +62,7 @@ test_after_root_timeout_the_machine_reboots() {
 	said="$(netroot_mount_handler "$T/root")"
 	same $? 4
 	contains "$said" "REBOOT -f"
-	contains "$said" "no root file system from 10.0.0.1"
+	contains "$said" "not all that this machine needs came from 10.0.0.1"
 	ok [ "$(cat "$T/clock")" -ge 600 ]
 	ok [ "$(cat "$T/clock")" -lt 660 ]
 }
@@ -91,6 +91,42 @@ test_a_tree_without_init_is_no_root() {
 	said="$(netroot_mount_handler "$T/root")"
 	same $? 4
 	contains "$said" "it has no program /sbin/init"
+}
+
+fetching() {
+	load
+	echo nfsown=10.0.0.2:/node >"$T/cmdline"
+	netroot_lay_overlays=fetch
+	fetch() {
+		echo "$*" >>"$T/fetched"
+		[ "$(grep -c . "$T/fetched")" -gt "${unserved:-0}" ]
+	}
+}
+
+test_what_is_the_machines_own_is_fetched_after_the_root() {
+	fetching
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	same "$(cat "$T/fetched")" "--fetch 10.0.0.2:/node"
+	gone "$T/slept"
+}
+
+test_without_its_own_a_machine_does_not_come_up() {
+	fetching
+	unserved=2
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	same "$(tr '\n' ' ' <"$T/slept")" "1 2 "
+	contains "$(cat "$T/out")" "could not fetch what is this machine's own from 10.0.0.2:/node"
+	unserved=1000
+	said="$(netroot_mount_handler "$T/root")"
+	same $? 4
+	contains "$said" "REBOOT -f"
+}
+
+test_a_master_that_serves_nothing_to_single_machines_is_not_asked() {
+	fetching
+	: >"$T/cmdline"
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	gone "$T/fetched"
 }
 
 test_init_is_looked_for_inside_the_new_root() {

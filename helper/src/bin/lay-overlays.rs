@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use voidclust::lay::{Coming, Run};
 
 const USAGE: &str = "\
-usage: lay-overlays [--refresh] OVERLAYS_DIR TARGET_ETC [MAC...]
-       lay-overlays --dry-run OVERLAYS_DIR TARGET_ETC [MAC...]
+usage: lay-overlays [--refresh | --dry-run] [--from DIR] TARGET_ETC [MAC...]
+       lay-overlays --fetch SERVER:/PATH
        lay-overlays --told SERVICE...
 ";
 
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let first = words.first().and_then(|word| word.to_str());
     let status = match first {
         Some("--told") => told(&words[1..]),
+        Some("--fetch") => fetch(&words[1..]),
         Some("--refresh") => {
             words.remove(0);
             lay(&words, Mode::Refresh)
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
             words.remove(0);
             lay(&words, Mode::DryRefresh)
         }
-        Some(word) if word.starts_with("--") => usage(),
+        Some(word) if word.starts_with("--") && word != "--from" => usage(),
         _ => lay(&words, Mode::Boot),
     };
     ExitCode::from(status)
@@ -76,6 +77,17 @@ fn told(services: &[OsString]) -> u8 {
     }
 }
 
+fn fetch(words: &[OsString]) -> u8 {
+    let [from] = words else { return usage() };
+    match run().fetch(&from.to_string_lossy()) {
+        Ok(()) => 0,
+        Err(error) => {
+            say(&format!("lay-overlays: {error:#}\n"));
+            1
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Mode {
     Boot,
@@ -85,12 +97,20 @@ enum Mode {
 }
 
 fn lay(words: &[OsString], mode: Mode) -> u8 {
-    let [overlays, etc, macs @ ..] = words else { return usage() };
+    let (overlays, words) = match words {
+        [from, dir, rest @ ..] if from == "--from" => (Some(Path::new(dir)), rest),
+        words => (None, words),
+    };
+    let [etc, macs @ ..] = words else { return usage() };
     if !is_folder(etc) {
         return usage();
     }
     let macs: Vec<String> = text(macs).collect();
-    let (overlays, etc) = (Path::new(overlays), Path::new(etc));
+    // An older core-service names the folder of overlays first: that must not be laid over.
+    if macs.iter().any(|mac| mac.contains('/')) {
+        return usage();
+    }
+    let etc = Path::new(etc);
     let report = match mode {
         Mode::Boot => run().lay(overlays, etc, &macs, false),
         Mode::Refresh => run().lay(overlays, etc, &macs, true),

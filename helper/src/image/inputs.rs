@@ -18,6 +18,7 @@ pub(super) const COMMON: &[&str] = &[
     "usr/lib/initcpio",
     "etc/initcpio",
     "usr/share/voidclust/initcpio",
+    "usr/libexec/voidclust/lay-overlays",
     "usr/lib/modprobe.d",
     "etc/modprobe.d",
     "usr/bin/kmod",

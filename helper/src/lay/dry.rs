@@ -29,11 +29,11 @@ pub struct Foreseen {
     etc: Target,
 }
 
-pub(super) fn foresee(run: &Run, overlays: &Path, etc: &Path, macs: &[String], coming: &Coming<'_>) -> Result<Foreseen> {
+pub(super) fn foresee(run: &Run, overlays: Option<&Path>, etc: &Path, macs: &[String], coming: &Coming<'_>) -> Result<Foreseen> {
     let mut etc = Target::open(etc)?;
     etc.dry = Some(Pretended::default());
     let mut session = Session::new(run, Records::unchanged(&run.dir), true, coming, etc);
-    session.carry_out(overlays, macs);
+    session.carry_out(&overlays.map_or_else(|| run.overlays(), Path::to_owned), macs);
     Ok(Foreseen { report: session.report, etc: session.etc })
 }
 

@@ -1,7 +1,7 @@
 //! Lays the overlays of a machine over /etc: at boot, and again on the running machine to bring it up to date.
 //!
-//! For each MAC of the machine the archives `OVERLAYS/MAC.*` in name order, then for each the folder `OVERLAYS/MAC`; a later
-//! one wins. When no MAC has any, and the root came over the network: `default.*` and `default`. All of it is read and put
+//! For each MAC of the machine the archives `MAC.*` in name order, then for each the folder `MAC`; a later one wins. The master
+//! has them in its lower tree, a client fetches its own. When no MAC has any, and the root came over the network: `default.*` and `default`. All of it is read and put
 //! together in memory and then compared with the target, so that a source leaves either all of itself behind or nothing, and
 //! only what differs is touched: each thing is made aside and takes its place by a rename, with the present time, which tells
 //! programs such as cron that it changed. Rules that keep /etc whole:
@@ -25,6 +25,7 @@ mod held;
 mod layer;
 mod names;
 mod node;
+mod own;
 mod readers;
 mod records;
 mod restore;
@@ -116,20 +117,21 @@ impl Run {
         }
     }
 
-    /// Lays the overlays in `overlays` for the machine with these MACs, or for this one, over `etc`. A `refresh` also takes
-    /// back what no overlay has any more, and says which services read what changed.
+    /// Lays the overlays in `overlays`, or where this machine finds its own, for the machine with these MACs, or for this one,
+    /// over `etc`. A `refresh` also takes back what no overlay has any more, and says which services read what changed; a
+    /// client fetches its own before, and changes nothing when it cannot.
     ///
     /// # Errors
     /// When it cannot begin: no record can be kept, or `etc` is no folder. All else is in the report, and the rest was done.
-    pub fn lay(&self, overlays: &Path, etc: &Path, macs: &[String], refresh: bool) -> Result<Report> {
+    pub fn lay(&self, overlays: Option<&Path>, etc: &Path, macs: &[String], refresh: bool) -> Result<Report> {
         session::lay(self, overlays, etc, macs, refresh)
     }
 
-    /// What a refresh would do when the folder of overlays holds what is `coming`. Nothing is written, nor waited for.
+    /// What a refresh would do when the folder of overlays holds what is `coming`. Nothing is written, fetched, nor waited for.
     ///
     /// # Errors
     /// When `etc` is no folder.
-    pub fn foresee(&self, overlays: &Path, etc: &Path, macs: &[String], coming: &Coming<'_>) -> Result<Foreseen> {
+    pub fn foresee(&self, overlays: Option<&Path>, etc: &Path, macs: &[String], coming: &Coming<'_>) -> Result<Foreseen> {
         dry::foresee(self, overlays, etc, macs, coming)
     }
 

@@ -13,6 +13,16 @@ fn boot_macs(cmdline: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Where a client fetches what is its own: `nfsown=SERVER:/PATH` on the kernel command line. The master's has none.
+///
+/// # Errors
+/// When the command line cannot be read.
+pub(super) fn own_from(cmdline: &Path) -> Result<Option<String>> {
+    let text = std::fs::read(cmdline).with_context(|| format!("cannot read {}", cmdline.display()))?;
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.split_ascii_whitespace().rev().find_map(|word| word.strip_prefix("nfsown=")).map(ToOwned::to_owned))
+}
+
 /// A MAC as sysfs and we spell it; boot loaders and people write it with dashes and in capitals.
 #[must_use]
 pub fn spelled(mac: &str) -> String {

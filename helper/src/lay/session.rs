@@ -11,7 +11,7 @@ use super::node::{self, Mount};
 use super::records::{Lines, Records};
 use super::sources;
 use super::target::{Place, Target};
-use super::{Change, Report, Run, names, reader_of, restore};
+use super::{Change, Report, Run, names, own, reader_of, restore};
 
 /// A link here starts a service, so it comes when all that the service reads is there.
 const SERVICES: &str = "runit/runsvdir";
@@ -40,10 +40,18 @@ struct Found {
     whole: bool,
 }
 
-pub(super) fn lay(run: &Run, overlays: &Path, etc: &Path, macs: &[String], refresh: bool) -> Result<Report> {
+pub(super) fn lay(run: &Run, overlays: Option<&Path>, etc: &Path, macs: &[String], refresh: bool) -> Result<Report> {
     let (etc, records, coming) = (Target::open(etc)?, Records::open(&run.dir)?, Coming::new());
     let mut session = Session::new(run, records, refresh, &coming, etc);
-    session.carry_out(overlays, macs);
+    if refresh
+        && overlays.is_none()
+        && let Some(from) = node::own_from(&run.cmdline)?
+        && let Err(error) = own::fetch(run, &session.records, &from)
+    {
+        session.warn(&format!("{error:#}; so nothing was changed"));
+        return Ok(session.report);
+    }
+    session.carry_out(&overlays.map_or_else(|| run.overlays(), Path::to_owned), macs);
     Ok(session.report)
 }
 

@@ -1,7 +1,6 @@
 //! The overlay of the running machine: seeing what changed below it, and laying what differs over /etc.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
@@ -71,15 +70,10 @@ pub fn foresee(machine: &Machine, coming: &Coming<'_>) -> Result<Option<Foreseen
     if is_gone(machine, coming)? {
         return Ok(None);
     }
-    run(machine).foresee(&overlays(machine), &machine.path("etc"), &[], coming).map(Some)
+    run(machine).foresee(None, &machine.path("etc"), &[], coming).map(Some)
 }
 
-/// The lower tree's own folder: through the overlay, files that were replaced below it look stale or deleted.
-fn overlays(machine: &Machine) -> PathBuf {
-    machine.path(paths::LOWER).join(paths::OVERLAYS)
-}
-
-/// Lays what has changed in this machine's overlays over its /etc.
+/// Lays what has changed in this machine's overlays over its /etc; a client fetches them before.
 #[must_use]
 pub fn lay(machine: &Machine) -> Laid {
     let mut laid = Laid::default();
@@ -87,7 +81,7 @@ pub fn lay(machine: &Machine) -> Laid {
         Ok(missed) => laid.missed = missed,
         Err(error) => return Laid { failure: Some(error), ..laid },
     }
-    match run(machine).lay(&overlays(machine), &machine.path("etc"), &[], true) {
+    match run(machine).lay(None, &machine.path("etc"), &[], true) {
         Ok(report) => {
             for change in &report.changes {
                 laid.lines.push(String::from_utf8_lossy(&change.line()).into_owned());

@@ -108,7 +108,7 @@ pub fn load(root: &Root, site: &Site) -> Overlays {
             }
             None => {
                 let mut notes = reader.notes();
-                notes.extend(strays::notes(root));
+                notes.extend(strays::notes(root, site));
                 return Overlays { named, problems: reader.problems, notes };
             }
         }

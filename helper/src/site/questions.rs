@@ -89,7 +89,8 @@ impl Site {
     ///
     /// `ip=` has four fields exactly: the `net` hook of mkinitcpio-nfs-utils appends `::DEVICE` once it has found the card of
     /// BOOTIF. Without `rootdelay=0` mkinitcpio's init waits ten seconds for a block device /dev/nfs, and without `panic=` a
-    /// node that panics stays dead until somebody walks up to it.
+    /// node that panics stays dead until somebody walks up to it. `nfsown=` is where each node fetches what is its own: from the
+    /// master, whoever serves the root.
     #[must_use]
     pub fn command_line(&self, node: Option<&Node>, root: Root) -> String {
         let net = &self.network;
@@ -101,7 +102,8 @@ impl Site {
                 format!("{address}:{server}:{gateway}:{}", net.address.netmask())
             },
         );
-        let mut line = format!("nfsroot={server}:{path},{} ip={ip} rootdelay=0 panic=30", self.root_options(root));
+        let own = format!("{}:/node", net.address.address);
+        let mut line = format!("nfsroot={server}:{path},{} nfsown={own} ip={ip} rootdelay=0 panic=30", self.root_options(root));
         for parameter in self.parameters_of(node) {
             line.push(' ');
             line.push_str(parameter.as_str().trim());
@@ -134,7 +136,7 @@ mod tests {
         site.network.gateway = Some([172, 23, 199, 1].into());
         assert_eq!(
             site.command_line(Some(&site.nodes[0]), Root::Head),
-            "nfsroot=172.23.199.225:/head,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 \
+            "nfsroot=172.23.199.225:/head,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768 nfsown=172.23.199.225:/node \
              ip=172.23.199.226:172.23.199.225:172.23.199.1:255.255.255.0 rootdelay=0 panic=30 loglevel=4"
         );
         assert!(site.command_line(None, Root::Head).contains(" ip=::: "));

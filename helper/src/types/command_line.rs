@@ -69,6 +69,7 @@ fn word(word: &str) -> Result<(), String> {
     let (name, value) = word.split_once('=').unwrap_or((word, ""));
     match name {
         "nfsroot" => wrong("voidclust makes it itself", "use root_server and root_options under [nfs]"),
+        "nfsown" => wrong("voidclust makes it itself", "leave it out"),
         "ip" | "nfsaddrs" => wrong("voidclust makes it itself", "use the `address` of the node, or DHCP"),
         "BOOTIF" => wrong("the loader makes it itself", "use the `mac` of the node"),
         "BOOT_IMAGE" => wrong("the loader makes it itself", "use `kernel` to choose one"),
@@ -133,7 +134,7 @@ fn is_timeout(seconds: &str) -> bool {
 
 /// Our own parameter that a name is a slip of the pen for. The module of overlayfs has parameters of its own.
 fn misspelt(name: &str) -> Option<&'static str> {
-    const OURS: [&str; 4] = ["overlay.size", "overlay.mode", "root_timeout", "nfsroot"];
+    const OURS: [&str; 5] = ["overlay.size", "overlay.mode", "root_timeout", "nfsroot", "nfsown"];
     const OF_THE_KERNEL: [&str; 2] = ["overlay.index", "rootwait"];
     nearest(name, OURS.into_iter().chain(OF_THE_KERNEL)).filter(|meant| OURS.contains(meant) && *meant != name)
 }
@@ -166,6 +167,7 @@ mod tests {
     fn parameters_that_are_made_for_the_node_are_refused_with_the_key_that_makes_them() {
         for (text, remedy) in [
             ("nfsroot=10.0.0.1:/x", "root_server"),
+            ("nfsown=10.0.0.1:/x", "leave it out"),
             ("quiet ip=dhcp", "`address`"),
             ("BOOTIF=01-52-54-00-00-00-01", "`mac`"),
             ("root=/dev/sda1", "root_server"),

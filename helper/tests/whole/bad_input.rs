@@ -160,7 +160,7 @@ fn what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses() {
         place.write("node/etc/hostname", "");
         let mut lay = program(env!("CARGO_BIN_EXE_lay-overlays"));
         lay.env("VOIDCLUST_RUN", place.at("node/run")).env("VOIDCLUST_LOWER", place.at("node/lower"));
-        place.ran(lay.arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:00:fe"))
+        place.ran(lay.arg("--from").arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:00:fe"))
     };
 
     for (kind, name) in sound {

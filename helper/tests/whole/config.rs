@@ -62,7 +62,7 @@ fn the_longest_command_line_that_passes_is_the_longest_that_arrives() {
     let longest = (0..1024).rev().find(|length| passes(*length)).unwrap();
     let line = format!(
         "BOOT_IMAGE=images/{version}-0123456789ab/vmlinuz nfsroot=172.23.199.225:/root/4294967295,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768,nocto,actimeo=3600 \
-         ip=::: rootdelay=0 panic=30 {} {} initrd=images/{version}-0123456789ab/initramfs.img BOOTIF=01-52-54-00-00-00-99",
+         nfsown=172.23.199.225:/node ip=::: rootdelay=0 panic=30 {} {} initrd=images/{version}-0123456789ab/initramfs.img BOOTIF=01-52-54-00-00-00-99",
         "a".repeat(1000),
         "b".repeat(longest)
     );

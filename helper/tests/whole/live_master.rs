@@ -268,21 +268,6 @@ fn an_address_of_the_master_that_every_node_would_take_is_told() {
 }
 
 #[test]
-fn a_client_is_told_where_its_master_is() {
-    let machine = Machine::master();
-    machine.place.write(
-        "proc/self/mountinfo",
-        "30 1 0:30 / / rw - overlay overlay rw\n23 30 0:31 / /run/rootfs/lower ro - nfs4 172.23.199.225:/head ro\n",
-    );
-    for command in [&["check"][..], &["diff"], &["apply"], &["image", "build"], &["image", "prune"], &["show", "node1"]] {
-        let ran = machine.run(command).ended(1);
-        assert!(ran.err.contains("this machine is a client of 172.23.199.225"), "{command:?}: {}", ran.err);
-    }
-    assert!(machine.run(&["hook", "post-install"]).ended(0).out.contains("is a client of 172.23.199.225"));
-    machine.run(&["refresh"]).ended(0);
-}
-
-#[test]
 fn an_edit_in_memory_is_refused_only_where_it_would_be_read() {
     let machine = Machine::master();
     let upper = |path: &str| format!("run/rootfs/cowspace/upper/{path}");

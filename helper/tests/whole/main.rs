@@ -8,6 +8,7 @@ mod apply;
 mod bad_input;
 mod boot_server;
 mod cases;
+mod client;
 mod commands;
 mod config;
 mod foreseen;

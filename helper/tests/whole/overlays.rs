@@ -131,7 +131,7 @@ fn a_node_lays_its_own_archive_and_the_shared_ones_as_one() {
     place.write("node/etc/cron.d/lower", "");
     let mut lay = program(env!("CARGO_BIN_EXE_lay-overlays"));
     lay.env("VOIDCLUST_RUN", place.at("node/run")).env("VOIDCLUST_LOWER", place.at("node/lower"));
-    place.ran(lay.arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:01:01")).ended(0);
+    place.ran(lay.arg("--from").arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:01:01")).ended(0);
     assert_eq!(place.read("node/etc/both"), "of m\n");
     assert_eq!(place.read("node/etc/large").len(), 20_000);
     assert_eq!(place.read("node/etc/cron.d/job").len(), 20_000);

@@ -11,7 +11,7 @@ if ! mountpoint -q /run/rootfs/lower; then
 fi
 
 msg "Laying this node's overlays over /etc..."
-/usr/libexec/voidclust/lay-overlays /etc/overlays /etc ||
+/usr/libexec/voidclust/lay-overlays /etc ||
     msg_warn "not all of it was laid, see /run/voidclust/overlays.log"
 
 # A client has the list of the master's pools, which it cannot import, or without one imports what an old disk of its own
