@@ -10,7 +10,7 @@ def run(report, cluster):
     cluster.master.sh(
         "mkdir /tmp/broken && cd /tmp/broken && echo first >broken-first &&"
         " head -c 20000 /dev/urandom >broken-second && tar -c broken-first broken-second |"
-        f" head -c 9000 >{broken}; rm -r /tmp/broken"
+        f" head -c 9000 >{broken}; rm -r /tmp/broken; voidclust hook serve"
     )
     try:
         cluster.up("n1")
@@ -23,7 +23,5 @@ def run(report, cluster):
         said = any("WARNING" in text and "overlays" in text for _, text in node.lines)
         report.check("n1: the console warns", said, node.last_lines())
     finally:
-        # While the client is up: it gives its delegation back at once. One that is off keeps the master waiting for
-        # its lease to end, 90 s a file.
-        cluster.master.sh(f"rm -f {broken}", seconds=240)
+        cluster.master.sh(f"rm -f {broken}; voidclust hook serve", seconds=240)
         cluster.down("n1")

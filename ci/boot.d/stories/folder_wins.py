@@ -7,7 +7,8 @@ from cluster import LOWER
 def run(report, cluster):
     node = cluster.node("n1")
     folder = f"{LOWER}/etc/overlays/{node.boot_mac}"
-    cluster.master.sh(f"mkdir -p {folder} && echo by hand >{folder}/rig-profile && echo more >{folder}/rig-more")
+    cluster.master.sh(f"mkdir -p {folder} && echo by hand >{folder}/rig-profile && echo more >{folder}/rig-more &&"
+                      " voidclust hook serve")
     try:
         cluster.up("n1")
         facts = settle(node)
@@ -15,7 +16,5 @@ def run(report, cluster):
         report.equal("n1: what only the folder has is there", node.sh("cat /etc/rig-more").strip(), "more")
         report.equal("n1: what only the archive has is there", facts["hostname"].split(".")[0], "n1")
     finally:
-        # While the client is up: it gives its delegation back at once. One that is off keeps the master waiting for
-        # its lease to end, 90 s a file.
-        cluster.master.sh(f"rm -r {folder}", seconds=240)
+        cluster.master.sh(f"rm -r {folder}; voidclust hook serve", seconds=240)
         cluster.down("n1")

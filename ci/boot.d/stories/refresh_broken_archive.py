@@ -25,14 +25,14 @@ def run(report, cluster):
     master.sh(f"cp -a {archive} {kept}")
     try:
         for what, make in BROKEN.items():
-            master.sh(f"{make.format(kept=kept, new=new)} && mv -fT {new} {archive}", 240)
+            master.sh(f"{make.format(kept=kept, new=new)} && mv -fT {new} {archive} && voidclust hook serve", 240)
             status, said = node.sh("voidclust refresh", 120, check=False)
             report.equal(f"n1: a refresh from an archive that is {what} ends with status 1", status, 1)
             report.check(f"n1: it names the archive that is {what}", archive.rpartition("/")[2] in said, said)
             report.equal(f"n1: it stays what it is when its archive is {what}", node.sh(IDENTITY), before)
     finally:
-        # By a rename, as `apply` does: the node has the broken one open.
-        master.sh(f"cp -a {kept} {new} && mv -fT {new} {archive}; rm -f {kept}", 240)
+        # By a rename, as `apply` does.
+        master.sh(f"cp -a {kept} {new} && mv -fT {new} {archive}; rm -f {kept}; voidclust hook serve", 240)
     status, said = node.sh("voidclust refresh", 120, check=False)
     report.check("n1: with a sound archive again, a refresh succeeds", status == 0, said)
     report.equal("n1: and changes nothing", node.sh(IDENTITY), before)
