@@ -52,6 +52,7 @@ fn report(preview: Option<&Preview>, problems: &[Problem]) -> serde_json::Value 
         "tell": preview.map_or(&[][..], |preview| &preview.tell),
         "images": preview.map_or(&[][..], |preview| &preview.images),
         "master_images": preview.map_or(&[][..], |preview| &preview.master_images),
+        "prune": preview.map_or(&[][..], |preview| &preview.prune),
         "notes": preview.map_or(&[][..], |preview| &preview.notes),
     })
 }
@@ -75,6 +76,9 @@ pub(super) fn print_consequences(preview: &Preview) {
     }
     for kernel in &preview.master_images {
         anstream::println!("image: {kernel}, the master's own");
+    }
+    for folder in &preview.prune {
+        anstream::println!("prune: {folder}");
     }
     print_notes(&preview.notes);
     anstream::println!("{}", preview.summary());

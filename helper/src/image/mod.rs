@@ -4,6 +4,7 @@
 //! so a kernel and an initramfs that a node loads always belong together. The newest image of a kernel is the one that
 //! the menus of the loaders name; [`build`] makes it so.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use anyhow::Result;
@@ -36,7 +37,7 @@ pub use master::{Master, master_rebuild, master_stale};
 pub use mkinitcpio::Mkinitcpio;
 pub use part::Part;
 pub use progress::{Lines, Progress, Spinner};
-pub use prune::{Pruned, kept, prune};
+pub use prune::{Pruned, kept, prunable, prune};
 pub use survey::{Surveyed, size, survey};
 pub use verify::{Finding, verify, without_modules};
 
@@ -75,6 +76,13 @@ impl Image {
         format!("images/{}", self.name())
     }
 
+    /// One that is still to be made, newer than all there are.
+    fn coming(kernel: &str, inputs: String) -> Self {
+        let part = || Part { size: 0, sha256: String::new() };
+        let (kernel, digest) = (kernel.to_owned(), String::new());
+        Self { kernel, digest, inputs, built: u64::MAX, vmlinuz: part(), initramfs: part() }
+    }
+
     /// Both files, by name.
     fn parts(&self) -> [(&'static str, &Part); 2] {
         [(KERNEL, &self.vmlinuz), (INITRAMFS, &self.initramfs)]
@@ -92,11 +100,13 @@ pub fn list(root: &Root) -> Result<Vec<Image>> {
             images.push(image);
         }
     }
-    images.sort_by(|left, right| {
-        let order = compare_versions(&left.kernel, &right.kernel);
-        order.then_with(|| (left.built, &left.digest).cmp(&(right.built, &right.digest))).reverse()
-    });
+    images.sort_by(newest_first);
     Ok(images)
+}
+
+fn newest_first(left: &Image, right: &Image) -> Ordering {
+    let order = compare_versions(&left.kernel, &right.kernel);
+    order.then_with(|| (left.built, &left.digest).cmp(&(right.built, &right.digest))).reverse()
 }
 
 /// The kernels that there is an image of; a pinned one may be booted long after its package went.
@@ -114,8 +124,13 @@ pub fn kernels(root: &Root) -> Result<BTreeSet<String>> {
 /// When a folder cannot be read.
 pub fn best_first(root: &Root, installed: &[String]) -> Result<Vec<Image>> {
     let mut images = list(root)?;
-    images.sort_by_key(|image| !installed.contains(&image.kernel));
+    order(&mut images, installed);
     Ok(images)
+}
+
+fn order(images: &mut [Image], installed: &[String]) {
+    images.sort_by(newest_first);
+    images.sort_by_key(|image| !installed.contains(&image.kernel));
 }
 
 /// The kernels that some machine boots: of each the one that is asked for, or the newest of its root. `installed` are those

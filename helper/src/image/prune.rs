@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 
-use super::store::Store;
-use super::{Image, Surveyed, best_first, booted, survey, with_modules};
+use super::store::{Store, stranger};
+use super::{Image, Surveyed, best_first, booted, inputs, list, order, survey, with_modules};
 use crate::disk::lock::Lock;
 use crate::disk::root::Root;
+use crate::disk::tree::Tree;
 use crate::paths;
 use crate::site::Site;
 
@@ -61,33 +62,11 @@ pub struct Pruned {
 /// # Errors
 /// When a menu cannot be read: then nothing is removed.
 pub fn prune(lock: &Lock<'_>, root: &Root, site: &Site, installed: &[String]) -> Result<Pruned> {
-    let booted = booted(site, installed);
-    let installed = &with_modules(&site.generations, installed)[..];
-    let images = best_first(root, installed)?;
-    let keep = usize::from(site.boot.keep).max(LOADING);
-    let (stay, others): (Vec<&Image>, Vec<&Image>) = {
-        let stay = choose(&images, &booted, installed, keep, keep);
-        images.iter().partition(|image| stay.contains(image))
-    };
-    let mut pruned = Pruned::default();
-    let why = match installed {
-        [] => "no kernel is installed here that it could make room for",
-        _ => "its kernel is gone, but no kernel that is installed has an image",
-    };
-    let gone = stay.into_iter().filter(|image| is_gone(image, &booted, installed));
-    pruned.kept.extend(gone.map(|image| (image.clone(), why.to_owned())));
-    // Reading the menus of ten thousand nodes costs more than all else, and there is seldom anything to remove.
-    let named = if others.is_empty() { BTreeMap::new() } else { named(root)? };
+    let images = best_first(root, &with_modules(&site.generations, installed))?;
+    let mut pruned = judge(root, &images, site, installed, |_| true)?;
     let store = Store::open(lock, root)?;
-    for image in others {
-        if let Some(files) = named.get(&image.name()) {
-            pruned.kept.push((image.clone(), format!("{} names it", files.join(", "))));
-        } else if let Some(stranger) = store.stranger(image)? {
-            pruned.kept.push((image.clone(), format!("{stranger} in its folder is not ours")));
-        } else {
-            store.remove(image)?;
-            pruned.removed.push(image.clone());
-        }
+    for image in &pruned.removed {
+        store.remove(image)?;
     }
     for (name, what) in survey(root)? {
         match what {
@@ -99,13 +78,71 @@ pub fn prune(lock: &Lock<'_>, root: &Root, site: &Site, installed: &[String]) ->
     Ok(pruned)
 }
 
-/// The images that menus name, those of the site included, and which files name them.
-pub(super) fn named(root: &Root) -> Result<BTreeMap<String, Vec<String>>> {
+/// The images that [`prune`] will remove once the kernels of `coming` have their image, made from what `tree` is about to
+/// write, and only those menus that `stays` are as they are now.
+///
+/// # Errors
+/// When a menu, an image or what goes into one cannot be read.
+pub fn prunable(
+    root: &Root,
+    site: &Site,
+    installed: &[String],
+    (coming, tree): (&[String], &Tree),
+    stays: impl Fn(&str) -> bool,
+) -> Result<Vec<Image>> {
+    let mut images = list(root)?;
+    for kernel in coming {
+        let inputs = inputs::of_client(root, tree, kernel)?.unwrap_or_default();
+        match images.iter_mut().find(|image| image.kernel == *kernel && image.inputs == inputs) {
+            Some(image) => image.built = u64::MAX,
+            None => images.push(Image::coming(kernel, inputs)),
+        }
+    }
+    order(&mut images, &with_modules(&site.generations, installed));
+    Ok(judge(root, &images, site, installed, stays)?.removed)
+}
+
+/// What is to be removed of `images`, the best first, and what stays although it could go. Of the menus on the disk those
+/// count that are `served`.
+fn judge(root: &Root, images: &[Image], site: &Site, installed: &[String], served: impl Fn(&str) -> bool) -> Result<Pruned> {
+    let keep = usize::from(site.boot.keep).max(LOADING);
+    let booted = booted(site, installed);
+    let installed = &with_modules(&site.generations, installed)[..];
+    let (stay, others): (Vec<&Image>, Vec<&Image>) = {
+        let stay = choose(images, &booted, installed, keep, keep);
+        images.iter().partition(|image| stay.contains(image))
+    };
+    let mut pruned = Pruned::default();
+    let why = match installed {
+        [] => "no kernel is installed here that it could make room for",
+        _ => "its kernel is gone, but no kernel that is installed has an image",
+    };
+    let gone = stay.into_iter().filter(|image| is_gone(image, &booted, installed));
+    pruned.kept.extend(gone.map(|image| (image.clone(), why.to_owned())));
+    // Reading the menus of ten thousand nodes costs more than all else, and there is seldom anything to remove.
+    let named = if others.is_empty() { BTreeMap::new() } else { named(root, served)? };
+    for image in others {
+        if let Some(files) = named.get(&image.name()) {
+            pruned.kept.push((image.clone(), format!("{} names it", files.join(", "))));
+        } else if let Some(stranger) = stranger(root, image)? {
+            pruned.kept.push((image.clone(), format!("{stranger} in its folder is not ours")));
+        } else {
+            pruned.removed.push(image.clone());
+        }
+    }
+    Ok(pruned)
+}
+
+/// The images that those menus name that are `served`, those of the site included, and which files name them.
+pub(super) fn named(root: &Root, served: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<String>>> {
     let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for folder in paths::MENU_FOLDERS {
         for file in root.list(folder)?.unwrap_or_default() {
             let path = format!("{folder}/{file}");
-            let Some(opened) = root.open_file(&path)?.filter(|_| paths::may_be_menu(&file)) else { continue };
+            if !paths::may_be_menu(&file) || !served(&path) {
+                continue;
+            }
+            let Some(opened) = root.open_file(&path)? else { continue };
             let is_file = opened.metadata().with_context(|| format!("{}: cannot look at it", root.display(&path)))?.is_file();
             let text = if is_file { root.read(&path)?.unwrap_or_default() } else { continue };
             for part in String::from_utf8_lossy(&text).split("images/").skip(1) {
@@ -123,8 +160,8 @@ pub(super) fn named(root: &Root) -> Result<BTreeMap<String, Vec<String>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::scene::{GOOD, K, OLD, Scene, delete, owned, put, site};
-    use crate::image::{list, verify};
+    use crate::image::scene::{GOOD, K, OLD, REFUSE, Scene, delete, owned, put, site};
+    use crate::image::verify;
 
     #[test]
     fn prune_keeps_the_newest_and_what_a_loader_names() {
@@ -169,6 +206,28 @@ mod tests {
             .collect();
         let pruned = scene.prune(2, &[OLD], &[OLD, K]);
         assert_eq!(pruned.removed, [images[3].clone(), images[0].clone()]);
+    }
+
+    #[test]
+    fn what_a_build_will_push_out_is_foreseen() {
+        let scene = Scene::new();
+        let input = |text: &str| put(&scene.path("opt/identify"), text);
+        let foreseen = || prunable(&scene.root, &site(2, &[]), &owned(&[K]), (&owned(&[K]), &Tree::default()), |_| true).unwrap();
+        let images: Vec<Image> = ["one", "two"]
+            .map(|text| {
+                input(text);
+                scene.build(K, &format!("image {text}"))
+            })
+            .into();
+        input("three");
+        assert_eq!(foreseen(), [images[0].clone()]);
+        let third = scene.build(K, "image three");
+        // Nothing is built: an image that there is becomes the newest.
+        input("one");
+        assert_eq!(foreseen(), [images[1].clone()]);
+        assert_eq!(scene.build(K, REFUSE).name(), images[0].name());
+        assert_eq!(scene.prune(2, &[], &[K]).removed, [images[1].clone()]);
+        assert_eq!(scene.images(), [images[0].name(), third.name()]);
     }
 
     #[test]

@@ -92,13 +92,6 @@ impl<'root> Store<'root> {
         rustix::fs::fsync(&folder).with_context(context)
     }
 
-    /// A name in an image's folder that we did not put there.
-    pub(super) fn stranger(&self, image: &Image) -> Result<Option<String>> {
-        let ours = |name: &String| [KERNEL, INITRAMFS, MANIFEST].contains(&name.as_str()) || name.starts_with(paths::TEMP_PREFIX);
-        let names = self.root.list(&format!("{}/{}", paths::IMAGES, image.name()))?.unwrap_or_default();
-        Ok(names.into_iter().find(|name| !ours(name)))
-    }
-
     /// Removes an image.
     pub(super) fn remove(&self, image: &Image) -> Result<()> {
         self.retire(&image.name())
@@ -201,6 +194,13 @@ impl Drop for Work<'_, '_> {
         // Best effort, and nothing to do after it was renamed: what cannot be removed now is swept by the next run.
         let _ = self.store.delete(&self.name);
     }
+}
+
+/// A name in an image's folder that we did not put there.
+pub(super) fn stranger(root: &Root, image: &Image) -> Result<Option<String>> {
+    let ours = |name: &String| [KERNEL, INITRAMFS, MANIFEST].contains(&name.as_str()) || name.starts_with(paths::TEMP_PREFIX);
+    let names = root.list(&format!("{}/{}", paths::IMAGES, image.name()))?.unwrap_or_default();
+    Ok(names.into_iter().find(|name| !ours(name)))
 }
 
 #[cfg(test)]

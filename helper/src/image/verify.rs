@@ -31,7 +31,7 @@ pub struct Finding {
 /// # Errors
 /// When something cannot be read.
 pub fn verify(root: &Root) -> Result<(usize, Vec<Finding>)> {
-    let mut named = named(root)?;
+    let mut named = named(root, |_| true)?;
     let anywhere = with_modules(&generations::load(root)?, &[]);
     let (mut good, mut findings) = (0, Vec::new());
     for (name, what) in survey(root)? {

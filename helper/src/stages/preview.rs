@@ -34,6 +34,8 @@ pub struct Preview {
     pub images: Vec<String>,
     /// Kernels whose image of the master itself is.
     pub master_images: Vec<String>,
+    /// The folders of images that are not needed any more.
+    pub prune: Vec<String>,
     /// What the administrator should know.
     pub notes: Vec<String>,
 }
@@ -62,6 +64,11 @@ impl Preview {
                 (image::stale(root, &trees.files, &wanted.site, kernels)?, image::master_stale(root, coming, kernels)?)
             }
         };
+        // Menus of ours that apply writes name no image that goes.
+        let stays = |path: &str| {
+            !matches!(plans.menus.steps.get(path), Some(Step::Create(_) | Step::Replace(_) | Step::Keep | Step::Remove))
+        };
+        let prune = image::prunable(root, &wanted.site, &wanted.facts.kernels, (&images, &trees.files), stays)?;
         let (lay, decided) = match &target.runs {
             Runs::Overlay(machine) => foresee(machine, plans, &mut notes)?,
             Runs::Outside => {
@@ -78,7 +85,8 @@ impl Preview {
             }
         }
         notes.extend(reboot::note_for(&waiting));
-        Ok(Self { changes, lay, tell, images, master_images, notes })
+        let prune = prune.iter().map(image::Image::folder).collect();
+        Ok(Self { changes, lay, tell, images, master_images, prune, notes })
     }
 
     /// Whether the disk is not as the site wants it: apply would change something, or cannot, for somebody edited a file.
@@ -87,6 +95,7 @@ impl Preview {
         !(self.changes.is_empty()
             && self.images.is_empty()
             && self.master_images.is_empty()
+            && self.prune.is_empty()
             && self.lay.is_empty()
             && self.tell.is_empty())
     }
@@ -113,6 +122,9 @@ impl Preview {
             parts.push(format!("{} to lay over /etc here", self.lay.count()));
         }
         parts.push(format!("{} to build", counted(self.images.len() + self.master_images.len(), "image")));
+        if !self.prune.is_empty() {
+            parts.push(format!("{} to prune", counted(self.prune.len(), "image")));
+        }
         parts.join(", ")
     }
 }

@@ -78,7 +78,7 @@ fn diff_as_json_has_what_the_text_has() {
     assert_eq!(place.run(&["diff", "--json"]).ended(0).json()["in_sync"], true);
     place.append("etc/voidclust.conf", "services = [\"sshd\"]\n");
     let json = place.run(&["diff", "--json"]).ended(3).json();
-    for field in ["in_sync", "problems", "changes", "lay", "tell", "images", "master_images", "notes"] {
+    for field in ["in_sync", "problems", "changes", "lay", "tell", "images", "master_images", "prune", "notes"] {
         assert!(json.get(field).is_some(), "{field}");
     }
     let change = &json["changes"][0];

@@ -41,6 +41,8 @@ fn foretold(machine: &Machine, lay: &[&str], tell: &[&str]) {
     machine.told();
     let said: Vec<String> = told(&diff, "lay: ").into_iter().map(|(what, path)| format!("{what} {path}")).collect();
     assert_eq!(said, lay, "{diff}");
+    let pruned: Vec<&str> = diff.lines().filter_map(|line| line.strip_prefix("prune: ")).collect();
+    assert_eq!(json["prune"], serde_json::json!(pruned), "{diff}");
     let announced: Vec<&str> = diff.lines().filter_map(|line| line.strip_prefix("tell: ")).collect();
     assert_eq!(announced, tell, "{diff}");
     let both = ["changed", "removed"].map(|what| json["lay"][what].as_array().unwrap().len());
@@ -48,6 +50,8 @@ fn foretold(machine: &Machine, lay: &[&str], tell: &[&str]) {
     let applied = machine.run(&["apply"]).ended(0).out;
     assert_eq!(told(&applied, ""), told(&diff, "lay: "), "{applied}");
     assert_eq!(machine.told(), tell);
+    let gone: Vec<&str> = applied.lines().filter_map(|line| line.strip_prefix("pruned ")).collect();
+    assert_eq!(gone, pruned, "{applied}");
     assert!(machine.run(&["diff"]).ended(0).out.ends_with("in sync\n"));
 }
 
@@ -92,6 +96,22 @@ fn what_the_administrator_lays_on_the_master_comes_and_goes() {
         &["changed dnsmasq.conf", "removed dnsmasq.d", "removed dnsmasq.d/own.conf", "removed exports.d/own.exports"],
         &["exportfs -ra", "sv restart dnsmasq"],
     );
+}
+
+#[test]
+fn images_that_are_not_needed_any_more() {
+    let machine = Machine::master();
+    machine.images(&["6.12.1_1", "6.12.2_1", "6.12.3_1"]);
+    let own = machine.lower("srv/tftp/pxelinux.cfg/own");
+    machine.place.write(&own, "KERNEL images/6.12.1_1-000000000000/vmlinuz\n");
+    let diff = machine.run(&["diff"]).ended(3).out;
+    assert!(!diff.contains("prune: "), "a menu of the site names it: {diff}");
+    machine.run(&["apply"]).ended(0);
+    machine.place.remove(&own);
+    let diff = machine.run(&["diff"]).ended(3).out;
+    assert!(diff.contains("prune: images/6.12.1_1-000000000000\n") && diff.contains(", 1 image to prune\n"), "{diff}");
+    foretold(&machine, &[], &[]);
+    assert!(!machine.place.at(&machine.lower("srv/tftp/images/6.12.1_1-000000000000")).exists());
 }
 
 #[test]

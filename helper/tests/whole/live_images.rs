@@ -2,35 +2,11 @@
 
 use crate::machine::Machine;
 
-/// Kernels of a machine, each with its image, the oldest first.
-pub(crate) fn with_images(machine: &Machine, kernels: &[&str]) {
-    for (built, kernel) in kernels.iter().enumerate() {
-        let digest = format!("{built:012x}");
-        let folder = machine.lower(&format!("srv/tftp/images/{kernel}-{digest}"));
-        let part = |text: &str| {
-            use sha2::{Digest, Sha256};
-            let sum: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("size = {}\nsha256 = \"{sum}\"\n", text.len())
-        };
-        machine.place.write(&format!("{folder}/vmlinuz"), "kernel");
-        machine.place.write(&format!("{folder}/initramfs.img"), "image");
-        let text = format!(
-            "kernel = \"{kernel}\"\ndigest = \"{digest}\"\ninputs = \"x\"\nbuilt = {}\n\n[vmlinuz]\n{}\n[initramfs]\n{}",
-            built + 1,
-            part("kernel"),
-            part("image")
-        );
-        machine.place.write(&format!("{folder}/manifest"), text);
-        machine.place.write(&machine.lower(&format!("boot/vmlinuz-{kernel}")), "kernel");
-        machine.place.write(&machine.lower(&format!("usr/lib/modules/{kernel}/modules.dep")), "");
-    }
-}
-
 #[test]
 fn nothing_is_pruned_before_the_menus_without_it_are_served() {
     let machine = Machine::master();
     let kernels = ["6.12.1_1", "6.12.2_1", "6.12.3_1"];
-    with_images(&machine, &kernels);
+    machine.images(&kernels);
     let there =
         |kernel: usize| machine.place.at(&machine.lower(&format!("srv/tftp/images/{}-{kernel:012x}", kernels[kernel]))).exists();
     let served = machine.place.at(&machine.lower("srv/tftp/pxelinux.cfg/default")).display().to_string();
@@ -54,7 +30,7 @@ fn nothing_is_pruned_before_the_menus_without_it_are_served() {
 #[test]
 fn what_a_kernel_hook_could_not_remove_a_prune_does() {
     let machine = Machine::master();
-    with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
+    machine.images(&["6.12.1_1", "6.12.2_1"]);
     machine.run(&["image", "prune"]).ended(0);
     machine.place.remove(&machine.lower("boot/vmlinuz-6.12.1_1"));
     machine.place.remove(&machine.lower("usr/lib/modules/6.12.1_1"));
@@ -71,7 +47,7 @@ fn what_a_kernel_hook_could_not_remove_a_prune_does() {
 #[test]
 fn every_change_of_the_lower_tree_reaches_the_running_machine() {
     let machine = Machine::master();
-    with_images(&machine, &["6.12.1_1", "6.12.2_1"]);
+    machine.images(&["6.12.1_1", "6.12.2_1"]);
     machine.place.write(&machine.lower("usr/bin/mkinitcpio"), "");
     machine.double("chroot", "exit 1");
     machine.double("unshare", "exit 1");

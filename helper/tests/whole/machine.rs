@@ -126,6 +126,30 @@ impl Machine {
         self.place.write(&format!("{LOWER}/etc/voidclust.d/{name}.conf"), text);
     }
 
+    /// Kernels of a machine, each with its image, the oldest first.
+    pub(crate) fn images(&self, kernels: &[&str]) {
+        for (built, kernel) in kernels.iter().enumerate() {
+            let digest = format!("{built:012x}");
+            let folder = self.lower(&format!("srv/tftp/images/{kernel}-{digest}"));
+            let part = |text: &str| {
+                use sha2::{Digest, Sha256};
+                let sum: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("size = {}\nsha256 = \"{sum}\"\n", text.len())
+            };
+            self.place.write(&format!("{folder}/vmlinuz"), "kernel");
+            self.place.write(&format!("{folder}/initramfs.img"), "image");
+            let text = format!(
+                "kernel = \"{kernel}\"\ndigest = \"{digest}\"\ninputs = \"x\"\nbuilt = {}\n\n[vmlinuz]\n{}\n[initramfs]\n{}",
+                built + 1,
+                part("kernel"),
+                part("image")
+            );
+            self.place.write(&format!("{folder}/manifest"), text);
+            self.place.write(&self.lower(&format!("boot/vmlinuz-{kernel}")), "kernel");
+            self.place.write(&self.lower(&format!("usr/lib/modules/{kernel}/modules.dep")), "");
+        }
+    }
+
     /// A file of the tree below the overlay.
     pub(crate) fn lower(&self, path: &str) -> String {
         format!("{LOWER}/{path}")
