@@ -10,6 +10,7 @@ use crate::machine::reboot;
 use crate::render::notes as rendered;
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready, Wanted};
+use crate::types::listed;
 use crate::words::counted;
 
 /// Checks, and prints what is wrong or a line that says how large the site is.
@@ -34,8 +35,8 @@ pub fn run(global: &Global, json: bool) -> Result<Status> {
             if json {
                 anstream::println!("{:#}", json!({ "ok": false, "problems": problems, "notes": [] }));
             } else {
-                for problem in &problems {
-                    anstream::eprintln!("{problem}");
+                for line in listed(&problems) {
+                    anstream::eprintln!("{line}");
                 }
                 anstream::eprintln!("{}", counted(problems.len(), "problem"));
             }

@@ -20,8 +20,8 @@ use crate::render::compose::Composer;
 use crate::render::notes as rendered;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
-use crate::types::Problem;
 use crate::types::generation::Published;
+use crate::types::{Problem, listed};
 use crate::words::counted;
 
 /// A site, its overlays and the machine's facts: everything that the Tree is a function of.
@@ -67,8 +67,8 @@ impl Unready {
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problems = self.problems();
-        for problem in &problems {
-            writeln!(f, "{problem}")?;
+        for line in listed(&problems) {
+            writeln!(f, "{line}")?;
         }
         write!(f, "{}; nothing was changed", counted(problems.len(), "problem"))
     }

@@ -83,7 +83,7 @@ pub use kernel::{Kernel, ModuleName, compare_versions};
 pub use mac::Mac;
 pub use nearest::nearest;
 pub use net::{Address, HostNet, InterfaceName, RemoteDevice, RootServer};
-pub use problem::Problem;
+pub use problem::{Problem, listed};
 pub use range::AddressRange;
 pub use service::Service;
 use text::is_file_name;

@@ -1,8 +1,12 @@
 //! What is wrong with the configuration or an overlay, in one shape for people and for `--json`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+
+/// Of one kind so many are told each; where there are more, the first and a count.
+const ALIKE: usize = 10;
 
 /// Something wrong in a file, and what would be right.
 ///
@@ -47,6 +51,13 @@ impl Problem {
         self
     }
 
+    /// What is wrong without the names and numbers of this one: what a loop wrote wrongly a thousand times is one kind.
+    fn kind(&self) -> String {
+        let unquoted = self.what.split('`').step_by(2).collect::<Vec<_>>().join("`");
+        let is_name = |word: &str| word.contains(|c: char| c.is_ascii_digit() || matches!(c, '/' | '"'));
+        unquoted.split(' ').map(|word| if is_name(word) { "_" } else { word }).collect::<Vec<_>>().join(" ")
+    }
+
     /// Place and problem without remedy and excerpt, for a message of one line.
     #[must_use]
     pub fn headline(&self) -> String {
@@ -69,6 +80,23 @@ impl fmt::Display for Problem {
         };
         self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, "{before}{remedy}"))
     }
+}
+
+/// All of them for people: of a kind that is there too often the first, and how many more.
+#[must_use]
+pub fn listed(problems: &[Problem]) -> Vec<String> {
+    let mut kinds: BTreeMap<String, Vec<&Problem>> = BTreeMap::new();
+    for problem in problems {
+        kinds.entry(problem.kind()).or_default().push(problem);
+    }
+    let line = |problem: &Problem| match kinds.get(&problem.kind()).map_or(&[][..], Vec::as_slice) {
+        [first, others @ ..] if others.len() >= ALIKE => (*first == problem).then(|| {
+            let more = others.len();
+            format!("{problem}\nand {more} more of this kind, which `voidclust check --json` lists")
+        }),
+        _ => Some(problem.to_string()),
+    };
+    problems.iter().filter_map(line).collect()
 }
 
 /// A message in the words of all our errors, `FILE[:LINE[:COLUMN]]: what is wrong; what to do`. What has no such form is
@@ -107,6 +135,20 @@ mod tests {
             assert_eq!(problem.to_string(), text);
             let Problem { file, line, column, what, remedy, .. } = problem;
             assert_eq!((file.as_str(), line, column, what.as_str(), remedy.as_deref()), parts);
+        }
+    }
+
+    #[test]
+    fn a_kind_that_is_there_too_often_is_told_once() {
+        let of = |what: &str, count: usize| -> Vec<Problem> {
+            (1..=count).map(|n| Problem::new("a", what.replace('N', &n.to_string())).line(n)).collect()
+        };
+        for what in ["node `xN y` has 51 cards", "N.0.0.1 is odd", "/a/N is mounted twice", "`wrong` is odd"] {
+            assert_eq!(listed(&of(what, ALIKE)).len(), ALIKE, "{what}");
+            let mut many = of(what, 1000);
+            many.push(Problem::new("b", "something else"));
+            let first = format!("{}\nand 999 more of this kind, which `voidclust check --json` lists", many[0]);
+            assert_eq!(listed(&many), [first, "b: something else".to_owned()]);
         }
     }
 

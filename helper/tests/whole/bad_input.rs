@@ -23,15 +23,18 @@ fn refused(place: &Place, words: &[&str]) {
 }
 
 #[test]
-fn ten_thousand_duplicates_are_each_reported_once() {
+fn ten_thousand_duplicates_are_reported_once() {
     let place = Place::small();
     let node = "[[node]]\nname = \"twin\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.99\"\n";
     place.write("etc/voidclust.d/1.conf", node.repeat(10_000));
     let ran = place.run(&["check"]).ended(1);
-    assert!(ran.err.ends_with("\n9999 problems\n"), "{}", &ran.err[ran.err.len() - 200..]);
     assert!(ran.err.starts_with(
         "ROOT/etc/voidclust.d/1.conf:6:8: another node is called `twin` already; this node has the same MAC and address\n"
     ));
+    let more = "\nand 9998 more of this kind, which `voidclust check --json` lists\n9999 problems\n";
+    assert!(ran.err.lines().count() < 10 && ran.err.ends_with(more), "{}", ran.err);
+    let json = place.run(&["check", "--json"]).ended(1).json();
+    assert_eq!(json["problems"].as_array().unwrap().len(), 9999);
 }
 
 #[test]
