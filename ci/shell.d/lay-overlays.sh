@@ -327,6 +327,15 @@ test_the_machine_is_known_by_bootif_first_and_then_by_all_its_cards() {
 		"52:54:00:ab:00:09 52:54:00:00:00:02 52:54:00:00:00:03 52:54:00:00:00:0a "
 }
 
+test_a_card_whose_address_cannot_be_read_is_told() {
+	card lan0 3 52:54:00:00:00:03
+	card lan1 4 52:54:00:00:00:04
+	rm "$T/sys/class/net/lan1/address"
+	refused lay "$T/overlays" "$T/etc" 2>"$T/err"
+	contains "$(cat "$T/err")" "cannot read $T/sys/class/net/lan1/address: No such file"
+	same "$(cat "$T/run/macs")" 52:54:00:00:00:03
+}
+
 test_a_card_that_changed_its_address_is_known_from_boot() {
 	file "$T/overlays/52:54:00:00:00:02/hostname" node2
 	card lan0 2 52:54:00:00:00:02

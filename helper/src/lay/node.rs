@@ -30,19 +30,24 @@ pub fn spelled(mac: &str) -> String {
 }
 
 /// The addresses of all cards with a device behind them, in the order in which the kernel found them.
-fn card_macs(class: &Path) -> Result<Vec<String>> {
+fn card_macs(class: &Path, unknown: &mut Vec<String>) -> Result<Vec<String>> {
     let mut cards = Vec::new();
     for card in class.read_dir().with_context(|| format!("cannot list the network cards in {}", class.display()))? {
         let card = card?.path();
         if !card.join("device").exists() {
             continue;
         }
-        let value = |name: &str| std::fs::read_to_string(card.join(name)).map(|text| text.trim().to_owned());
-        // A card may go while one looks.
-        if let (Ok(index), Ok(mac)) = (value("ifindex"), value("address"))
-            && mac != "00:00:00:00:00:00"
-        {
-            cards.push((index.parse::<u64>().unwrap_or(u64::MAX), mac));
+        let value = |name: &str| {
+            let path = card.join(name);
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
+            text.map(|text| text.trim().to_owned())
+        };
+        match value("ifindex").and_then(|index| Ok((index, value("address")?))) {
+            Ok((_, mac)) if mac == "00:00:00:00:00:00" => {}
+            Ok((index, mac)) => cards.push((index.parse::<u64>().unwrap_or(u64::MAX), mac)),
+            // A card may go while one looks.
+            Err(_) if !card.exists() => {}
+            Err(error) => unknown.push(format!("{error:#}; this machine is not known by that card")),
         }
     }
     cards.sort();
@@ -60,7 +65,8 @@ pub(super) fn macs(cmdline: &Path, sys: &Path) -> (Vec<String>, Vec<String>) {
             Vec::new()
         }
     };
-    let cards = card_macs(&sys.join("class/net")).unwrap_or_else(|error| {
+    let cards = card_macs(&sys.join("class/net"), &mut unknown);
+    let cards = cards.unwrap_or_else(|error| {
         unknown.push(format!("{error:#}"));
         Vec::new()
     });
