@@ -824,6 +824,24 @@ test_what_changed_has_the_present_time_and_all_else_is_not_touched() {
 	same "$(stat -c %Y "$T/etc/motd")" 1577836800
 }
 
+test_a_refresh_that_cannot_read_a_record_keeps_them_all_and_changes_nothing() {
+	file "$T/overlays/$mac/extra" x
+	ok boot >/dev/null
+	rm "$T/overlays/$mac/extra"
+	file "$T/overlays/$mac/motd" x
+	for record in laid brought untold macs; do
+		mv "$T/run/$record" "$T/kept" 2>/dev/null
+		mkdir "$T/run/$record"
+		refused refresh >"$T/out" 2>"$T/err"
+		same "$record: $(cat "$T/out")" "$record: "
+		contains "$(cat "$T/err")" "$T/run/$record: cannot read: Is a directory"
+		contains "$(cat "$T/err")" "so nothing was changed"
+		rmdir "$T/run/$record"
+		mv "$T/kept" "$T/run/$record" 2>/dev/null
+	done
+	same "$(refresh | sort | tr '\n' ' ')" "changed motd removed extra "
+}
+
 test_what_a_killed_run_was_making_is_swept() {
 	file "$T/overlays/$mac/a/b/file" x
 	ok boot >/dev/null

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Change;
-use super::layer::{Entry, Kind, Layer};
+use super::layer::{Entry, Kind};
 use super::node;
 use super::session::Session;
 
@@ -12,12 +12,19 @@ const FSTAB: &str = "fstab";
 const ENABLED: &str = "runit/runsvdir/default";
 
 impl Session<'_> {
-    pub(super) fn mask_fstab(&self, all: &mut Layer) {
-        if let Some(Entry { kind: Kind::File(text), .. }) = all.get_mut(Path::new(FSTAB))
-            && let Some(masked) = node::fstab(text, self.mounts.as_deref().unwrap_or_default(), &self.run.point)
+    /// Keeps fstab off what lies below the overlay, before it is laid: killed right after, this run must not leave one that
+    /// mounts that.
+    pub(super) fn mask_fstab(&self, path: &Path, entry: &mut Entry) {
+        if path == Path::new(FSTAB)
+            && let Kind::File(text) = &mut entry.kind
+            && let Some(masked) = self.masked(text)
         {
             *text = masked;
         }
+    }
+
+    fn masked(&self, fstab: &[u8]) -> Option<Vec<u8>> {
+        node::fstab(fstab, self.mounts.as_deref().unwrap_or_default(), &self.run.point)
     }
 
     /// The file of the lower tree, where no overlay has one.
@@ -28,7 +35,7 @@ impl Session<'_> {
         };
         let Some(mut entry) = self.tried_at("read", path, place.entry()) else { return };
         let Kind::File(text) = &entry.kind else { return };
-        if let Some(masked) = node::fstab(text, self.mounts.as_deref().unwrap_or_default(), &self.run.point) {
+        if let Some(masked) = self.masked(text) {
             entry.kind = Kind::File(masked);
             if self.tried_at("write", path, place.put(&entry)).is_some() {
                 self.log("fstab: the lines of what lies below the overlay are commented out");

@@ -25,6 +25,22 @@ pub(super) struct Records {
 /// Lines that may be no UTF-8.
 pub(super) type Lines = BTreeSet<Vec<u8>>;
 
+/// What a source brought: its name in the folder of overlays, and a path.
+pub(super) type Brought = BTreeSet<(Vec<u8>, PathBuf)>;
+
+/// Everything that a run goes on from.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    /// What runs before this one laid.
+    pub(super) laid: BTreeSet<PathBuf>,
+    /// What each source brought.
+    pub(super) brought: Brought,
+    /// Services that were not told yet.
+    pub(super) untold: Lines,
+    /// By which this machine was known at boot.
+    pub(super) macs: Vec<String>,
+}
+
 impl Records {
     /// Waits until no other run is at work. Killed or not, the lock ends with the process.
     ///
@@ -100,12 +116,17 @@ impl Records {
         file.write_all(&[line, b"\n"].concat()).with_context(|| format!("{}: cannot write", path.display()))
     }
 
-    /// What runs before this one laid.
-    ///
     /// # Errors
-    /// When the record is there and cannot be read.
-    pub(super) fn laid(&self) -> Result<BTreeSet<PathBuf>> {
-        Ok(self.read(WAS_LAID)?.into_iter().map(|line| std::ffi::OsString::from_vec(line).into()).collect())
+    /// When a record is there and cannot be read.
+    pub(super) fn all(&self) -> Result<Recorded> {
+        let laid = self.read(WAS_LAID)?.into_iter().map(|line| std::ffi::OsString::from_vec(line).into()).collect();
+        let parts = |line: Vec<u8>| {
+            let slash = line.iter().position(|byte| *byte == b'/')?;
+            Some((line[..slash].to_vec(), OsStr::from_bytes(&line[slash + 1..]).into()))
+        };
+        let brought = self.read(BROUGHT)?.into_iter().filter_map(parts).collect();
+        let macs = self.read(OWN_MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        Ok(Recorded { laid, brought, untold: self.untold()?, macs })
     }
 
     /// # Errors
@@ -115,30 +136,12 @@ impl Records {
         self.write(WAS_LAID, &lines)
     }
 
-    /// What each source brought: its name in the folder of overlays, and a path.
-    ///
-    /// # Errors
-    /// When the record is there and cannot be read.
-    pub(super) fn brought(&self) -> Result<BTreeSet<(Vec<u8>, PathBuf)>> {
-        let parts = |line: Vec<u8>| {
-            let slash = line.iter().position(|byte| *byte == b'/')?;
-            Some((line[..slash].to_vec(), OsStr::from_bytes(&line[slash + 1..]).into()))
-        };
-        Ok(self.read(BROUGHT)?.into_iter().filter_map(parts).collect())
-    }
-
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn set_brought(&self, brought: &BTreeSet<(Vec<u8>, PathBuf)>) -> Result<()> {
+    pub(super) fn set_brought(&self, brought: &Brought) -> Result<()> {
         let line = |(name, path): &(Vec<u8>, PathBuf)| [name, b"/".as_slice(), path.as_os_str().as_bytes()].concat();
         let lines: Vec<_> = brought.iter().map(line).collect();
         self.write(BROUGHT, &lines)
-    }
-
-    /// # Errors
-    /// When the record is there and cannot be read.
-    pub(super) fn macs(&self) -> Result<Vec<String>> {
-        Ok(self.read(OWN_MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
     }
 
     /// # Errors

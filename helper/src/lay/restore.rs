@@ -32,9 +32,11 @@ pub(super) fn take_back(session: &mut Session<'_>, lower: &Path, laid: &BTreeSet
             Some(hidden) => unhide(session, &lower, &hidden, all),
             None => restore(session, &lower, path, all),
         };
+        // A folder goes when what it holds does.
+        let holds = |left: &BTreeSet<PathBuf>| left.range((*path).clone()..).next().is_some_and(|inner| inner.starts_with(path));
         match done {
-            Ok(true) => {}
-            Ok(false) => {
+            Ok(true) if !holds(&left) => {}
+            Ok(_) => {
                 left.insert((*path).clone());
             }
             Err(error) => {
@@ -75,9 +77,10 @@ fn unhide(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) -
     if old.is_folder() {
         entries.extend(folder::load(old.open()?)?);
     }
+    entries.iter_mut().for_each(|(inner, entry)| session.mask_fstab(&joined(path, inner), entry));
     let mut done = true;
     for (inner, entry) in &entries {
-        let path = if inner.as_os_str().is_empty() { path.to_owned() } else { path.join(inner) };
+        let path = joined(path, inner);
         let Some(place) = session.etc.find(&path)? else { continue };
         let goes = file_goes && inner.as_os_str().is_empty();
         if (goes || !place.is_there()) && !all.contains_key(&marker_of(&path)) {
@@ -87,6 +90,10 @@ fn unhide(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) -
     Ok(done)
 }
 
+fn joined(path: &Path, inner: &Path) -> PathBuf {
+    if inner.as_os_str().is_empty() { path.to_owned() } else { path.join(inner) }
+}
+
 fn restore(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) -> Result<bool> {
     // It will be removed anyway.
     if path.ancestors().any(|above| above.file_name().is_some() && all.contains_key(&marker_of(above))) {
@@ -94,7 +101,8 @@ fn restore(session: &mut Session<'_>, lower: &Target, path: &Path, all: &Layer) 
     }
     let Some(place) = session.etc.find(path)? else { return Ok(true) };
     if let Some(old) = below(lower, &place)? {
-        let entry = old.entry()?;
+        let mut entry = old.entry()?;
+        session.mask_fstab(path, &mut entry);
         return Ok(if entry.is_folder() { session.lay_folder(path, &entry, true) } else { session.lay_file(path, &entry) });
     }
     // Others may have put something into a folder; then it stays.

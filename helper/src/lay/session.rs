@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::dry::Coming;
 use super::layer::{Entry, Layer, Meta, merge, shown};
 use super::node::{self, Mount};
-use super::records::{Lines, Records};
+use super::records::{Brought, Lines, Recorded, Records};
 use super::sources;
 use super::target::{Place, Target};
 use super::{Change, Report, Run, names, own, reader_of, restore};
@@ -31,11 +31,14 @@ pub(super) struct Session<'run> {
     pub(super) held: BTreeSet<PathBuf>,
 }
 
+/// Said last.
+const NOTHING: &str = "so nothing was changed";
+
 /// What was read of the overlays.
 #[derive(Default)]
 struct Found {
     all: Layer,
-    brought: BTreeSet<(Vec<u8>, PathBuf)>,
+    brought: Brought,
     /// Whether all that there is was read: only then can anything be missing.
     whole: bool,
 }
@@ -66,26 +69,28 @@ impl<'run> Session<'run> {
         self.tried(begun);
         let mounts = node::mounts(&self.run.mountinfo);
         self.mounts = self.tried(mounts);
-        let untold = self.records.untold();
-        self.untold = self.tried(untold).unwrap_or_default();
-        let laid = self.records.laid();
-        let known = laid.is_ok();
-        let laid = self.tried(laid).unwrap_or_default();
+        let recorded = self.records.all();
+        let recorded = self.tried(recorded);
+        // What is not known now would be written over.
+        if recorded.is_none() && self.refresh {
+            return self.warn(NOTHING);
+        }
+        let Recorded { laid, brought, untold, macs: known } = recorded.unwrap_or_default();
+        self.untold = untold;
 
-        let macs = if macs.is_empty() { self.macs() } else { macs.to_vec() };
-        let mut found = self.read(overlays, &macs, laid.is_empty());
-        found.whole &= known;
+        let macs = if macs.is_empty() { self.macs(known) } else { macs.to_vec() };
+        let mut found = self.read(overlays, &macs, &brought, laid.is_empty());
         let new: BTreeSet<PathBuf> = found.all.keys().cloned().collect();
         let union: BTreeSet<PathBuf> = laid.union(&new).cloned().collect();
         // Before the first change: who kills this run must not make the next one forget what this one laid.
         let recorded = self.records.set_laid(&union).and_then(|()| self.records.set_brought(&found.brought));
         if self.tried(recorded).is_none() && self.refresh {
-            return self.warn("so nothing was changed");
+            return self.warn(NOTHING);
         }
         if !laid.is_empty() {
             self.sweep(&union);
         }
-        self.mask_fstab(&mut found.all);
+        found.all.iter_mut().for_each(|(path, entry)| self.mask_fstab(path, entry));
         let mut left = None;
         if self.refresh && found.whole {
             left = Some(restore::take_back(self, &self.run.lower.join("etc"), &laid, &found.all));
@@ -149,9 +154,7 @@ impl<'run> Session<'run> {
 
     // What there is.
 
-    fn macs(&mut self) -> Vec<String> {
-        let known = self.records.macs();
-        let known = self.tried(known).unwrap_or_default();
+    fn macs(&mut self, known: Vec<String>) -> Vec<String> {
         if !known.is_empty() {
             return known;
         }
@@ -164,19 +167,16 @@ impl<'run> Session<'run> {
         macs
     }
 
-    fn read(&mut self, overlays: &Path, macs: &[String], first: bool) -> Found {
+    fn read(&mut self, overlays: &Path, macs: &[String], before: &Brought, first: bool) -> Found {
         let whom = if macs.is_empty() { "a machine without a card".to_owned() } else { macs.join(" ") };
         let refresh = if self.refresh { "refresh " } else { "" };
         self.log(&format!("--- {refresh}of {} from {} for {whom}", self.etc.path().display(), overlays.display()));
-        let before = self.records.brought();
-        let known = before.is_ok();
-        let before = self.tried(before).unwrap_or_default();
         let sources = self.sources(overlays, macs, &whom);
         let sources = self.tried(sources).unwrap_or_default();
         // None at all, where there were some: whatever happened to them, it was not the wish to come up as nobody.
-        let mut found = Found { whole: known && (first || !sources.is_empty()), ..Found::default() };
+        let mut found = Found { whole: first || !sources.is_empty(), ..Found::default() };
         if sources.is_empty() && !first {
-            found.brought.clone_from(&before);
+            found.brought.clone_from(before);
         }
         for source in sources {
             let mut notes = Vec::new();
