@@ -2,8 +2,8 @@
 
 use toml::de::DeValue;
 
-use super::raw::{TABLES, table_name};
-use crate::types::{nearest, shown};
+use super::raw::{Node, Profile, TABLES, Table, table_name};
+use crate::types::{HostName, nearest, shown};
 
 /// What is wrong, and what would be right.
 pub(super) type Words = (String, String);
@@ -140,6 +140,19 @@ pub(super) fn unknown_key(key: &str, header: &str, keys: &'static [(&'static str
     (format!("unknown key `{}` in {header}", shown(key)), remedy)
 }
 
+/// What a table was to be that is called as the site calls a machine or a profile, by its keys.
+fn named_table(name: &str, value: &DeValue<'_>) -> Option<String> {
+    name.parse::<HostName>().ok()?;
+    let table = value.as_table().or_else(|| value.as_array()?.iter().find_map(|item| item.get_ref().as_table()))?;
+    let has = |wanted: &str| table.iter().any(|(key, _)| key.get_ref() == wanted);
+    let is_of = |keys: &[(&str, &str)]| table.iter().all(|(key, _)| keys.iter().any(|(name, _)| key.get_ref() == *name));
+    if has("mac") && is_of(Node::KEYS) {
+        let below = if has("name") { String::new() } else { format!(", and name = \"{name}\" below it") };
+        return Some(format!("write [[node]]{below}"));
+    }
+    (value.is_table() && is_of(Profile::KEYS)).then(|| format!("write [profile.{name}]"))
+}
+
 /// A key that stands in no table, or a table that we do not have.
 pub(super) fn unknown_table(name: &str, value: &DeValue<'_>) -> Words {
     let nested = value.is_table() || value.as_array().is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()));
@@ -154,8 +167,10 @@ pub(super) fn unknown_table(name: &str, value: &DeValue<'_>) -> Words {
         return (format!("`{shown}` is a key, not a table of its own"), format!("put it under {homes}"));
     }
     if nested {
-        let remedy = table.map_or_else(|| format!("use one of: {}", headers()), |table| format!("did you mean {table}?"));
-        return (format!("unknown table `{shown}`"), remedy);
+        let numbered = name.contains(|c: char| c.is_ascii_digit()) && table == Some(Node::HEADER);
+        let named = || if table.is_none() || numbered { named_table(name, value) } else { None };
+        let remedy = named().or_else(|| table.map(|table| format!("did you mean {table}?")));
+        return (format!("unknown table `{shown}`"), remedy.unwrap_or_else(|| format!("use one of: {}", headers())));
     }
     let key = if homes(name).is_some() { Some(name) } else { meant(name, every_key()) };
     let remedy = match (key, key.and_then(homes)) {
