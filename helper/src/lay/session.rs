@@ -71,8 +71,8 @@ impl<'run> Session<'run> {
         self.mounts = self.tried(mounts);
         let recorded = self.records.all();
         let recorded = self.tried(recorded);
-        // What is not known now would be written over.
-        if recorded.is_none() && self.refresh {
+        // What was recorded and is not known now would be written over, and fstab would mount what lies below the overlay.
+        if self.refresh && (recorded.is_none() || self.mounts.is_none()) {
             return self.warn(NOTHING);
         }
         let Recorded { laid, brought, untold, macs: known } = recorded.unwrap_or_default();
