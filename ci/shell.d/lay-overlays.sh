@@ -824,12 +824,25 @@ test_what_changed_has_the_present_time_and_all_else_is_not_touched() {
 	same "$(stat -c %Y "$T/etc/motd")" 1577836800
 }
 
+test_what_takes_a_reboot_is_recorded_before_it_is_laid() {
+	needs strace
+	strace -qq -o /dev/null true 2>/dev/null || skip "strace may not trace here"
+	file "$T/overlays/$mac/rc.local" first
+	ok boot >/dev/null
+	gone "$T/run/reboot"
+	file "$T/overlays/$mac/rc.local" second
+	LAY_OVERLAYS="strace -qq -o /dev/null -e trace=fchmod -e inject=fchmod:signal=KILL $LAY_OVERLAYS" lay_again >/dev/null 2>&1
+	same "$(cat "$T/etc/rc.local") $(cat "$T/run/reboot")" "first rc.local"
+	ok lay_again >/dev/null
+	same "$(cat "$T/etc/rc.local") $(cat "$T/run/reboot")" "second rc.local"
+}
+
 test_a_refresh_that_cannot_read_a_record_keeps_them_all_and_changes_nothing() {
 	file "$T/overlays/$mac/extra" x
 	ok boot >/dev/null
 	rm "$T/overlays/$mac/extra"
 	file "$T/overlays/$mac/motd" x
-	for record in laid brought untold macs; do
+	for record in laid brought untold reboot macs; do
 		mv "$T/run/$record" "$T/kept" 2>/dev/null
 		mkdir "$T/run/$record"
 		refused refresh >"$T/out" 2>"$T/err"

@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 
 use super::Status;
 use crate::cli::Global;
-use crate::machine::{overlay, services};
+use crate::machine::services::{self, Telling};
+use crate::machine::{overlay, reboot};
 use crate::stages::target::{Runs, Target};
 use crate::words::counted;
 
@@ -23,8 +24,10 @@ pub fn run(global: &Global) -> Result<Status> {
         anstream::println!("{line}");
     }
     let before = |_: &str| threads.clone();
+    let mut needed = services::decide(machine, &laid.changed, &laid.missed, &before, &|path| machine.etc(path));
+    needed.extend(reboot::waiting(machine)?.into_iter().map(Telling::Reboot));
     // Said, not done: only whoever uses this node knows whether it can spare the service now.
-    for telling in services::decide(machine, &laid.changed, &laid.missed, &before, &|path| machine.etc(path)) {
+    for telling in needed {
         anstream::println!("needed: {telling}");
     }
     let missed = overlay::missed(machine)?;

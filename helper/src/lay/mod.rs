@@ -169,6 +169,32 @@ pub fn reader_of(path: &str) -> Option<&str> {
     })
 }
 
+/// The file or folder of /etc that a path is or is in, when stage 1 or 2 of the boot reads it, and nobody does afterwards.
+#[must_use]
+pub fn read_at_boot(path: &str) -> Option<String> {
+    const READ: &[&str] = &[
+        "rc.local",
+        "rc.local.d",
+        "rc.conf",
+        "hostname",
+        "fstab",
+        "crypttab",
+        "hostid",
+        "modules-load.d",
+        "modprobe.d",
+        "sysctl.conf",
+        "sysctl.d",
+        "udev",
+    ];
+    let mut parts = path.split('/');
+    let first = parts.next()?;
+    match parts.next() {
+        // Stages, core-services, and what these call; runsvdir sees a changed list of services by itself.
+        Some(second) if first == "runit" && second != "runsvdir" => Some(format!("runit/{second}")),
+        _ => READ.contains(&first).then(|| first.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use rustix::fs::FlockOperation;
 
 use super::target::Target;
-use crate::paths::{BROUGHT, CHANGES, LAY_LOCK, LAY_LOG, OWN_MACS, UNTOLD, WAS_LAID};
+use crate::paths::{BROUGHT, CHANGES, LAY_LOCK, LAY_LOG, OWN_MACS, UNTOLD, WAITING, WAS_LAID};
 
 /// The folder RUN, locked while this lives; or, in a dry run, left as it is.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Recorded {
     pub(super) brought: Brought,
     /// Services that were not told yet.
     pub(super) untold: Lines,
+    /// Files that are read at the next boot only.
+    pub(super) waiting: Lines,
     /// By which this machine was known at boot.
     pub(super) macs: Vec<String>,
 }
@@ -125,8 +127,9 @@ impl Records {
             Some((line[..slash].to_vec(), OsStr::from_bytes(&line[slash + 1..]).into()))
         };
         let brought = self.read(BROUGHT)?.into_iter().filter_map(parts).collect();
+        let waiting = self.read(WAITING)?.into_iter().collect();
         let macs = self.read(OWN_MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-        Ok(Recorded { laid, brought, untold: self.untold()?, macs })
+        Ok(Recorded { laid, brought, untold: self.untold()?, waiting, macs })
     }
 
     /// # Errors
@@ -161,6 +164,12 @@ impl Records {
     /// When it cannot be written.
     pub(super) fn set_untold(&self, services: &Lines) -> Result<()> {
         self.write(UNTOLD, services)
+    }
+
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn add_waiting(&self, file: &[u8]) -> Result<()> {
+        self.append(WAITING, file)
     }
 
     /// # Errors

@@ -11,7 +11,7 @@ use super::node::{self, Mount};
 use super::records::{Brought, Lines, Recorded, Records};
 use super::sources;
 use super::target::{Place, Target};
-use super::{Change, Report, Run, names, own, reader_of, restore};
+use super::{Change, Report, Run, names, own, read_at_boot, reader_of, restore};
 
 /// A link here starts a service, so it comes when all that the service reads is there.
 const SERVICES: &str = "runit/runsvdir";
@@ -26,6 +26,7 @@ pub(super) struct Session<'run> {
     /// `None` when the table cannot be read.
     pub(super) mounts: Option<Vec<Mount>>,
     pub(super) untold: Lines,
+    waiting: Lines,
     pub(super) report: Report,
     /// What sources that cannot be read now laid when they could: it stays as it is.
     pub(super) held: BTreeSet<PathBuf>,
@@ -60,8 +61,8 @@ pub(super) fn lay(run: &Run, overlays: Option<&Path>, etc: &Path, macs: &[String
 
 impl<'run> Session<'run> {
     pub(super) fn new(run: &'run Run, records: Records, refresh: bool, coming: &'run Coming<'run>, etc: Target) -> Self {
-        let (mounts, untold, report, held) = (None, Lines::new(), Report::default(), BTreeSet::new());
-        Self { run, records, refresh, coming, etc, mounts, untold, report, held }
+        let (untold, waiting, report, held) = (Lines::new(), Lines::new(), Report::default(), BTreeSet::new());
+        Self { run, records, refresh, coming, etc, mounts: None, untold, waiting, report, held }
     }
 
     pub(super) fn carry_out(&mut self, overlays: &Path, macs: &[String]) {
@@ -75,8 +76,8 @@ impl<'run> Session<'run> {
         if self.refresh && (recorded.is_none() || self.mounts.is_none()) {
             return self.warn(NOTHING);
         }
-        let Recorded { laid, brought, untold, macs: known } = recorded.unwrap_or_default();
-        self.untold = untold;
+        let Recorded { laid, brought, untold, waiting, macs: known } = recorded.unwrap_or_default();
+        (self.untold, self.waiting) = (untold, waiting);
 
         let macs = if macs.is_empty() { self.macs(known) } else { macs.to_vec() };
         let mut found = self.read(overlays, &macs, &brought, laid.is_empty());
@@ -135,9 +136,16 @@ impl<'run> Session<'run> {
         result.map_err(|error| self.warn(&format!("cannot {what} {}: {error:#}", shown(path)))).ok()
     }
 
-    /// Before a change: who kills this run must not make a service miss it.
+    /// Before a change: who kills this run must not make a service miss it, nor the administrator that it takes a reboot.
     pub(super) fn will_change(&mut self, path: &Path) {
-        let Some(service) = path.to_str().and_then(reader_of).filter(|_| self.refresh) else { return };
+        let Some(path) = path.to_str().filter(|_| self.refresh) else { return };
+        if let Some(file) = read_at_boot(path)
+            && self.waiting.insert(file.clone().into_bytes())
+        {
+            let recorded = self.records.add_waiting(file.as_bytes());
+            self.tried(recorded);
+        }
+        let Some(service) = reader_of(path) else { return };
         if self.untold.insert(service.as_bytes().to_vec()) {
             let recorded = self.records.set_untold(&self.untold);
             self.tried(recorded);

@@ -1,10 +1,9 @@
-//! What waits for the next boot of the running machine: kept in memory, so that the boot itself forgets it.
+//! What waits for the next boot of the running machine. Laying records it before it changes a file, in memory, so that the
+//! boot itself forgets it.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Machine;
 use crate::paths;
@@ -15,22 +14,6 @@ use crate::paths;
 /// When the record is there and cannot be read.
 pub fn waiting(machine: &Machine) -> Result<BTreeSet<String>> {
     Ok(BTreeSet::from_iter(machine.record(paths::WAITING)?))
-}
-
-/// Records what waits from now on.
-///
-/// # Errors
-/// When that cannot be written.
-pub fn wait_for<'path>(machine: &Machine, paths: impl Iterator<Item = &'path str>) -> Result<()> {
-    let known = waiting(machine)?;
-    let new: String = paths.filter(|path| !known.contains(*path)).map(|path| format!("{path}\n")).collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    let path = machine.path(&paths::record(paths::WAITING));
-    let file = OpenOptions::new().create(true).append(true).open(&path);
-    let written = file.and_then(|mut file| file.write_all(new.as_bytes()));
-    written.with_context(|| format!("{}: cannot record what waits for the next boot", path.display()))
 }
 
 /// What to tell about these files, if any waits.
@@ -46,15 +29,11 @@ mod tests {
     use crate::machine::tests::machine;
 
     #[test]
-    fn what_waits_is_told_until_the_next_boot() {
-        let (dir, machine) = machine(&[(paths::MOUNTS, ""), ("run/voidclust/macs", "")]);
-        let note = |machine: &Machine| note_for(&waiting(machine).unwrap());
-        assert_eq!(note(&machine), None);
-        wait_for(&machine, ["rc.local"].into_iter()).unwrap();
-        wait_for(&machine, ["hostname", "rc.local"].into_iter()).unwrap();
-        let told = note(&machine).unwrap();
+    fn what_waits_is_told() {
+        let record = paths::record(paths::WAITING);
+        let note = |text: &str| note_for(&waiting(&machine(&[(paths::MOUNTS, ""), (&record, text)]).1).unwrap());
+        assert_eq!(note(""), None);
+        let told = note("rc.local\nhostname\n").unwrap();
         assert!(told.starts_with("reboot the master for: hostname, rc.local ("), "{told}");
-        std::fs::File::create(dir.path().join(paths::record(paths::WAITING))).unwrap();
-        assert_eq!(note(&machine), None);
     }
 }

@@ -7,37 +7,12 @@ use std::fmt;
 use anyhow::Result;
 
 use super::{Machine, loads};
-use crate::lay::reader_of;
+use crate::lay::{read_at_boot, reader_of};
 use crate::paths;
 use crate::tools::{Tool, on_path};
 
 const DNSMASQ: &str = "dnsmasq";
 const NFS: &str = "nfs-server";
-
-/// The file or folder of /etc that a path is or is in, when stage 1 or 2 of the boot reads it, and nobody does afterwards.
-fn read_at_boot(path: &str) -> Option<String> {
-    const READ: &[&str] = &[
-        "rc.local",
-        "rc.local.d",
-        "rc.conf",
-        "hostname",
-        "fstab",
-        "crypttab",
-        "hostid",
-        "modules-load.d",
-        "modprobe.d",
-        "sysctl.conf",
-        "sysctl.d",
-        "udev",
-    ];
-    let mut parts = path.split('/');
-    let first = parts.next()?;
-    match parts.next() {
-        // Stages, core-services, and what these call; runsvdir sees a changed list of services by itself.
-        Some(second) if first == "runit" && second != "runsvdir" => Some(format!("runit/{second}")),
-        _ => READ.contains(&first).then(|| first.to_owned()),
-    }
-}
 
 /// One thing that is done for what has changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,10 +125,14 @@ pub fn decide(
         let is_new = changed.contains(&format!("runit/runsvdir/default/{service}"));
         !is_new && machine.path(&format!("{}/{service}", paths::RUNNING_SERVICES)).exists()
     };
+    // To restart it would be to start it.
+    let is_down = |service: &str| after(&down(service)).is_some();
     let told = changed.iter().filter_map(|path| Some((reader_of(path)?, path)));
-    let told = told.filter(|(service, _)| runs(service)).filter_map(|(service, path)| telling(service, path, before, after));
-    let mut told: BTreeSet<Telling> = told.collect();
-    told.extend(missed.iter().filter(|service| runs(service)).map(|service| Telling::Restart(service.clone())));
+    let told = told.filter(|(service, path)| runs(service) && (!is_down(service) || **path == down(service)));
+    let mut told: BTreeSet<Telling> = told.filter_map(|(service, path)| telling(service, path, before, after)).collect();
+    let anew =
+        |service: &String| if is_down(service) { Telling::Down(service.clone()) } else { Telling::Restart(service.clone()) };
+    told.extend(missed.iter().filter(|service| runs(service)).map(anew));
     // Who starts anew reads everything; who goes, nothing.
     let whole = told.iter().filter(|told| matches!(told, Telling::Restart(_) | Telling::Down(_)));
     let whole: BTreeSet<String> = whole.filter_map(|told| told.service().map(ToOwned::to_owned)).collect();
@@ -168,10 +147,15 @@ pub fn decide(
     told
 }
 
+/// The file of /etc that keeps a service from running.
+fn down(service: &str) -> String {
+    format!("sv/{service}/down")
+}
+
 /// What a service is told that reads a file, if it is told anything.
 fn telling(service: &str, path: &str, before: Text<'_>, after: Text<'_>) -> Option<Telling> {
     let owned = service.to_owned();
-    if path == format!("sv/{service}/down") {
+    if path == down(service) {
         return Some(if after(path).is_some() { Telling::Down(owned) } else { Telling::Up(owned) });
     }
     match path.split('/').next().unwrap_or_default() {
@@ -236,6 +220,8 @@ mod tests {
             (&["sv/acpid/down"], &[("sv/acpid/down", "")], &["sv down acpid"]),
             (&["sv/acpid/down", "sv/acpid/run"], &[("sv/acpid/down", "")], &["sv down acpid"]),
             (&["sv/acpid/down"], &[], &["sv up acpid"]),
+            (&["sv/acpid/run"], &[("sv/acpid/down", "")], &[]),
+            (&["dnsmasq.conf", "dnsmasq.hosts"], &[("sv/dnsmasq/down", "")], &[]),
             (&["ssh/sshd_config", "motd"], &[], &[]),
             (&["dnsmasq.conf", "runit/runsvdir/default/dnsmasq"], &[], &[]),
         ] {
@@ -263,5 +249,7 @@ mod tests {
     fn who_was_missed_starts_anew() {
         assert_eq!(told(&["dnsmasq.hosts"], &["dnsmasq", "sshd"], &[]), ["sv restart dnsmasq"]);
         assert_eq!(told(&[], &["nfs-server"], &[]), ["sv restart nfs-server"]);
+        // Who was to go would come.
+        assert_eq!(told(&[], &["acpid"], &[("sv/acpid/down", "")]), ["sv down acpid"]);
     }
 }

@@ -7,7 +7,7 @@ use crate::disk::generations;
 use crate::disk::root::Root;
 use crate::lay::Coming;
 use crate::machine::overlay::{self, Laid};
-use crate::machine::services::{self, Telling};
+use crate::machine::services;
 use crate::machine::{Machine, reboot, roots, served};
 use crate::paths;
 use crate::tools::Tool;
@@ -66,12 +66,6 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
     tried(laid.failure.map_or(Ok(()), Err));
     let before = |_: &str| threads.clone();
     let decided = services::decide(machine, &laid.changed, &laid.missed, &before, &|path| machine.etc(path));
-    // First: a service may take long, and who breaks that off must hear of the reboot from the next run.
-    let waiting = decided.iter().filter_map(|telling| match telling {
-        Telling::Reboot(path) => Some(path.as_str()),
-        _ => None,
-    });
-    tried(reboot::wait_for(machine, waiting));
     let mut untold = BTreeSet::new();
     for telling in &decided {
         if !tried(telling.tell(machine, say)) {

@@ -293,6 +293,25 @@ fn refresh_prints_how_to_tell_the_services() {
     assert_eq!(ran.out, "changed sv/nfs-server/conf\nneeded: rpc.nfsd 8\n1 change\n");
     assert_eq!(machine.told(), [""; 0]);
     assert_eq!(machine.run(&["refresh"]).ended(0).out, "up to date\n");
+    machine.place.write("etc/rc.local", "x\n");
+    let needed = "needed: reboot, for rc.local\n";
+    assert_eq!(machine.run(&["refresh"]).ended(0).out, format!("changed rc.local\n{needed}1 change\n"));
+    assert_eq!(machine.run(&["refresh"]).ended(0).out, format!("{needed}up to date\n"), "until it comes");
+}
+
+#[test]
+fn a_service_that_is_to_stay_down_is_never_started() {
+    let machine = Machine::master();
+    machine.configure("1", "[master]\nservices = [\"!acpid\"]\n");
+    machine.double("sv", "kill -9 $PPID");
+    machine.run(&["apply"]);
+    machine.double("sv", "");
+    machine.told();
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), ["sv down acpid"], "not a restart, which would start it");
+    machine.place.write(&machine.lower("etc/overlays/52:54:00:17:c7:e1/sv/acpid/run"), "new");
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), [""; 0]);
 }
 
 #[test]
