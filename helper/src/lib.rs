@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod parallel;
 pub mod paths;
+pub mod print;
 pub mod tools;
 pub mod words;
 

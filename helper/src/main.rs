@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use voidclust::cli::{Cli, Color};
 use voidclust::commands::{Status, run};
+use voidclust::print;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -14,9 +15,13 @@ fn main() -> ExitCode {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    let status = run(&cli).unwrap_or_else(|error| {
-        anstream::eprintln!("voidclust: {error:#}");
+    let mut status = run(&cli).unwrap_or_else(|error| {
+        print::error_line(format_args!("voidclust: {error:#}"));
         Status::Failed
     });
+    if let Some(error) = print::lost() {
+        print::error_line(format_args!("voidclust: not all of this could be printed: {error}"));
+        status = Status::Failed;
+    }
     ExitCode::from(status as u8)
 }

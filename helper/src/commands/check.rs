@@ -8,6 +8,7 @@ use super::screen::print_notes;
 use crate::cli::Global;
 use crate::machine::reboot;
 use crate::render::notes as rendered;
+use crate::print::{say, say_err};
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready, Wanted};
 use crate::types::listed;
@@ -20,25 +21,25 @@ use crate::words::counted;
 pub fn run(global: &Global, json: bool) -> Result<Status> {
     match sound(global) {
         Ok(wanted) if json => {
-            anstream::println!("{:#}", json!({ "ok": true, "problems": [], "notes": notes(&wanted) }));
+            say!("{:#}", json!({ "ok": true, "problems": [], "notes": notes(&wanted) }));
             Ok(Status::Done)
         }
         Ok(wanted) => {
             print_notes(&notes(&wanted));
             let (nodes, profiles) = (counted(wanted.site.nodes.len(), "node"), counted(wanted.site.profiles.len(), "profile"));
-            anstream::println!("ok: master {}, {nodes}, {profiles}", wanted.site.master.name);
+            say!("ok: master {}, {nodes}, {profiles}", wanted.site.master.name);
             Ok(Status::Done)
         }
         Err(error) if !json && !error.is::<Unready>() => Err(error),
         Err(error) => {
             let problems = super::problems(&error);
             if json {
-                anstream::println!("{:#}", json!({ "ok": false, "problems": problems, "notes": [] }));
+                say!("{:#}", json!({ "ok": false, "problems": problems, "notes": [] }));
             } else {
                 for line in listed(&problems) {
-                    anstream::eprintln!("{line}");
+                    say_err!("{line}");
                 }
-                anstream::eprintln!("{}", counted(problems.len(), "problem"));
+                say_err!("{}", counted(problems.len(), "problem"));
             }
             Ok(Status::Failed)
         }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Status;
 use super::screen::print_notes;
 use crate::cli::Global;
+use crate::print::say;
 use crate::stages::changes::{Action, Change};
 use crate::stages::preview::{Laying, Preview};
 use crate::stages::target::Target;
@@ -20,13 +21,13 @@ use crate::types::Problem;
 pub fn run(global: &Global, json: bool) -> Result<Status> {
     let preview = match preview(global) {
         Err(error) if json => {
-            anstream::println!("{:#}", report(None, &super::problems(&error)));
+            say!("{:#}", report(None, &super::problems(&error)));
             return Ok(Status::Failed);
         }
         preview => preview?,
     };
     if json {
-        anstream::println!("{:#}", report(Some(&preview), &[]));
+        say!("{:#}", report(Some(&preview), &[]));
     } else {
         preview.changes.iter().for_each(print_change);
         print_consequences(&preview);
@@ -60,28 +61,28 @@ fn report(preview: Option<&Preview>, problems: &[Problem]) -> serde_json::Value 
 /// Prints the lines behind the diffs: what is laid here, services, images, notes, and what it all amounts to.
 pub(super) fn print_consequences(preview: &Preview) {
     for path in &preview.lay.changed {
-        anstream::println!("lay: changed {path}");
+        say!("lay: changed {path}");
     }
     for path in &preview.lay.removed {
-        anstream::println!("lay: removed {path}");
+        say!("lay: removed {path}");
     }
     for what in &preview.lay.left_out {
-        anstream::println!("lay: {what}");
+        say!("lay: {what}");
     }
     for command in &preview.tell {
-        anstream::println!("tell: {command}");
+        say!("tell: {command}");
     }
     for kernel in &preview.images {
-        anstream::println!("image: {kernel}");
+        say!("image: {kernel}");
     }
     for kernel in &preview.master_images {
-        anstream::println!("image: {kernel}, the master's own");
+        say!("image: {kernel}, the master's own");
     }
     for folder in &preview.prune {
-        anstream::println!("prune: {folder}");
+        say!("prune: {folder}");
     }
     print_notes(&preview.notes);
-    anstream::println!("{}", preview.summary());
+    say!("{}", preview.summary());
 }
 
 fn print_change(change: &Change) {
@@ -93,7 +94,7 @@ fn print_change(change: &Change) {
         Action::Foreign => format!("not ours, in the way: {}", change.name()),
         Action::Create | Action::Replace | Action::Remove => format!("diff {}{node}", change.name()),
     };
-    anstream::println!("{bold}{what}{bold:#}");
+    say!("{bold}{what}{bold:#}");
     for line in change.diff.lines() {
         let style = match line.as_bytes() {
             [b'-', b'-', b'-', ..] | [b'+', b'+', b'+', ..] => bold,
@@ -102,6 +103,6 @@ fn print_change(change: &Change) {
             [b'@', ..] => AnsiColor::Cyan.on_default(),
             _ => Style::new(),
         };
-        anstream::println!("{style}{line}{style:#}");
+        say!("{style}{line}{style:#}");
     }
 }

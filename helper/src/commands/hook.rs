@@ -9,6 +9,7 @@ use crate::cli::{Global, Hook};
 use crate::disk::lock::Lock;
 use crate::image;
 use crate::machine::{packages, proc, served};
+use crate::print::{say, say_err};
 use crate::stages::images::Which;
 use crate::stages::live;
 use crate::stages::target::{Runs, Target};
@@ -72,12 +73,12 @@ fn say_what_is_to_do(error: &anyhow::Error) {
         }
         None => format!("{error:#}; then run: voidclust apply"),
     };
-    anstream::println!("voidclust: {}", next.split_whitespace().collect::<Vec<_>>().join(" "));
+    say!("voidclust: {}", next.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 
 /// What was done to the packages of the running overlay, and not of the lower tree, is gone with the memory.
 fn only_in_memory(command: &str) {
-    anstream::println!("voidclust: only the running system's memory was changed; to keep it: voidclust shell -- {command}");
+    say!("voidclust: only the running system's memory was changed; to keep it: voidclust shell -- {command}");
 }
 
 /// One package of a transaction does the work of all.
@@ -149,7 +150,7 @@ fn apply(target: &Target, wanted: &Wanted, lock: &Lock<'_>, new_kernel: Option<&
 
 fn no_image_here() {
     let why = proc::NOT_MOUNTED;
-    anstream::println!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
+    say!("voidclust: {why}, so no image was built; run on the machine: voidclust apply");
 }
 
 /// A kernel is going: its images go too, unless a node is pinned to it. The menus are switched first.
@@ -159,17 +160,17 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version:
     let report = workflow::run(target, wanted, lock, &work, &mut Screen::terse())?;
     print_notes(&report.notes);
     if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
-        anstream::println!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
+        say!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
     }
     for (image, why) in report.pruned.kept.iter().filter(|(image, _)| image.kernel == version) {
-        anstream::println!("voidclust: keeping {}: {why}", image.folder());
+        say!("voidclust: keeping {}: {why}", image.folder());
     }
     report.is_done()
 }
 
 /// The running machine takes over what somebody wrote who sees its lower tree only.
 fn live(target: &Target) -> Result<Status> {
-    let live = live::bring_up_to_date(target, &mut |line| anstream::println!("{line}"));
+    let live = live::bring_up_to_date(target, &mut |line| say!("{line}"));
     print_notes(&live.notes);
     if !live.failures.is_empty() {
         anyhow::bail!("{}", live.failures.join("\n"));
@@ -194,11 +195,11 @@ fn serve(target: &Target) -> Result<Status> {
 fn remove(target: &Target) -> Result<Status> {
     let (left, live) = workflow::take_away(target, &mut Screen::terse())?;
     for path in left {
-        anstream::println!("voidclust: edited by hand, and left: {}", target.root.display(&path));
+        say!("voidclust: edited by hand, and left: {}", target.root.display(&path));
     }
     print_notes(&live.notes);
     for failure in live.failures {
-        anstream::eprintln!("voidclust: {failure}");
+        say_err!("voidclust: {failure}");
     }
     Ok(Status::Done)
 }

@@ -6,6 +6,7 @@ use super::Status;
 use super::screen::{Screen, print_notes};
 use crate::cli::{Global, Image};
 use crate::image;
+use crate::print::say;
 use crate::stages::images::Which;
 use crate::stages::target::Target;
 use crate::stages::wanted;
@@ -23,7 +24,7 @@ pub fn run(global: &Global, command: &Image) -> Result<Status> {
             let images = Which::Named { kernel: kernel.clone(), force: *force };
             let report = change(&target, global, images, false)?;
             for image in &report.fresh {
-                anstream::println!("{} is up to date", image.folder());
+                say!("{} is up to date", image.folder());
             }
             report.is_done()?;
             Ok(Status::Done)
@@ -31,13 +32,13 @@ pub fn run(global: &Global, command: &Image) -> Result<Status> {
         Image::Prune => {
             let report = change(&target, global, Which::Present, true)?;
             for (image, why) in &report.pruned.kept {
-                anstream::println!("kept {}: {why}", image.folder());
+                say!("kept {}: {why}", image.folder());
             }
             for (name, why) in &report.pruned.foreign {
-                anstream::println!("left {name}: {why}");
+                say!("left {name}: {why}");
             }
             report.is_done()?;
-            anstream::println!("{} pruned", counted(report.pruned.removed.len(), "image"));
+            say!("{} pruned", counted(report.pruned.removed.len(), "image"));
             Ok(Status::Done)
         }
         Image::List => list(&target),
@@ -57,11 +58,11 @@ fn change(target: &Target, global: &Global, images: Which, prune: bool) -> Resul
 fn list(target: &Target) -> Result<Status> {
     let images = image::list(&target.root)?;
     if images.is_empty() {
-        anstream::println!("no image yet; build one with: voidclust image build");
+        say!("no image yet; build one with: voidclust image build");
     }
     for image in images {
         let size = image::size(&target.root, &image)? as f64 / 1e6;
-        anstream::println!("{:24} {}  {size:7.1} MB", image.kernel, image.digest);
+        say!("{:24} {}  {size:7.1} MB", image.kernel, image.digest);
     }
     Ok(Status::Done)
 }
@@ -69,8 +70,8 @@ fn list(target: &Target) -> Result<Status> {
 fn verify(target: &Target) -> Result<Status> {
     let (good, findings) = image::verify(&target.root)?;
     for finding in &findings {
-        anstream::println!("{}: {}", finding.name, finding.what);
+        say!("{}: {}", finding.name, finding.what);
     }
-    anstream::println!("{} sound", counted(good, "image"));
+    say!("{} sound", counted(good, "image"));
     Ok(if findings.iter().any(|finding| finding.serious) { Status::Failed } else { Status::Done })
 }

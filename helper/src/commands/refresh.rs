@@ -6,6 +6,7 @@ use super::Status;
 use crate::cli::Global;
 use crate::machine::services::{self, Telling};
 use crate::machine::{overlay, reboot};
+use crate::print::say;
 use crate::stages::target::{Runs, Target};
 use crate::words::counted;
 
@@ -21,18 +22,18 @@ pub fn run(global: &Global) -> Result<Status> {
     let threads = machine.etc(services::THREADS);
     let laid = overlay::lay(machine);
     for line in &laid.lines {
-        anstream::println!("{line}");
+        say!("{line}");
     }
     let before = |_: &str| threads.clone();
     let mut needed = services::decide(machine, &laid.changed, &laid.missed, &before, &|path| machine.etc(path));
     needed.extend(reboot::waiting(machine)?.into_iter().map(Telling::Reboot));
     // Said, not done: only whoever uses this node knows whether it can spare the service now.
     for telling in needed {
-        anstream::println!("needed: {telling}");
+        say!("needed: {telling}");
     }
     let missed = overlay::missed(machine)?;
     overlay::told(machine, missed.iter().map(String::as_str))?;
     laid.failure.map_or(Ok(()), Err)?;
-    anstream::println!("{}", if laid.lines.is_empty() { "up to date".to_owned() } else { counted(laid.lines.len(), "change") });
+    say!("{}", if laid.lines.is_empty() { "up to date".to_owned() } else { counted(laid.lines.len(), "change") });
     Ok(Status::Done)
 }

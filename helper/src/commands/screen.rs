@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use crate::image::{Lines, Progress, Spinner};
+use crate::print::say;
 use crate::stages::changes::{Action, Change};
 use crate::stages::workflow::{Report, Watch};
 use crate::words::counted;
@@ -36,7 +37,7 @@ impl Watch for Screen {
     }
 
     fn said(&mut self, line: &str) {
-        anstream::println!("{line}");
+        say!("{line}");
     }
 
     fn progress(&mut self) -> &mut dyn Progress {
@@ -57,18 +58,18 @@ pub(super) fn print_changes(changes: &[Change], verbose: bool) {
             Action::Foreign => ("in the way:", true),
         };
         if always || !quiet {
-            anstream::println!("{what} {}{node}", change.name());
+            say!("{what} {}{node}", change.name());
         }
     }
     if quiet {
-        anstream::println!("{} (list them with --verbose)", counted(changes.len(), "change"));
+        say!("{} (list them with --verbose)", counted(changes.len(), "change"));
     }
 }
 
 /// Prints notes, one a line.
 pub(super) fn print_notes(notes: &[String]) {
     for note in notes {
-        anstream::println!("note: {note}");
+        say!("note: {note}");
     }
 }
 
@@ -87,10 +88,10 @@ pub(super) fn print_done(report: &Report) {
     let edited = report.changes.iter().filter(|change| change.action == Action::Edited).count();
     let written = report.changes.len() - edited;
     if written + report.built > 0 {
-        anstream::println!("done: {}, {} built", counted(written, "file"), counted(report.built, "image"));
+        say!("done: {}, {} built", counted(written, "file"), counted(report.built, "image"));
     } else if edited == 0 {
-        anstream::println!("in sync: nothing to do");
+        say!("in sync: nothing to do");
     } else {
-        anstream::println!("in sync, but for {} edited by hand", counted(edited, "file"));
+        say!("in sync, but for {} edited by hand", counted(edited, "file"));
     }
 }

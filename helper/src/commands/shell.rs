@@ -11,6 +11,7 @@ use super::screen::{Screen, print_notes};
 use crate::cli::Global;
 use crate::machine::snapshot::Storage;
 use crate::paths;
+use crate::print::say;
 use crate::stages::images::Which;
 use crate::stages::live;
 use crate::stages::target::{Runs, Target};
@@ -76,24 +77,17 @@ pub fn run(global: &Global, no_snapshot: bool, command: &[OsString]) -> Result<S
     match &target.runs {
         Runs::Outside => bail!("this is a chroot of the tree already; run the command as it is"),
         Runs::Machine(_) => {
-            anstream::println!(
-                "voidclust: this machine does not run from an overlay: the tree is its own root, {}",
-                root.display()
-            );
+            say!("voidclust: this machine does not run from an overlay: the tree is its own root, {}", root.display());
         }
         Runs::Overlay(_) | Runs::Nothing => {}
     }
     if let (false, Some(storage)) = (no_snapshot, target.machine().and_then(Storage::of)) {
         let made = storage.snapshot().context("no snapshot of the root; mend that, or go on without: --no-snapshot")?;
-        anstream::println!(
-            "voidclust: snapshot {}; back to it, with the clients off and from another system: {}",
-            made.name,
-            made.back
-        );
+        say!("voidclust: snapshot {}; back to it, with the clients off and from another system: {}", made.name, made.back);
         print_notes(&made.failures);
     }
     if command.is_empty() {
-        anstream::println!("voidclust: a shell in {}; leave it with: exit", root.display());
+        say!("voidclust: a shell in {}; leave it with: exit", root.display());
     }
     let program = std::env::current_exe().context("cannot find out what this program is called")?;
     let (option, tree) = global.machine.as_deref().map_or(("--root", global.root.as_path()), |machine| ("--machine", machine));
@@ -120,7 +114,7 @@ pub fn ended(target: &Target, global: &Global) -> Result<Status> {
         (report.notes, format!("{} built", counted(report.built, "image")))
     } else {
         // Whatever keeps images from being built, the machine has to see its tree.
-        let live = live::bring_up_to_date(target, &mut |line| anstream::println!("{line}"));
+        let live = live::bring_up_to_date(target, &mut |line| say!("{line}"));
         failures.extend(live.failures);
         (live.notes, "no image looked at, for nothing is applied here".to_owned())
     };
@@ -129,7 +123,7 @@ pub fn ended(target: &Target, global: &Global) -> Result<Status> {
         bail!("{}\nremove the cause, then run: voidclust apply", failures.join("\n"));
     }
     let seen = if matches!(target.runs, Runs::Overlay(_)) { "the running machine sees what was changed; " } else { "" };
-    anstream::println!("voidclust: {seen}{what}");
+    say!("voidclust: {seen}{what}");
     Ok(Status::Done)
 }
 

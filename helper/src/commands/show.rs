@@ -1,7 +1,5 @@
 //! `voidclust show`: what a node lays over /etc, and where each file comes from.
 
-use std::io::Write;
-
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
@@ -9,6 +7,7 @@ use super::Status;
 use crate::cli::Global;
 use crate::disk::tree::{Content, Item};
 use crate::paths;
+use crate::print::{self, say};
 use crate::render::compose::{Composer, Layout, Machine, Reason, Source};
 use crate::render::overlay::MASTER;
 use crate::site::Site;
@@ -28,7 +27,7 @@ pub fn run(global: &Global, node: &str, path: Option<&str>, json: bool) -> Resul
     let layout = layout.map_err(Unready::Wrong)?;
     match path {
         Some(path) => print_file(&layout, node, path)?,
-        None if json => anstream::println!("{:#}", as_json(&layout)),
+        None if json => say!("{:#}", as_json(&layout)),
         None => print_listing(&layout),
     }
     Ok(Status::Done)
@@ -56,8 +55,8 @@ fn print_file(layout: &Layout, node: &str, path: &str) -> Result<()> {
     let found = layout.get(path);
     let (item, _) = found.with_context(|| format!("{node} lays no file `{path}` over /etc; see voidclust show {node}"))?;
     match &item.content {
-        Content::File(bytes) => std::io::stdout().write_all(&bytes.whole()).context("cannot print")?,
-        Content::Link(target) => anstream::println!("-> {}", target.display()),
+        Content::File(bytes) => print::bytes(&bytes.whole()),
+        Content::Link(target) => say!("-> {}", target.display()),
         Content::Folder | Content::Other => bail!("`{path}` is a folder"),
     }
     Ok(())
@@ -88,7 +87,7 @@ fn print_listing(layout: &Layout) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (owners, paths, origins) = (width(1), width(2), width(3));
     for [mode, owner, path, origin, file] in &rows {
-        anstream::println!("{mode:4}  {owner:owners$}  {path:paths$}  {origin:origins$}  {file}");
+        say!("{mode:4}  {owner:owners$}  {path:paths$}  {origin:origins$}  {file}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tells a person what a build is doing, which takes from seconds to minutes.
 
+use crate::print::say_err;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -24,23 +25,23 @@ pub struct Lines {
 
 impl Progress for Lines {
     fn begin(&mut self, what: &str) {
-        eprintln!("building the {what}");
+        say_err!("building the {what}");
     }
 
     fn step(&mut self, what: &str) {
         if self.verbose {
-            eprintln!("  {what}");
+            say_err!("  {what}");
         }
     }
 
     fn warn(&mut self, what: &str) {
         if self.verbose {
-            eprintln!("  {what}");
+            say_err!("  {what}");
         }
     }
 
     fn done(&mut self, what: &str) {
-        eprintln!("built the {what}");
+        say_err!("built the {what}");
     }
 }
 

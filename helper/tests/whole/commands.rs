@@ -177,3 +177,21 @@ fn image_commands_say_what_is_missing() {
     let ran = place.run(&["image", "build", "--kernel", "6.12.94_1"]).ended(1);
     assert!(ran.err.contains("install mkinitcpio to build images"), "{}", ran.err);
 }
+
+#[test]
+fn what_cannot_be_printed_stops_no_work_and_is_said() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return crate::place::skip("what_cannot_be_printed_stops_no_work_and_is_said", "no /dev/full here");
+    }
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let place = Place::small();
+    for arguments in [&["apply"][..], &["check"], &["diff"], &["image", "list"], &["show", "default"]] {
+        let ran = place.command(arguments).stdout(full()).output().unwrap();
+        let err = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{arguments:?}: {err}");
+        assert!(err.ends_with("voidclust: not all of this could be printed: No space left on device (os error 28)\n"), "{err}");
+        place.run(&["diff"]).ended(0);
+    }
+    let ran = place.command(&["check", "--config", "/nonexistent"]).stderr(full()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+}
