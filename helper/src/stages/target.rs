@@ -129,14 +129,17 @@ impl Target {
         Ok(())
     }
 
-    /// What is mounted so that the machine does not see what we write: one problem for each mount.
+    /// What is mounted so that the machine does not see what we write, or we do not see what the administrator wrote, in one
+    /// of these folders that are `read` too: one problem for each mount.
     #[must_use]
-    pub fn is_written_elsewhere(&self) -> Vec<Problem> {
+    pub fn is_elsewhere<'path>(&self, read: impl IntoIterator<Item = &'path str>) -> Vec<Problem> {
         let Runs::Overlay(machine) = &self.runs else { return Vec::new() };
         let (mounts, slash) = (machine.mounts(), Path::new("/"));
         let lower = slash.join(paths::LOWER);
         let mut problems: Vec<Problem> = Vec::new();
-        for folder in paths::WRITTEN {
+        let written = paths::WRITTEN.iter().map(|folder| (*folder, "written to", "served"));
+        let read = [paths::CONFIG_DROPINS, paths::PACKAGE_OVERLAYS].into_iter().chain(read);
+        for (folder, done, seen_as) in written.chain(read.map(|folder| (folder, "read in", "here"))) {
             let (seen, written) = (slash.join(folder), lower.join(folder));
             let (Some(above), Some(below)) = (mounts.holding(&seen), mounts.holding(&written)) else { continue };
             let problem = if mounts.are_one(&seen, &written) || (above.point == slash && below.point == lower) {
@@ -150,7 +153,7 @@ impl Target {
                 let point = above.point.display();
                 let there = lower.join(above.point.strip_prefix(slash).unwrap_or(&above.point));
                 let (there, fstab) = (there.display(), self.root.display(paths::FSTAB));
-                let what = format!("a file system of its own, so that what is written to {there} is not what is served");
+                let what = format!("a file system of its own, so that what is {done} {there} is not what is {seen_as}");
                 Problem::new(point.to_string(), what).remedy(format!(
                     "show it there too: mount --rbind {point} {there}; and at every boot, by a line behind its own in {fstab}: {}",
                     shown_below(&above.point)

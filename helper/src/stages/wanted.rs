@@ -112,7 +112,7 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) 
         .map(|name| format!("{}/{name}", paths::SITE_OVERLAYS))
         .collect();
     target.is_not_edited_in_memory(used.iter().map(String::as_str), |_| true)?;
-    let elsewhere = target.is_written_elsewhere();
+    let elsewhere = target.is_elsewhere(used.iter().map(String::as_str));
     if !elsewhere.is_empty() {
         return Err(Unready::Wrong(elsewhere).into());
     }

@@ -183,13 +183,18 @@ fn file_systems_that_clients_do_not_see_are_told() {
 }
 
 #[test]
-fn what_would_not_be_served_is_refused_until_it_is() {
+fn what_would_not_be_served_or_read_is_refused_until_it_is() {
     let machine = Machine::master();
     for (point, line) in [
         ("/srv", "40 30 8:2 / /srv rw - xfs /dev/sda2 rw\n"),
         ("/srv/tftp", "40 30 8:2 / /srv/tftp rw - xfs /dev/sda2 rw\n"),
         ("/boot", "40 30 8:2 / /boot rw - ext4 /dev/sda2 rw\n"),
         ("/var", "40 30 8:2 / /var rw - xfs /dev/sda2 rw\n"),
+        // Of the lower tree we would read what the administrator no longer sees.
+        ("/etc/voidclust", "40 30 8:2 / /etc/voidclust rw - xfs /dev/sda2 rw\n"),
+        ("/etc/voidclust.d", "40 30 8:2 / /etc/voidclust.d rw - xfs /dev/sda2 rw\n"),
+        ("/etc/voidclust/overlays/client", "40 30 8:2 / /etc/voidclust/overlays/client rw - xfs /dev/sda2 rw\n"),
+        ("/usr/share", "40 30 8:2 / /usr/share rw - xfs /dev/sda2 rw\n"),
         ("/run/rootfs/lower/srv", "40 23 8:2 / /run/rootfs/lower/srv rw - xfs /dev/sda2 rw\n"),
     ] {
         machine.mounts(line);
@@ -297,21 +302,6 @@ fn refresh_prints_how_to_tell_the_services() {
     let needed = "needed: reboot, for rc.local\n";
     assert_eq!(machine.run(&["refresh"]).ended(0).out, format!("changed rc.local\n{needed}1 change\n"));
     assert_eq!(machine.run(&["refresh"]).ended(0).out, format!("{needed}up to date\n"), "until it comes");
-}
-
-#[test]
-fn a_service_that_is_to_stay_down_is_never_started() {
-    let machine = Machine::master();
-    machine.configure("1", "[master]\nservices = [\"!acpid\"]\n");
-    machine.double("sv", "kill -9 $PPID");
-    machine.run(&["apply"]);
-    machine.double("sv", "");
-    machine.told();
-    machine.run(&["apply"]).ended(0);
-    assert_eq!(machine.told(), ["sv down acpid"], "not a restart, which would start it");
-    machine.place.write(&machine.lower("etc/overlays/52:54:00:17:c7:e1/sv/acpid/run"), "new");
-    machine.run(&["apply"]).ended(0);
-    assert_eq!(machine.told(), [""; 0]);
 }
 
 #[test]

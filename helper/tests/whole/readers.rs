@@ -1,5 +1,6 @@
 //! Those who read what we render: the programs themselves, and where one cannot be asked, the rules of its manual.
 
+use crate::machine::Machine;
 use crate::place::{Place, program, skip, there_is, tool};
 
 /// The programs that read what we render, as far as they are here.
@@ -162,4 +163,19 @@ fn exports(text: &str, site: &str) {
             assert!(sound && options.ends_with(')') && options.matches(['(', ')', ' ']).count() == 1, "{line}\n{site}");
         }
     }
+}
+
+#[test]
+fn a_service_that_is_to_stay_down_is_never_started() {
+    let machine = Machine::master();
+    machine.configure("1", "[master]\nservices = [\"!acpid\"]\n");
+    machine.double("sv", "kill -9 $PPID");
+    machine.run(&["apply"]);
+    machine.double("sv", "");
+    machine.told();
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), ["sv down acpid"], "not a restart, which would start it");
+    machine.place.write(&machine.lower("etc/overlays/52:54:00:17:c7:e1/sv/acpid/run"), "new");
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(machine.told(), [""; 0]);
 }
