@@ -833,6 +833,12 @@ test_what_takes_a_reboot_is_recorded_before_it_is_laid() {
 	file "$T/overlays/$mac/rc.local" second
 	LAY_OVERLAYS="strace -qq -o /dev/null -e trace=fchmod -e inject=fchmod:signal=KILL $LAY_OVERLAYS" lay_again >/dev/null 2>&1
 	same "$(cat "$T/etc/rc.local") $(cat "$T/run/reboot")" "first rc.local"
+	LAY_OVERLAYS="strace -qq -o /dev/null -P $T/run/reboot -e inject=openat:error=EIO:when=2 $LAY_OVERLAYS"
+	rm "$T/run/reboot"
+	refused lay_again >/dev/null 2>"$T/err"
+	contains "$(cat "$T/err")" "cannot change rc.local: $T/run/reboot: cannot write"
+	same "$(cat "$T/etc/rc.local")" first
+	LAY_OVERLAYS="${LAY_OVERLAYS##* }"
 	ok lay_again >/dev/null
 	same "$(cat "$T/etc/rc.local") $(cat "$T/run/reboot")" "second rc.local"
 }

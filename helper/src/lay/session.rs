@@ -137,19 +137,28 @@ impl<'run> Session<'run> {
     }
 
     /// Before a change: who kills this run must not make a service miss it, nor the administrator that it takes a reboot.
-    pub(super) fn will_change(&mut self, path: &Path) {
-        let Some(path) = path.to_str().filter(|_| self.refresh) else { return };
-        if let Some(file) = read_at_boot(path)
-            && self.waiting.insert(file.clone().into_bytes())
+    /// What cannot be recorded is left to the next run.
+    fn may_change(&mut self, path: &Path) -> bool {
+        let Some(name) = path.to_str().filter(|_| self.refresh) else { return true };
+        if let Some(file) = read_at_boot(name).map(String::into_bytes)
+            && !self.waiting.contains(&file)
         {
-            let recorded = self.records.add_waiting(file.as_bytes());
-            self.tried(recorded);
+            let recorded = self.records.add_waiting(&file);
+            if self.tried_at("change", path, recorded).is_none() {
+                return false;
+            }
+            self.waiting.insert(file);
         }
-        let Some(service) = reader_of(path) else { return };
-        if self.untold.insert(service.as_bytes().to_vec()) {
-            let recorded = self.records.set_untold(&self.untold);
-            self.tried(recorded);
+        let Some(service) = reader_of(name).map(|service| service.as_bytes().to_vec()) else { return true };
+        if !self.untold.insert(service.clone()) {
+            return true;
         }
+        let recorded = self.records.set_untold(&self.untold);
+        let recorded = self.tried_at("change", path, recorded).is_some();
+        if !recorded {
+            self.untold.remove(&service);
+        }
+        recorded
     }
 
     pub(super) fn did(&mut self, change: Change) {
@@ -241,8 +250,7 @@ impl<'run> Session<'run> {
     }
 
     pub(super) fn remove(&mut self, path: &Path, place: &Place) -> bool {
-        self.will_change(path);
-        let removed = self.tried_at("remove", path, place.remove()).is_some();
+        let removed = self.may_change(path) && self.tried_at("remove", path, place.remove()).is_some();
         if removed {
             self.did(Change::Removed(path.to_owned()));
         }
@@ -317,7 +325,7 @@ impl<'run> Session<'run> {
     fn gave_attributes(&mut self, path: &Path, place: &Place, entry: &Entry) -> bool {
         let Some(Some((changed, lost))) = self.tried_at("look at", path, place.give_attributes(entry)) else { return false };
         if changed {
-            self.will_change(path);
+            self.may_change(path);
             self.did(Change::Changed(path.to_owned()));
         }
         self.is_without(path, lost);
@@ -325,8 +333,7 @@ impl<'run> Session<'run> {
     }
 
     pub(super) fn put(&mut self, what: &str, path: &Path, place: &Place, entry: &Entry) -> bool {
-        self.will_change(path);
-        self.made(path, what, place.put(entry))
+        self.may_change(path) && self.made(path, what, place.put(entry))
     }
 
     /// Says that something was made, and what of it could not be.
