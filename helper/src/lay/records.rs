@@ -128,8 +128,13 @@ impl Records {
         };
         let brought = self.read(BROUGHT)?.into_iter().filter_map(parts).collect();
         let waiting = self.read(WAITING)?.into_iter().collect();
-        let macs = self.read(OWN_MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-        Ok(Recorded { laid, brought, untold: self.untold()?, waiting, macs })
+        Ok(Recorded { laid, brought, untold: self.untold()?, waiting, macs: self.macs()? })
+    }
+
+    /// # Errors
+    /// When the record is there and cannot be read.
+    pub(super) fn macs(&self) -> Result<Vec<String>> {
+        Ok(self.read(OWN_MACS)?.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
     }
 
     /// # Errors
