@@ -207,7 +207,7 @@ class Cluster:
                    timeout=900, log=self.log)[1]
 
     def _check_tree(self):
-        for path in ("etc/overlays", "srv/tftp/pxelinux.cfg/default", "srv/tftp/images"):
+        for path in ("var/lib/voidclust/nodes", "srv/tftp/pxelinux.cfg/default", "srv/tftp/images"):
             if not (self.tree / path).exists():
                 raise Failure(f"voidclust apply left no {path}\n{self.apply_output}")
         self.kernel = self.kernels[-1]

@@ -127,3 +127,26 @@ test_a_machine_that_was_told_of_no_own_folder_lays_the_lower_trees() {
 	same "$(cat "$T/etc/whose")" lower
 	gone "$T/mounted"
 }
+
+test_the_master_lays_what_is_rendered_and_then_what_is_kept_by_hand() {
+	echo "22 21 0:30 / $T/lower rw - ext4 /dev/sda1 rw" >"$T/mountinfo"
+	: >"$T/cmdline"
+	mkdir -p "$T/lower/var/lib/voidclust/nodes" "$T/made"
+	for name in motd issue hostname; do file "$T/made/$name" rendered; done
+	tar -cf "$T/lower/var/lib/voidclust/nodes/$mac.00-voidclust.tar" -C "$T/made" motd issue hostname
+	file "$T/made/issue" kept
+	tar -cf "$T/lower/etc/overlays/$mac.50-site.tar" -C "$T/made" issue
+	file "$T/lower/etc/overlays/$mac/hostname" folder
+	# One of an older version, which the next apply removes.
+	file "$T/lower/etc/overlays/$mac.00-voidclust.tar" garbage
+	ok lay "$T/etc"
+	same "$(cat "$T/etc/motd" "$T/etc/issue" "$T/etc/hostname" | tr '\n' ' ')" "rendered kept folder "
+	gone "$T/mounted"
+}
+
+test_without_either_folder_it_says_so() {
+	: >"$T/cmdline"
+	rm -r "$T/lower/etc/overlays"
+	refused lay "$T/etc" 2>"$T/err"
+	contains "$(cat "$T/err")" "cannot list $T/lower/etc/overlays"
+}

@@ -9,10 +9,14 @@ pub const CONFIG_DROPINS: &str = "etc/voidclust.d";
 pub const PACKAGE_OVERLAYS: &str = "usr/share/voidclust/overlays";
 /// The overlays of the site.
 pub const SITE_OVERLAYS: &str = "etc/voidclust/overlays";
-/// What the nodes lay over their /etc.
+/// What the administrator keeps for single machines, to be laid over what we render.
 pub const OVERLAYS: &str = "etc/overlays";
-/// Behind a MAC, how the names of the archives that we render go on; whatever else is in [`OVERLAYS`] is the
-/// administrator's.
+/// The archives that we render for single machines. Only root may enter.
+pub const NODES: &str = "var/lib/voidclust/nodes";
+/// Where machines find what they lay over /etc. Before the first apply of this version, and after those of an older one,
+/// the archives lie in the last: of one name, that in the first is meant.
+pub const LAID: [&str; 2] = [NODES, OVERLAYS];
+/// Behind a MAC, how the names of the archives that we render go on.
 const ARCHIVE: &str = ".00-voidclust";
 /// The name under which machines that are not listed find their overlay.
 pub const DEFAULT_NODE: &str = "default";
@@ -74,7 +78,7 @@ pub const FSTAB: &str = "etc/fstab";
 pub const OWN_MOUNTS: &[&str] = &["/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/boot", "/srv/nfs"];
 /// The folders that we write into.
 pub const WRITTEN: &[&str] =
-    &[BOOT, "etc", "etc/mkinitcpio.conf.d", OVERLAYS, BOOT_TREE, IMAGES, PXELINUX_MENUS, GRUB_FOLDER, STATE];
+    &[BOOT, "etc", "etc/mkinitcpio.conf.d", NODES, BOOT_TREE, IMAGES, PXELINUX_MENUS, GRUB_FOLDER, STATE];
 /// Put behind the name of a file that somebody edited: the text we would have written.
 pub const NEW_SUFFIX: &str = ".new-voidclust";
 /// Before the name of a file being written; leftovers of a killed run are swept by it.
@@ -139,20 +143,21 @@ pub fn generation_tree(number: u32) -> String {
 /// The archive of a node, by its MAC or [`DEFAULT_NODE`].
 #[must_use]
 pub fn archive(name: &str) -> String {
-    format!("{OVERLAYS}/{name}{ARCHIVE}.tar")
+    format!("{NODES}/{name}{ARCHIVE}.tar")
 }
 
 /// The archive of what a node has of an overlay as all others have it. Nodes lay archives in the order of their names:
 /// this one comes right after the node's own.
 #[must_use]
 pub fn shared_archive(name: &str, overlay: &str) -> String {
-    format!("{OVERLAYS}/{name}{ARCHIVE}_{overlay}.tar")
+    format!("{NODES}/{name}{ARCHIVE}_{overlay}.tar")
 }
 
 /// The MAC (or [`DEFAULT_NODE`]) in the path of an archive that we render.
 #[must_use]
 pub fn archive_owner(path: &str) -> Option<&str> {
-    let (name, rest) = path.strip_prefix(OVERLAYS)?.strip_prefix('/')?.split_once(ARCHIVE)?;
+    let name = LAID.iter().find_map(|folder| path.strip_prefix(folder))?;
+    let (name, rest) = name.strip_prefix('/')?.split_once(ARCHIVE)?;
     let rest = rest.strip_suffix(".tar")?;
     (rest.is_empty() || rest.starts_with('_')).then_some(name)
 }
@@ -254,8 +259,9 @@ mod tests {
         assert_eq!(archive_owner(&archive(mac)), Some(mac));
         assert_eq!(archive_owner(&shared_archive(DEFAULT_NODE, "x.tar_y")), Some(DEFAULT_NODE));
         assert!(archive(mac) < shared_archive(mac, "a"), "the node's own first");
+        assert_eq!(archive_owner(&format!("{OVERLAYS}/{mac}{ARCHIVE}.tar")), Some(mac), "of an older version");
         for foreign in [".50.tar", ".00-voidclust2.tar", ".00-voidclust.tar.new-voidclust", "/00-voidclust.tar", ".tar"] {
-            assert_eq!(archive_owner(&format!("{OVERLAYS}/{mac}{foreign}")), None, "{foreign}");
+            assert_eq!(archive_owner(&format!("{NODES}/{mac}{foreign}")), None, "{foreign}");
         }
     }
 

@@ -9,18 +9,17 @@ BROKEN = {
     # All members are there, and the mark that says so is not.
     "cut between two members": 'head -c $(($(stat -c %s {kept}) - 1024)) {kept} >{new}',
 }
-# What the node is: its names, its keys and services, by the list of all that is in its /etc; but for the archives
-# themselves, which it sees in the shared root.
+# What the node is: its names, its keys and services, by the list of all that is in its /etc.
 IDENTITY = ("cat /proc/sys/kernel/hostname /etc/hostname /etc/rig-profile;"
-            " find /etc -path /etc/overlays -prune -o -print | sort")
+            " find /etc | sort")
 
 
 def run(report, cluster):
     node, = cluster.up("n1")
     settle(node)
     master = cluster.master
-    archive = master.sh(f"ls -d {LOWER}/etc/overlays/{node.boot_mac}.*").split()[0]
-    kept, new = f"{archive}.kept~", f"{LOWER}/etc/overlays/.rig-new"
+    archive = master.sh(f"ls -d {LOWER}/var/lib/voidclust/nodes/{node.boot_mac}.*").split()[0]
+    kept, new = f"{archive}.kept~", f"{LOWER}/var/lib/voidclust/nodes/.rig-new"
     before = node.sh(IDENTITY)
     master.sh(f"cp -a {archive} {kept}")
     try:

@@ -164,8 +164,8 @@ impl Root {
         }
     }
 
-    /// Opens a folder, made with its parents if it is not there (mode 0755, and 0700 for the nodes' overlays, which hold
-    /// what only root may read). No part of the path may be a symbolic link.
+    /// Opens a folder, made with its parents if it is not there (mode 0755, and 0700 for the archives of single machines,
+    /// which hold what only root may read). No part of the path may be a symbolic link.
     ///
     /// # Errors
     /// When a part is a link or a file, or cannot be made.
@@ -175,7 +175,7 @@ impl Root {
         }
         let (parent, name) = split(relative);
         let above = self.folder(parent)?;
-        let mode = if relative == crate::paths::OVERLAYS { 0o700 } else { 0o755 };
+        let mode = if relative == crate::paths::NODES { 0o700 } else { 0o755 };
         match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(mode)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error).with_context(|| format!("{}: cannot make this folder", self.display(relative))),
@@ -240,10 +240,10 @@ mod tests {
     fn folders_are_made_with_their_parents() {
         let (dir, root) = tree();
         root.folder("srv/tftp/images").unwrap();
-        root.folder(crate::paths::OVERLAYS).unwrap();
+        root.folder(crate::paths::NODES).unwrap();
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &str| dir.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode("srv/tftp/images"), mode("etc/overlays")), (0o755, 0o700));
+        assert_eq!((mode("srv/tftp/images"), mode(crate::paths::NODES)), (0o755, 0o700));
         let found = root.find("srv/tftp").unwrap().unwrap();
         assert!(found.is_folder() && found.mode == 0o755);
         assert_eq!(root.find("srv/none/x").unwrap(), None);

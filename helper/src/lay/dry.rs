@@ -18,7 +18,7 @@ use super::target::{ASIDE, Target};
 use super::{Report, Run};
 use crate::disk::tree::Bytes;
 
-/// What the folder of overlays is going to hold, by name, where it holds something else now: an archive, or nothing.
+/// What the (first) folder of overlays is going to hold, by name, where it holds something else now: an archive, or nothing.
 pub type Coming<'archive> = BTreeMap<String, Option<&'archive Bytes>>;
 
 /// What a refresh would do.
@@ -33,7 +33,7 @@ pub(super) fn foresee(run: &Run, overlays: Option<&Path>, etc: &Path, macs: &[St
     let mut etc = Target::open(etc)?;
     etc.dry = Some(Pretended::default());
     let mut session = Session::new(run, Records::unchanged(&run.dir), true, coming, etc);
-    session.carry_out(&overlays.map_or_else(|| run.overlays(), Path::to_owned), macs);
+    session.carry_out(&overlays.map_or_else(|| run.overlays(), |folder| vec![folder.to_owned()]), macs);
     Ok(Foreseen { report: session.report, etc: session.etc })
 }
 

@@ -1,7 +1,7 @@
 //! Lays the overlays of a machine over /etc: at boot, and again on the running machine to bring it up to date.
 //!
 //! For each MAC of the machine the archives `MAC.*` in name order, then for each the folder `MAC`; a later one wins. The master
-//! has them in its lower tree, a client fetches its own. When no MAC has any, and the root came over the network: `default.*` and `default`. All of it is read and put
+//! has them in its lower tree, in the folders [`paths::LAID`]; a client fetches its own. When no MAC has any, and the root came over the network: `default.*` and `default`. All of it is read and put
 //! together in memory and then compared with the target, so that a source leaves either all of itself behind or nothing, and
 //! only what differs is touched: each thing is made aside and takes its place by a rename, with the present time, which tells
 //! programs such as cron that it changed. Rules that keep /etc whole:

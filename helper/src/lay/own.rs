@@ -40,11 +40,11 @@ impl Run {
         self.dir.join(paths::OWN)
     }
 
-    /// Where a machine finds what it lays: in what was fetched, or in the lower tree. The master fetches nothing, and a client
+    /// The folders where a machine finds what it lays: in what was fetched, or in the lower tree. The master fetches nothing, and a client
     /// whose image is older than this did not.
-    pub(super) fn overlays(&self) -> PathBuf {
+    pub(super) fn overlays(&self) -> Vec<PathBuf> {
         let own = self.own();
-        if own.exists() { own } else { self.lower.join(paths::OVERLAYS) }
+        if own.exists() { vec![own] } else { paths::LAID.map(|folder| self.lower.join(folder)).into() }
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn lay(run: &Run, overlays: Option<&Path>, etc: &Path, macs: &[String
         session.warn(&format!("{error:#}; so nothing was changed"));
         return Ok(session.report);
     }
-    session.carry_out(&overlays.map_or_else(|| run.overlays(), Path::to_owned), macs);
+    session.carry_out(&overlays.map_or_else(|| run.overlays(), |folder| vec![folder.to_owned()]), macs);
     Ok(session.report)
 }
 
@@ -65,7 +65,7 @@ impl<'run> Session<'run> {
         Self { run, records, refresh, coming, etc, mounts: None, untold, waiting, report, held }
     }
 
-    pub(super) fn carry_out(&mut self, overlays: &Path, macs: &[String]) {
+    pub(super) fn carry_out(&mut self, overlays: &[PathBuf], macs: &[String]) {
         let begun = self.records.no_changes();
         self.tried(begun);
         let mounts = node::mounts(&self.run.mountinfo);
@@ -184,10 +184,10 @@ impl<'run> Session<'run> {
         macs
     }
 
-    fn read(&mut self, overlays: &Path, macs: &[String], before: &Brought, first: bool) -> Found {
+    fn read(&mut self, overlays: &[PathBuf], macs: &[String], before: &Brought, first: bool) -> Found {
         let whom = if macs.is_empty() { "a machine without a card".to_owned() } else { macs.join(" ") };
         let refresh = if self.refresh { "refresh " } else { "" };
-        self.log(&format!("--- {refresh}of {} from {} for {whom}", self.etc.path().display(), overlays.display()));
+        self.log(&format!("--- {refresh}of {} from {} for {whom}", self.etc.path().display(), sources::named(overlays)));
         let sources = self.sources(overlays, macs, &whom);
         let sources = self.tried(sources).unwrap_or_default();
         // None at all, where there were some: whatever happened to them, it was not the wish to come up as nobody.

@@ -1,7 +1,9 @@
 //! Which archives and folders are laid, and in which order.
 
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -27,29 +29,41 @@ pub(super) struct Source {
 }
 
 /// The sources of these names, MACs or [`DEFAULT`]: for each the archives `NAME.*` in name order, then for each the folder
-/// NAME. Copies that editors and voidclust put beside a file are not meant. What is `coming` counts as there.
+/// NAME. Of what has one name in several folders, the first is meant. What is `coming` counts as there, in the first.
 ///
 /// # Errors
-/// When the folder cannot be listed.
-pub(super) fn find(overlays: &Path, coming: &Coming<'_>, names: &[String]) -> Result<Vec<Source>> {
-    let cannot = || format!("cannot list {}", overlays.display());
-    let mut entries = Vec::new();
-    for entry in overlays.read_dir().with_context(cannot)? {
-        entries.push(entry.with_context(cannot)?.file_name());
+/// When a folder cannot be listed, or there is none.
+pub(super) fn find(overlays: &[PathBuf], coming: &Coming<'_>, names: &[String]) -> Result<Vec<Source>> {
+    let mut entries = BTreeMap::new();
+    let mut missing = 0;
+    for folder in overlays {
+        let cannot = || format!("cannot list {}", folder.display());
+        match folder.read_dir() {
+            Err(error) if error.kind() == ErrorKind::NotFound && missing + 1 < overlays.len() => missing += 1,
+            found => {
+                for entry in found.with_context(cannot)? {
+                    entries.entry(entry.with_context(cannot)?.file_name()).or_insert(folder);
+                }
+            }
+        }
     }
-    let is_decided = |name: &OsString| name.to_str().is_some_and(|name| coming.contains_key(name));
-    entries.retain(|name| !is_decided(name));
-    entries.extend(coming.iter().filter(|(_, archive)| archive.is_some()).map(|(name, _)| name.into()));
-    entries.sort();
+    for (name, archive) in coming {
+        // What goes from the first folder may be in another.
+        match (archive, overlays.first()) {
+            (Some(_), Some(first)) => _ = entries.insert(name.into(), first),
+            (None, first) if entries.get(OsStr::new(name)).copied() == first => _ = entries.remove(OsStr::new(name)),
+            _ => {}
+        }
+    }
     let mut archives = Vec::new();
     let mut folders = Vec::new();
     for wanted in names {
-        for entry in &entries {
+        for (entry, folder) in &entries {
             let name = entry.as_bytes();
             if owner(name).is_none_or(|owner| owner != node::spelled(wanted)) {
                 continue;
             }
-            let source = Source { name: name.to_vec(), path: overlays.join(entry), bare: !name.contains(&b'.') };
+            let source = Source { name: name.to_vec(), path: folder.join(entry), bare: !name.contains(&b'.') };
             if source.bare { folders.push(source) } else { archives.push(source) }
         }
     }
@@ -57,12 +71,17 @@ pub(super) fn find(overlays: &Path, coming: &Coming<'_>, names: &[String]) -> Re
     Ok(archives)
 }
 
+/// The folders of overlays, for messages.
+pub(super) fn named(overlays: &[PathBuf]) -> String {
+    overlays.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(" and ")
+}
+
 impl Session<'_> {
     /// Those of this machine, or what all have that have nothing of their own.
     ///
     /// # Errors
     /// When they cannot be listed, or there ought to be some.
-    pub(super) fn sources(&mut self, overlays: &Path, macs: &[String], whom: &str) -> Result<Vec<Source>> {
+    pub(super) fn sources(&mut self, overlays: &[PathBuf], macs: &[String], whom: &str) -> Result<Vec<Source>> {
         let own = find(overlays, self.coming, macs)?;
         if !own.is_empty() {
             return Ok(own);
@@ -70,7 +89,7 @@ impl Session<'_> {
         let default = find(overlays, self.coming, &[DEFAULT.to_owned()])?;
         match self.mounts.as_deref().map(|mounts| node::over_network(mounts, &self.run.point)) {
             Some(Some(true)) if default.is_empty() => {
-                bail!("no overlay in {} is for {whom}, nor is there a default", overlays.display())
+                bail!("no overlay in {} is for {whom}, nor is there a default", named(overlays))
             }
             // Not booted from this lower tree: somebody lays by hand.
             Some(Some(true) | None) => {}
@@ -79,7 +98,7 @@ impl Session<'_> {
             _ => bail!(
                 "no overlay in {} is for {whom}, and the default is for clients, whose root comes over the network; if this is the \
                  master, set `mac` under [master] to the address of its card",
-                overlays.display()
+                named(overlays)
             ),
         }
         Ok(default)

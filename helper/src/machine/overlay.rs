@@ -55,9 +55,12 @@ pub fn is_gone(machine: &Machine, coming: &Coming<'_>) -> Result<bool> {
     if macs.is_empty() || machine.record(paths::WAS_LAID)?.is_empty() {
         return Ok(false);
     }
-    let overlays = Root::open(&machine.path(paths::LOWER))?.list(paths::OVERLAYS)?.unwrap_or_default();
+    let lower = Root::open(&machine.path(paths::LOWER))?;
+    let mut overlays = lower.list(paths::NODES)?.unwrap_or_default();
+    overlays.retain(|name| !coming.contains_key(name));
+    overlays.extend(lower.list(paths::OVERLAYS)?.unwrap_or_default());
     let come = coming.iter().filter(|(_, archive)| archive.is_some()).map(|(name, _)| name);
-    let mut left = overlays.iter().filter(|name| !coming.contains_key(*name)).chain(come);
+    let mut left = overlays.iter().chain(come);
     Ok(!left.any(|name| macs.iter().any(|mac| spelled(name).starts_with(mac))))
 }
 

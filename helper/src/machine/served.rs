@@ -5,7 +5,7 @@
 //! A folder has all of its content or none: `own` is made aside and takes its place by a rename. Whoever reads the old one at
 //! that moment fails, and begins again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -37,7 +37,7 @@ pub struct Served {
     pub gone: usize,
 }
 
-/// Something of a machine: its name in the lower tree's folder of overlays, and where it is.
+/// Something of a machine: its name in a folder of the lower tree, and where it is.
 #[derive(Debug)]
 struct Source {
     name: String,
@@ -98,17 +98,24 @@ pub fn bring_up_to_date(machine: &Machine) -> Result<Served> {
     if failures.is_empty() { Ok(served) } else { bail!("not every node gets what is its own:{}", listed(&failures, 10)) }
 }
 
-/// Whom something is rendered for, and what each of them lays, in the order of the names. This machine lays its own from
+/// Whom something is rendered for, and what each of them lays. This machine lays its own from
 /// the lower tree.
 fn wanted(machine: &Machine) -> Result<BTreeMap<String, Vec<Source>>> {
     let own = machine.record(paths::OWN_MACS)?;
     let lower = machine.path(paths::LOWER);
+    let root = Root::open(&lower)?;
     let mut wanted: BTreeMap<String, Vec<Source>> = BTreeMap::new();
-    for name in Root::open(&lower)?.list(paths::OVERLAYS)?.unwrap_or_default() {
-        let Some(owner) = lay::owner(name.as_bytes()).filter(|owner| !own.contains(owner)) else { continue };
-        let path = format!("{}/{name}", paths::OVERLAYS);
-        let is_ours = paths::archive_owner(&path).is_some();
-        wanted.entry(owner).or_default().push(Source { name, path: lower.join(path), is_ours });
+    let mut known = HashSet::new();
+    for folder in paths::LAID {
+        for name in root.list(folder)?.unwrap_or_default() {
+            let Some(owner) = lay::owner(name.as_bytes()).filter(|owner| !own.contains(owner)) else { continue };
+            let path = format!("{folder}/{name}");
+            let is_ours = paths::archive_owner(&path).is_some();
+            // As a node that finds both would have it.
+            if known.insert(name.clone()) {
+                wanted.entry(owner).or_default().push(Source { name, path: lower.join(path), is_ours });
+            }
+        }
     }
     wanted.retain(|_, sources| sources.iter().any(|source| source.is_ours));
     Ok(wanted)

@@ -162,7 +162,7 @@ fn foresee(machine: &Machine, plans: &Plans, notes: &mut Vec<String>) -> Result<
             Step::Remove => None,
             _ => continue,
         };
-        if let Some((paths::OVERLAYS, name)) = path.rsplit_once('/') {
+        if let Some((paths::NODES, name)) = path.rsplit_once('/') {
             coming.insert(name.to_owned(), archive);
         }
     }

@@ -39,7 +39,11 @@ fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
     for option in ["--dry-run", "-n"] {
         let ran = place.run(&["apply", option]).ended(3);
         assert!(ran.out.contains("create etc/mkinitcpio.net.conf\n"), "{}", ran.out);
-        assert!(ran.out.contains(&format!("create etc/overlays/{NODE1}.00-voidclust.tar:hostname (node1)\n")), "{}", ran.out);
+        assert!(
+            ran.out.contains(&format!("create var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar:hostname (node1)\n")),
+            "{}",
+            ran.out
+        );
         assert!(!ran.out.contains("tell: "), "nothing runs from this tree: {}", ran.out);
     }
     assert_eq!(place.tree(), before);
@@ -52,7 +56,7 @@ fn diff_shows_each_file_as_a_unified_diff() {
     place.append("etc/voidclust.conf", "services = [\"sshd\"]\n");
     let before = place.tree();
     let ran = place.run(&["diff"]).ended(3);
-    let archive = format!("etc/overlays/{NODE1}.00-voidclust.tar");
+    let archive = format!("var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar");
     let motd = format!(
         "diff {archive}:motd (node1)\n--- a/{archive}:motd\n+++ b/{archive}:motd\n@@ -1 +1,2 @@\n welcome\n+to the cluster\n"
     );
@@ -119,7 +123,7 @@ fn modes_of_an_overlay_reach_the_node() {
     let owner = format!("{}:{}", me.uid(), me.gid());
     let listed = |mode: &str, path: &str| listing.contains(&format!("{mode}  {owner}  {path} "));
     assert!(listed("0700", "ssl/private/") && listed("0400", "ssl/private/key"), "{listing}");
-    let archive = std::fs::File::open(place.at(&format!("etc/overlays/{NODE1}.00-voidclust.tar"))).unwrap();
+    let archive = std::fs::File::open(place.at(&format!("var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar"))).unwrap();
     let modes: Vec<_> = tar::Archive::new(archive)
         .entries()
         .unwrap()
@@ -265,7 +269,7 @@ fn what_is_no_longer_wanted_goes_and_nothing_else() {
     let others = [
         format!("etc/overlays/{NODE1}/motd"),
         format!("etc/overlays/{NODE1}.10-mine.tar"),
-        "etc/overlays/52:54:00:ff:ff:ff.00-voidclust.tar".to_owned(),
+        "var/lib/voidclust/nodes/52:54:00:ff:ff:ff.00-voidclust.tar".to_owned(),
         "srv/tftp/pxelinux.cfg/01-52-54-00-ff-ff-ff".to_owned(),
         "srv/tftp/memtest".to_owned(),
     ];
@@ -275,13 +279,13 @@ fn what_is_no_longer_wanted_goes_and_nothing_else() {
     let config = place.read("etc/voidclust.conf");
     place.write("etc/voidclust.conf", config.split("[[node]]").next().unwrap());
     let ran = place.run(&["apply"]).ended(0);
-    assert!(ran.out.contains(&format!("remove etc/overlays/{NODE1}.00-voidclust.tar")), "{}", ran.out);
+    assert!(ran.out.contains(&format!("remove var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar")), "{}", ran.out);
     assert!(ran.out.contains("remove srv/tftp/grub/grub.cfg-01-52-54-00-17-c7-e2"), "{}", ran.out);
-    assert!(!place.at(&format!("etc/overlays/{NODE1}.00-voidclust.tar")).exists());
+    assert!(!place.at(&format!("var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar")).exists());
     for path in &others {
         assert_eq!(place.read(path), "the administrator's\n", "{path}");
     }
-    assert!(place.at("etc/overlays/default.00-voidclust.tar").exists());
+    assert!(place.at("var/lib/voidclust/nodes/default.00-voidclust.tar").exists());
 }
 
 #[test]
@@ -299,7 +303,7 @@ fn an_edited_file_that_is_no_longer_wanted_stays() {
 #[test]
 fn a_damaged_archive_counts_as_edited() {
     let place = Place::applied();
-    let archive = format!("etc/overlays/{NODE1}.00-voidclust.tar");
+    let archive = format!("var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar");
     place.write(&archive, "torn");
     let ran = place.run(&["apply"]).ended(0);
     assert!(ran.out.contains("edited by hand"), "{}", ran.out);

@@ -163,7 +163,7 @@ fn what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses() {
         place.write("node/etc/hostname", "");
         let mut lay = program(env!("CARGO_BIN_EXE_lay-overlays"));
         lay.env("VOIDCLUST_RUN", place.at("node/run")).env("VOIDCLUST_LOWER", place.at("node/lower"));
-        place.ran(lay.arg("--from").arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:00:fe"))
+        place.ran(lay.arg("--from").arg(place.at("var/lib/voidclust/nodes")).arg(place.at("node/etc")).arg("52:54:00:00:00:fe"))
     };
 
     for (kind, name) in sound {
@@ -181,7 +181,7 @@ fn what_a_check_lets_through_a_node_lays_and_what_it_refuses_a_node_refuses() {
         assert!(ran.err.contains(&format!("overlays/client/sub/{}", name.escape_debug())), "{kind:?} {name:?}: {}", ran.err);
 
         let becomes = if matches!(kind, File) { name.strip_suffix(".j2").unwrap_or(name) } else { name };
-        stand(&place, kind, &format!("etc/overlays/default/sub/{becomes}"));
+        stand(&place, kind, &format!("var/lib/voidclust/nodes/default/sub/{becomes}"));
         assert!(lay(&place).ended(1).err.contains("nothing of"), "{kind:?} {name:?}");
     }
 }
@@ -216,7 +216,7 @@ fn an_overlay_that_is_missing_is_named_with_its_package() {
 
 #[test]
 fn a_link_where_a_folder_is_expected_is_not_followed() {
-    for (link, under) in [("srv", "srv/tftp"), ("etc/overlays", "etc/overlays"), ("var/lib/voidclust", "var/lib/voidclust")] {
+    for (link, under) in [("srv", "srv/tftp"), ("var/lib/voidclust", "var/lib/voidclust"), ("var/lib", "var/lib/voidclust")] {
         let place = Place::small();
         let outside = Place::empty();
         outside.write("marker", "");
@@ -253,7 +253,7 @@ fn parents_that_are_missing_are_made() {
     let place = Place::small();
     assert!(!place.at("srv").exists() && !place.at("var").exists());
     place.run(&["apply"]).ended(0);
-    assert_eq!(place.tree().get("etc/overlays"), Some(&Stands::Folder(0o700)));
+    assert_eq!(place.tree().get("var/lib/voidclust/nodes"), Some(&Stands::Folder(0o700)));
     assert_eq!(place.tree().get("srv/tftp/pxelinux.cfg"), Some(&Stands::Folder(0o755)));
 }
 
@@ -284,8 +284,11 @@ fn a_manifest_that_was_lost_makes_our_files_foreign_but_for_those_that_are_right
 #[test]
 fn leftovers_of_a_killed_run_are_swept() {
     let place = Place::applied();
-    let leftovers =
-        ["etc/.voidclust-mkinitcpio.net.conf", "etc/overlays/.voidclust-x", "var/lib/voidclust/.voidclust-manifest.toml"];
+    let leftovers = [
+        "etc/.voidclust-mkinitcpio.net.conf",
+        "var/lib/voidclust/nodes/.voidclust-x",
+        "var/lib/voidclust/.voidclust-manifest.toml",
+    ];
     for path in leftovers {
         place.write(path, "half");
     }

@@ -1,6 +1,5 @@
 //! What nodes boot: generations of the live tree, published, taken back and removed.
 
-use crate::live_images::with_images;
 use crate::machine::{LOWER, Machine};
 use crate::place::{skip, there_is};
 
@@ -18,7 +17,7 @@ fn master(test: &str) -> Option<Machine> {
         {% for client in nfs.head_clients %}/head {{ client }}\n{% endfor %}";
     machine.place.write(&machine.lower("usr/share/voidclust/overlays/master/exports.d/voidclust.exports.j2"), exports);
     machine.place.write(&machine.lower("usr/bin/program"), "first");
-    with_images(&machine, &[OLD, NEW]);
+    machine.images(&[OLD, NEW]);
     Some(machine)
 }
 

@@ -176,7 +176,7 @@ fn remove_takes_away_what_nobody_edited_and_its_own_state() {
     let ran = place.run(&["hook", "remove"]).ended(0);
     let left = |path| format!("voidclust: edited by hand, and left: ROOT/{path}\n");
     assert_eq!(ran.out, left("etc/mkinitcpio.conf.d/voidclust.conf") + &left("etc/mkinitcpio.net.conf"));
-    for gone in ["etc/overlays/default.00-voidclust.tar", "srv/tftp/pxelinux.cfg/default"] {
+    for gone in ["var/lib/voidclust/nodes/default.00-voidclust.tar", "srv/tftp/pxelinux.cfg/default"] {
         assert!(!place.at(gone).exists(), "{gone}");
     }
     for kept in ["etc/voidclust.conf", "etc/mkinitcpio.net.conf", "srv/tftp/images/6.1_1-0123456789ab/vmlinuz"] {

@@ -161,7 +161,7 @@ fn what_is_removed_from_memory_only_leaves_the_disk_alone() {
 #[test]
 fn a_machine_whose_overlay_is_gone_keeps_what_it_has() {
     let machine = Machine::master();
-    machine.place.remove(&machine.lower("etc/overlays/52:54:00:17:c7:e1.00-voidclust.tar"));
+    machine.place.remove(&machine.lower("var/lib/voidclust/nodes/52:54:00:17:c7:e1.00-voidclust.tar"));
     let ran = machine.run(&["hook", "live"]).ended(0);
     assert!(ran.out.contains("it keeps what it has until it reboots"), "{}", ran.out);
     assert_eq!(machine.place.read("etc/hostname"), "master.cluster\n");

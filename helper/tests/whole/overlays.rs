@@ -23,7 +23,7 @@ fn the_owner_of_a_file_reaches_the_node_show_and_diff() {
         return skip("the_owner_of_a_file", "only root gives files away");
     }
     place.run(&["apply"]).ended(0);
-    let archive = std::fs::read(place.at(&format!("etc/overlays/{NODE1}.00-voidclust.tar"))).unwrap();
+    let archive = std::fs::read(place.at(&format!("var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar"))).unwrap();
     let mut archive = tar::Archive::new(&archive[..]);
     let owners: BTreeMap<String, _> = (archive.entries().unwrap().map(Result::unwrap))
         .map(|entry| (entry.path().unwrap().display().to_string(), entry.header().clone()))
@@ -95,7 +95,7 @@ fn a_large_file_for_many_nodes_is_on_the_disk_once() {
             .write(&format!("etc/voidclust/overlays/own{number}/{}", if number == 0 { "motd" } else { "x" }), number.to_string());
     }
     let weigh = || {
-        let files = place.at("etc/overlays").read_dir().unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+        let files = place.at("var/lib/voidclust/nodes").read_dir().unwrap().map(|entry| entry.unwrap().metadata().unwrap());
         let inodes: BTreeMap<u64, u64> = files.map(|meta| (meta.ino(), meta.len())).collect();
         inodes.values().sum::<u64>() as usize
     };
@@ -108,7 +108,7 @@ fn a_large_file_for_many_nodes_is_on_the_disk_once() {
     place.write("etc/voidclust.d/1.conf", nodes(MANY + 2));
     place.run(&["apply"]).ended(0);
     assert!(weigh() < 3 * LARGE, "nodes that come later have their part in it: {}", weigh());
-    let shared = place.at("etc/overlays/52:54:00:00:01:01.00-voidclust_client.tar").metadata().unwrap();
+    let shared = place.at("var/lib/voidclust/nodes/52:54:00:00:01:01.00-voidclust_client.tar").metadata().unwrap();
     assert_eq!((shared.mode() & 0o7777, shared.nlink() > 20), (0o600, true));
 }
 
@@ -126,12 +126,15 @@ fn a_node_lays_its_own_archive_and_the_shared_ones_as_one() {
     place.write(&format!("{site}/own/shut/key"), "k".repeat(9_000));
     place.chmod(&format!("{site}/own/shut"), 0o700);
     place.run(&["apply"]).ended(0);
-    let archives = place.at("etc/overlays").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let archives =
+        place.at("var/lib/voidclust/nodes").read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(archives.filter(|name| name.starts_with("52:54:00:00:01:01")).count(), 3);
     place.write("node/etc/cron.d/lower", "");
     let mut lay = program(env!("CARGO_BIN_EXE_lay-overlays"));
     lay.env("VOIDCLUST_RUN", place.at("node/run")).env("VOIDCLUST_LOWER", place.at("node/lower"));
-    place.ran(lay.arg("--from").arg(place.at("etc/overlays")).arg(place.at("node/etc")).arg("52:54:00:00:01:01")).ended(0);
+    place
+        .ran(lay.arg("--from").arg(place.at("var/lib/voidclust/nodes")).arg(place.at("node/etc")).arg("52:54:00:00:01:01"))
+        .ended(0);
     assert_eq!(place.read("node/etc/both"), "of m\n");
     assert_eq!(place.read("node/etc/large").len(), 20_000);
     assert_eq!(place.read("node/etc/cron.d/job").len(), 20_000);

@@ -245,7 +245,7 @@ impl Place {
 
     /// The text of a member of a node's archive.
     pub(crate) fn member(&self, archive: &str, member: &str) -> Option<String> {
-        let bytes = std::fs::read(self.at(&format!("etc/overlays/{archive}.00-voidclust.tar"))).unwrap();
+        let bytes = std::fs::read(self.at(&format!("var/lib/voidclust/nodes/{archive}.00-voidclust.tar"))).unwrap();
         let mut archive = tar::Archive::new(&bytes[..]);
         let mut entries = archive.entries().unwrap().map(Result::unwrap);
         let entry = entries.find(|entry| entry.path_bytes().as_ref() == member.as_bytes())?;

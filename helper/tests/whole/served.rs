@@ -28,7 +28,7 @@ fn each_node_is_served_what_it_lays_and_the_master_is_not() {
         assert_eq!(machine.place.tree().get(&served), Some(&Stands::Folder(0o700)));
         let archive = format!("{name}.00-voidclust.tar");
         let bytes = |path: &str| std::fs::read(machine.place.at(path)).unwrap();
-        let kept = bytes(&machine.lower(&format!("etc/overlays/{archive}")));
+        let kept = bytes(&machine.lower(&format!("var/lib/voidclust/nodes/{archive}")));
         assert!(bytes(&format!("{served}/own/{archive}")) == kept, "{name}");
     }
     assert!(!machine.run(&["apply"]).ended(0).out.contains("own folders"), "once is enough");
@@ -107,6 +107,37 @@ fn the_default_comes_only_when_every_listed_machine_has_its_own() {
     assert_eq!(own(&machine, "default").len(), 1);
 }
 
+/// As an older version left it: the archives of all machines lie in /etc/overlays.
+fn of_an_older_version(machine: &Machine) {
+    let (new, old) = (machine.lower("var/lib/voidclust/nodes"), machine.lower("etc/overlays"));
+    for name in machine.place.at(&new).read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        machine.place.write(&format!("{old}/{name}"), std::fs::read(machine.place.at(&format!("{new}/{name}"))).unwrap());
+        machine.place.chmod(&format!("{old}/{name}"), 0o600);
+    }
+    machine.place.remove(&new);
+    let manifest = machine.lower("var/lib/voidclust/manifest.toml");
+    machine.place.write(&manifest, machine.place.read(&manifest).replace("var/lib/voidclust/nodes/", "etc/overlays/"));
+}
+
+#[test]
+fn archives_of_an_older_version_are_served_and_move_by_the_next_apply() {
+    let machine = Machine::master();
+    of_an_older_version(&machine);
+    machine.place.remove("run/voidclust/nodes");
+    machine.mounts("");
+    machine.run(&["hook", "serve"]).ended(0);
+    assert_eq!(own(&machine, NODES[0]), [format!("{}.00-voidclust.tar", NODES[0])]);
+    assert_eq!(machine.run(&["refresh"]).ended(0).out, "up to date\n", "the master finds them, too");
+    let diff = machine.run(&["diff"]).ended(3).out;
+    assert!(!diff.contains("lay: ") && !diff.contains("tell: "), "{diff}");
+    let said = machine.run(&["apply"]).ended(0).out;
+    assert!(!said.contains("changed ") || said.contains("new or changed"), "{said}");
+    assert_eq!(machine.told(), [""; 0], "no service has anything to read");
+    let names = |folder: &str| machine.place.at(&machine.lower(folder)).read_dir().unwrap().count();
+    assert_eq!((names("etc/overlays"), names("var/lib/voidclust/nodes")), (0, 5));
+    assert!(machine.run(&["apply"]).ended(0).out.contains("in sync"));
+}
+
 #[test]
 fn without_the_nfs_root_it_says_what_to_do() {
     let machine = Machine::master();
@@ -131,7 +162,7 @@ fn a_real_master_binds_what_it_serves() {
         ls root/srv/nfs/node | LC_ALL=C sort
         cat root/srv/nfs/node/52:54:00:17:c7:e2/own/*.00-voidclust.tar | grep -aq node1.cluster && echo there
         touch root/srv/nfs/node/52:54:00:17:c7:e2/x 2>&1 || :
-        rm lower/etc/overlays/52:54:00:17:c7:e4.*
+        rm lower/var/lib/voidclust/nodes/52:54:00:17:c7:e4.*
         inside 'voidclust hook serve'
         ls root/srv/nfs/node | wc -l; grep -c ' /mnt/root/srv/nfs/node/' /proc/self/mountinfo
     "#;
