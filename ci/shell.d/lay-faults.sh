@@ -11,7 +11,7 @@ lay() {
 	VOIDCLUST_RUN="$T/run" VOIDCLUST_LOWER="$T/lower" VOIDCLUST_SYS="$T/sys" \
 		VOIDCLUST_CMDLINE="$T/cmdline" VOIDCLUST_MOUNTINFO="$T/mountinfo" $tracer ${LAY_OVERLAYS:?} "$@"
 }
-refresh() { lay --refresh "$T/overlays" "$T/etc" "$mac"; }
+refresh() { lay --refresh --from "$T/overlays" "$T/etc" "$mac"; }
 tracer=
 
 stands() { (cd "$T/etc" && find . -printf '%P %y %m %U %l ' -type f -exec cat {} \; -o -printf '\n' | sort); }
@@ -56,7 +56,7 @@ test_a_refresh_in_which_a_call_fails_says_so_and_is_finished_by_the_next() {
 	needs strace
 	strace -qq -o /dev/null true 2>/dev/null || skip "strace may not trace here"
 	first_overlay
-	ok lay "$T/overlays" "$T/etc" "$mac" >/dev/null
+	ok lay --from "$T/overlays" "$T/etc" "$mac" >/dev/null
 	second_overlay
 	mkdir "$T/before"
 	cp -a "$T/etc" "$T/run" "$T/before"

@@ -331,7 +331,7 @@ test_a_card_whose_address_cannot_be_read_is_told() {
 	card lan0 3 52:54:00:00:00:03
 	card lan1 4 52:54:00:00:00:04
 	rm "$T/sys/class/net/lan1/address"
-	refused lay "$T/overlays" "$T/etc" 2>"$T/err"
+	refused lay --from "$T/overlays" "$T/etc" 2>"$T/err"
 	contains "$(cat "$T/err")" "cannot read $T/sys/class/net/lan1/address: No such file"
 	same "$(cat "$T/run/macs")" 52:54:00:00:00:03
 }

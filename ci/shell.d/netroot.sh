@@ -259,3 +259,18 @@ exec sleep 60'
 	PATH="$T/bin:$PATH"
 	contains "$(ipconfig ip=:::)" "no network set up by ipconfig ip=:::"
 }
+
+test_the_marker_of_a_generation_stays_open() {
+	load
+	file "$T/root/.generation-3" 3
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	same "$(readlink "/proc/self/fd/9")" "$(readlink -f "$T/root/.generation-3")"
+	# Whatever is started from here on has it, init too.
+	same "$(sh -c 'cat <&9')" 3
+}
+
+test_a_live_tree_has_no_marker() {
+	load
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	gone /proc/self/fd/9
+}

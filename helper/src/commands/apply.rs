@@ -8,7 +8,7 @@ use crate::cli::Global;
 use crate::stages::generations;
 use crate::stages::preview::Preview;
 use crate::stages::target::Target;
-use crate::stages::trees::{Plans, Trees};
+use crate::stages::trees::Trees;
 use crate::stages::wanted;
 
 /// Applies, or with `dry_run` says what would be done.
@@ -19,14 +19,13 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
     let target = Target::open(global)?;
     let config = global.config.as_deref();
     let wanted = wanted::read(&target, config)?;
-    let trees = Trees::of(&wanted, &target.root)?;
     if dry_run {
-        let plans = Plans::of(&target.root, &trees, force)?;
-        let preview = Preview::of(&target, &wanted, &trees, &plans)?;
+        let preview = Preview::of(&target, wanted, force)?;
         print_changes(&preview.changes, global.verbose);
         super::diff::print_consequences(&preview);
         return Ok(if preview.differs() { Status::Differs } else { Status::Done });
     }
+    let trees = Trees::of(&wanted, &target.root)?;
     let (lock, now) = wanted::lock(&target, config, &wanted)?;
     let trees = if now == wanted { trees } else { Trees::of(&now, &target.root)? };
     // Of two readings one is enough from here on: overlays may be large.

@@ -10,7 +10,6 @@ use crate::print::say;
 use crate::stages::changes::{Action, Change};
 use crate::stages::preview::{Laying, Preview};
 use crate::stages::target::Target;
-use crate::stages::trees::{Plans, Trees};
 use crate::stages::wanted;
 use crate::types::Problem;
 
@@ -38,9 +37,7 @@ pub fn run(global: &Global, json: bool) -> Result<Status> {
 fn preview(global: &Global) -> Result<Preview> {
     let target = Target::open(global)?;
     let wanted = wanted::read(&target, global.config.as_deref())?;
-    let trees = Trees::of(&wanted, &target.root)?;
-    let plans = Plans::of(&target.root, &trees, false)?;
-    Preview::of(&target, &wanted, &trees, &plans)
+    Preview::of(&target, wanted, false)
 }
 
 /// The same members whether there are problems or not.
@@ -54,6 +51,8 @@ fn report(preview: Option<&Preview>, problems: &[Problem]) -> serde_json::Value 
         "images": preview.map_or(&[][..], |preview| &preview.images),
         "master_images": preview.map_or(&[][..], |preview| &preview.master_images),
         "prune": preview.map_or(&[][..], |preview| &preview.prune),
+        "generation": preview.and_then(|preview| preview.generation),
+        "prune_generations": preview.map_or(&[][..], |preview| &preview.prune_generations),
         "notes": preview.map_or(&[][..], |preview| &preview.notes),
     })
 }
@@ -80,6 +79,14 @@ pub(super) fn print_consequences(preview: &Preview) {
     }
     for folder in &preview.prune {
         say!("prune: {folder}");
+    }
+    if let Some(number) = preview.generation {
+        say!(
+            "generation {number} would be made, and nodes boot it: what changes in the menus and exports then is not shown here"
+        );
+    }
+    for number in &preview.prune_generations {
+        say!("prune: generation {number}");
     }
     print_notes(&preview.notes);
     say!("{}", preview.summary());

@@ -8,9 +8,11 @@ use super::screen::{Screen, print_report};
 use crate::cli::{Generation as Command, Global};
 use crate::generation::{self, Client};
 use crate::paths;
+use crate::print::say;
 use crate::stages::generations;
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Wanted};
+use crate::stages::whom;
 use crate::types::generation::{Generation, Number};
 use crate::words::{bytes, counted, date};
 
@@ -43,7 +45,7 @@ fn known(target: &Target, wanted: &Wanted, number: Option<Number>) -> Result<Vec
     let know = |made: &Generation| {
         Ok(Known {
             own: generation::own_size(&target.root, made)?,
-            booted_by: generations::booted_by(&wanted.site, made.number),
+            booted_by: whom::booted_by(&wanted.site, made.number),
             used_by: used.get(&made.number).cloned().unwrap_or_default(),
             made: made.clone(),
         })
@@ -84,16 +86,16 @@ fn list(target: &Target, global: &Global, as_json: bool) -> Result<Status> {
     let all = known(target, &wanted, None)?;
     if as_json {
         let list: Vec<Value> = all.iter().map(Known::json).collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&list)?);
+        say!("{}", serde_json::to_string_pretty(&list)?);
         return Ok(Status::Done);
     }
     if all.is_empty() {
-        anstream::println!("no generation yet; make one with: voidclust publish");
+        say!("no generation yet; make one with: voidclust publish");
     }
     for one in &all {
         let own = one.own.map_or_else(|| "-".to_owned(), bytes);
         let text = if one.made.text.is_empty() { String::new() } else { format!("  {}", one.made.text) };
-        anstream::println!("{:>4}  {}  {:>9}  {}{text}", one.made.number, date(one.made.made), own, newest(&one.made));
+        say!("{:>4}  {}  {:>9}  {}{text}", one.made.number, date(one.made.made), own, newest(&one.made));
         print_names("boots on", &one.booted_by.join(" "));
         print_names("used by", &one.users(&wanted));
     }
@@ -108,7 +110,7 @@ fn print_names(what: &str, names: &str) {
         return;
     }
     let more = if all.len() > SHOWN { format!(" and {} more", all.len() - SHOWN) } else { String::new() };
-    anstream::println!("      {what} {}{more}", all.iter().take(SHOWN).copied().collect::<Vec<_>>().join(" "));
+    say!("      {what} {}{more}", all.iter().take(SHOWN).copied().collect::<Vec<_>>().join(" "));
 }
 
 fn newest(made: &Generation) -> &str {
@@ -141,22 +143,22 @@ fn show(target: &Target, global: &Global, number: Number, diff: Option<Option<Nu
                 "etc": etc.iter().map(|(path, became)| json!({ "path": path, "became": became.to_string() })).collect::<Vec<_>>(),
             });
         }
-        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(Status::Done);
     }
-    anstream::println!("generation {number}, made {} ({})", date(one.made.made), one.made.storage);
+    say!("generation {number}, made {} ({})", date(one.made.made), one.made.storage);
     if !one.made.text.is_empty() {
-        anstream::println!("text: {}", one.made.text);
+        say!("text: {}", one.made.text);
     }
-    anstream::println!("kernels: {}", one.made.kernels.join(" "));
-    anstream::println!("of its own: {}", one.own.map_or_else(|| "this storage does not tell".to_owned(), bytes));
-    anstream::println!("boots on: {}", or_nobody(&one.booted_by.join(" ")));
-    anstream::println!("used by: {}", or_nobody(&one.users(&wanted)));
+    say!("kernels: {}", one.made.kernels.join(" "));
+    say!("of its own: {}", one.own.map_or_else(|| "this storage does not tell".to_owned(), bytes));
+    say!("boots on: {}", or_nobody(&one.booted_by.join(" ")));
+    say!("used by: {}", or_nobody(&one.users(&wanted)));
     if let Some(older) = older {
-        packages.iter().for_each(|difference| anstream::println!("package {difference}"));
-        etc.iter().for_each(|(path, became)| anstream::println!("/{path}: {became}"));
+        packages.iter().for_each(|difference| say!("package {difference}"));
+        etc.iter().for_each(|(path, became)| say!("/{path}: {became}"));
         let count = format!("{}, {} in /etc", counted(packages.len(), "package"), counted(etc.len(), "file"));
-        anstream::println!("from generation {older} differ: {count}");
+        say!("from generation {older} differ: {count}");
     }
     Ok(Status::Done)
 }
@@ -193,10 +195,10 @@ fn verify(target: &Target, as_json: bool) -> Result<Status> {
     if as_json {
         let list: Vec<Value> =
             findings.iter().map(|finding| json!({ "generation": finding.generation, "problem": finding.what })).collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&list)?);
+        say!("{}", serde_json::to_string_pretty(&list)?);
     } else {
-        findings.iter().for_each(|finding| anstream::println!("generation {}: {}", finding.generation, finding.what));
-        anstream::println!("{} looked at", counted(generations.made.len(), "generation"));
+        findings.iter().for_each(|finding| say!("generation {}: {}", finding.generation, finding.what));
+        say!("{} looked at", counted(generations.made.len(), "generation"));
     }
     Ok(if findings.is_empty() { Status::Done } else { Status::Failed })
 }

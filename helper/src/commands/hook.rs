@@ -1,7 +1,7 @@
 //! `voidclust hook`: what package scripts and kernel hooks call. The decisions are here and in the stages, where they are
 //! tested; the scripts only call. Nothing here prompts, and a site that is not configured yet is no failure.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Status;
 use super::screen::{Screen, print_done, print_notes, print_report};
@@ -10,6 +10,7 @@ use crate::disk::lock::Lock;
 use crate::image;
 use crate::machine::{packages, proc, served};
 use crate::print::{say, say_err};
+use crate::stages::generations;
 use crate::stages::images::Which;
 use crate::stages::live;
 use crate::stages::target::{Runs, Target};
@@ -43,7 +44,7 @@ pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
             with_site(&target, global, |lock, wanted| kernel_remove(&target, wanted, lock, version))
         }
         Hook::Live => live(&target),
-        Hook::Serve => serve(&target),
+        Hook::Serve => serve(&target, global),
         Hook::ShellEnded => super::shell::ended(&target, global),
         Hook::Remove => remove(&target),
     }
@@ -178,8 +179,9 @@ fn live(target: &Target) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Each node is served what is its own.
-fn serve(target: &Target) -> Result<Status> {
+/// Nodes are served their roots, and each what is its own. A master that boots without a generation makes the first: nobody
+/// has booted anything else of it yet.
+fn serve(target: &Target, global: &Global) -> Result<Status> {
     target.is_no_client()?;
     let Runs::Overlay(machine) = &target.runs else {
         anyhow::bail!("this machine does not run from its overlay, so it serves nothing; reboot it to become the master");
@@ -187,8 +189,24 @@ fn serve(target: &Target) -> Result<Status> {
     if let Some(why) = served::is_impossible(machine) {
         anyhow::bail!(why);
     }
-    live::serve(machine, &mut |line| anstream::println!("{line}"))?;
+    let first = first_generation(target, global);
+    live::serve(machine, &mut |line| say!("{line}"))?;
+    first.context("no generation was made, and nodes boot the live tree")?;
     Ok(Status::Done)
+}
+
+fn first_generation(target: &Target, global: &Global) -> Result<()> {
+    let wanted = match wanted::read(target, global.config.as_deref()) {
+        Err(error) if matches!(error.downcast_ref(), Some(Unready::NotConfigured(_))) => return Ok(()),
+        wanted => wanted?,
+    };
+    if !generations::is_first_due(target, &wanted.site) {
+        return Ok(());
+    }
+    let (lock, wanted) = wanted::lock(target, global.config.as_deref(), &wanted)?;
+    let report = generations::first(target, wanted, &lock, &mut Screen::terse())?;
+    print_notes(&report.notes);
+    report.is_done()
 }
 
 /// Takes away what we rendered and nobody edited.

@@ -8,9 +8,11 @@ use crate::cli::Global;
 use crate::generation;
 use crate::machine::snapshot::Storage;
 use crate::paths;
+use crate::print::say;
 use crate::stages::generations::{self, Publication};
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Wanted};
+use crate::stages::whom;
 use crate::stages::workflow::Report;
 use crate::types::generation::Number;
 use crate::words::{bytes, counted};
@@ -25,7 +27,7 @@ pub fn run(global: &Global, only: &[String], text: &str) -> Result<Status> {
     }
     let target = Target::open(global)?;
     let (lock, wanted) = wanted::locked(&target, global.config.as_deref())?;
-    let whom = generations::whom(&wanted.site, only)?;
+    let whom = whom::of(&wanted.site, only)?;
     let order = Publication { whom: &whom, text };
     let report = generations::publish(&target, wanted, &lock, &order, &mut Screen::terse())?;
     drop(lock);
@@ -39,7 +41,7 @@ pub fn run(global: &Global, only: &[String], text: &str) -> Result<Status> {
 pub fn roll_back(global: &Global, number: Option<Number>, only: &[String]) -> Result<Status> {
     let target = Target::open(global)?;
     let (lock, wanted) = wanted::locked(&target, global.config.as_deref())?;
-    let whom = generations::whom(&wanted.site, only)?;
+    let whom = whom::of(&wanted.site, only)?;
     let report = generations::roll_back(&target, wanted, &lock, number, &whom, &mut Screen::terse())?;
     drop(lock);
     ended(&target, global, &report)
@@ -50,7 +52,7 @@ fn ended(target: &Target, global: &Global, report: &Report) -> Result<Status> {
     report.is_done()?;
     let now = wanted::read(target, global.config.as_deref())?;
     if let Some(machine) = target.machine() {
-        generations::behind(target, &now.site, machine)?.iter().for_each(|line| anstream::println!("{line}"));
+        whom::behind(target, &now.site, machine)?.iter().for_each(|line| say!("{line}"));
     }
     Ok(Status::Done)
 }
@@ -62,42 +64,38 @@ fn ended(target: &Target, global: &Global, report: &Report) -> Result<Status> {
 pub fn preview(global: &Global, only: &[String]) -> Result<Status> {
     let target = Target::open(global)?;
     let wanted = wanted::read(&target, global.config.as_deref())?;
-    let whom = generations::whom(&wanted.site, only)?;
+    let whom = whom::of(&wanted.site, only)?;
     if let Some(number) = generations::on_trial(&wanted.site, &whom) {
-        anstream::println!("generation {number}, which only some boot, would be published for all");
+        say!("generation {number}, which only some boot, would be published for all");
         return Ok(Status::Differs);
     }
     private(&target, &wanted)?;
     let number = wanted.site.generations.next();
     let Some(newest) = wanted.site.generations.newest() else {
-        anstream::println!("this would be generation {number}, the first");
+        say!("this would be generation {number}, the first");
         return Ok(Status::Differs);
     };
     let tree = paths::generation_tree(newest.number);
     let packages = generation::differences(&target.root, &tree, "")?;
     let etc = generation::changed_in_etc(&target.root, &tree, "")?;
     for difference in &packages {
-        anstream::println!("package {difference}");
+        say!("package {difference}");
     }
     for (path, became) in &etc {
-        anstream::println!("/{path}: {became}");
+        say!("/{path}: {became}");
     }
     if let Some(size) = generation::own_size(&target.root, newest)? {
-        anstream::println!(
-            "generation {} has {} of its own; another one takes about that and what changed",
-            newest.number,
-            bytes(size)
-        );
+        say!("generation {} has {} of its own; another one takes about that and what changed", newest.number, bytes(size));
     }
     let changed = format!("{}, {} in /etc", counted(packages.len(), "package"), counted(etc.len(), "file"));
-    anstream::println!("this would be generation {number}; since {} differ: {changed}", newest.number);
+    say!("this would be generation {number}; since {} differ: {changed}", newest.number);
     Ok(Status::Differs)
 }
 
 fn private(target: &Target, wanted: &Wanted) -> Result<()> {
     let site: Vec<String> = wanted.site.root.private.iter().map(ToString::to_string).collect();
     for left in generation::private_in(&target.root, &site)? {
-        anstream::println!("left out: /{} ({})", left.path, left.reason);
+        say!("left out: /{} ({})", left.path, left.reason);
     }
     print_notes(&generation::suspects(&target.root, &site)?);
     Ok(())
@@ -116,9 +114,9 @@ pub fn back_to_snapshots(global: &Global) -> Result<Status> {
     if ways.is_empty() {
         bail!("there is no snapshot of the live tree; voidclust shell takes one before it begins");
     }
-    anstream::println!("with the nodes off, and from another system:");
+    say!("with the nodes off, and from another system:");
     for (name, way) in ways {
-        anstream::println!("{name}: {way}");
+        say!("{name}: {way}");
     }
     Ok(Status::Done)
 }

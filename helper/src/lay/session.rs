@@ -176,9 +176,7 @@ impl<'run> Session<'run> {
             return known;
         }
         let (macs, unknown) = node::macs(&self.run.cmdline, &self.run.sys);
-        for what in unknown {
-            self.warn(&what);
-        }
+        unknown.iter().for_each(|what| self.warn(what));
         let recorded = self.records.set_macs(&macs);
         self.tried(recorded);
         macs

@@ -4,7 +4,6 @@
 //! Killed at any moment, nodes boot what they did: who boots which generation is recorded when the new one is served and its
 //! images are there, and the menus follow.
 
-use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -13,35 +12,15 @@ use super::images::Which;
 use super::target::{Runs, Target};
 use super::trees::Trees;
 use super::wanted::Wanted;
+use super::whom;
 use super::workflow::{self, Report, Watch, Work};
 use crate::disk::lock::Lock;
 use crate::generation::{self, Order};
-use crate::machine::{Machine, roots};
+use crate::machine::roots;
 use crate::paths;
-use crate::site::{Root, Site};
+use crate::site::Site;
 use crate::tools::Tool;
-use crate::types::generation::{Generation, Number, Whom};
-use crate::types::{OverlayName, nearest};
-
-/// Reads whom names stand for: nodes by name, MAC or address, and profiles.
-///
-/// # Errors
-/// When one is neither.
-pub fn whom(site: &Site, names: &[String]) -> Result<Whom> {
-    let mut whom = Whom::default();
-    for name in names {
-        if let Some(node) = site.node(name) {
-            whom.nodes.push(node.name.to_string());
-        } else if site.profiles.keys().any(|profile| profile.as_str() == name) {
-            whom.profiles.push(name.clone());
-        } else {
-            let known = site.nodes.iter().map(|node| node.name.as_str()).chain(site.profiles.keys().map(OverlayName::as_str));
-            let hint = nearest(name, known).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
-            bail!("--only {name}: there is no such node or profile{hint}");
-        }
-    }
-    Ok(whom)
-}
+use crate::types::generation::{Generation, Number, RootWish, Whom};
 
 /// What is to be published.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +60,7 @@ pub fn publish(
     let before = wanted.site.generations.published.clone();
     wanted.read_generations(&target.root)?;
     let site = &wanted.site;
-    let published = before.to(number, order.whom, |node, profile| has_profile(site, node, profile));
+    let published = before.to(number, order.whom, |node, profile| whom::has_profile(site, node, profile));
     wanted.publish(&published);
     if let Err(error) = serve(target, &wanted, lock, number, watch) {
         wanted.publish(&before);
@@ -92,7 +71,7 @@ pub fn publish(
         return Err(error.context(format!("generation {number} was not published: nodes boot what they did")));
     }
     lock.publish(&published)?;
-    watch.said(&format!("published generation {number} for {}", spelled(order.whom)));
+    watch.said(&format!("published generation {number} for {}", whom::spelled(order.whom)));
     switch(target, wanted, lock, watch)
 }
 
@@ -110,7 +89,7 @@ pub fn roll_back(
 ) -> Result<Report> {
     refuse_where_nothing_is_published(target, &wanted.site)?;
     let generations = &wanted.site.generations;
-    let now = now_of(&wanted.site, whom);
+    let now = whom::now_of(&wanted.site, whom);
     let number = match number {
         Some(number) if generations.made.contains_key(&number) => number,
         Some(number) => bail!("there is no generation {number}; list them with: voidclust generation list"),
@@ -120,29 +99,34 @@ pub fn roll_back(
         },
     };
     let before = generations.published.clone();
-    let published = before.to(number, whom, |node, profile| has_profile(&wanted.site, node, profile));
+    let published = before.to(number, whom, |node, profile| whom::has_profile(&wanted.site, node, profile));
     wanted.publish(&published);
     let trees = Trees::of(&wanted, &target.root)?;
     let work = Work { files: Some(&trees), images: Which::Booted, menus: false, prune: false, force: false };
     workflow::run(target, &wanted, lock, &work, watch)?.is_done()?;
     lock.publish(&published)?;
-    watch.said(&format!("generation {number} is booted by {} from now on", spelled(whom)));
+    watch.said(&format!("generation {number} is booted by {} from now on", whom::spelled(whom)));
     switch(target, wanted, lock, watch)
 }
 
-/// The generation that all of these boot now, or the newest of them.
-fn now_of(site: &Site, whom: &Whom) -> Option<Number> {
-    if whom.is_all() {
-        return site.generations.published.numbers().max();
-    }
-    let named = |name: &str| whom.nodes.iter().any(|node| node == name);
-    let of = site.nodes.iter().filter(|node| {
-        named(node.name.as_str()) || node.profiles.iter().any(|own| whom.profiles.iter().any(|name| name == own.as_str()))
-    });
-    of.filter_map(|node| site.published_to(Some(node))).max()
+/// Whether the first generation is to be made: some machine wants the newest, and there is none.
+#[must_use]
+pub fn is_first_due(target: &Target, site: &Site) -> bool {
+    // Only the machine itself knows what it is on, and shows how it gets on.
+    let Some(Runs::Overlay(_)) = Some(&target.runs) else { return false };
+    let is_wanted = || site.nodes.iter().map(Some).chain([None]).any(|node| site.wish_of(node) == RootWish::Newest);
+    site.uses_generations() && site.generations.made.is_empty() && is_wanted()
 }
 
-/// Everything that follows from the configuration, without the generations that nobody needs any more. `trees` were made of
+/// Makes the first generation, and publishes it.
+///
+/// # Errors
+/// Those of [`publish`].
+pub fn first(target: &Target, wanted: Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Result<Report> {
+    publish(target, wanted, lock, &Publication { whom: &Whom::default(), text: "the first" }, watch)
+}
+
+/// Everything that follows from the configuration, with the first generation, and without those that nobody needs any more. `trees` were made of
 /// `wanted`.
 ///
 /// # Errors
@@ -155,6 +139,9 @@ pub fn apply(
     force: bool,
     watch: &mut dyn Watch,
 ) -> Result<Report> {
+    if is_first_due(target, &wanted.site) {
+        return first(target, wanted, lock, watch);
+    }
     let going = superfluous(target, &wanted)?;
     let trees = Some(trees).filter(|_| going.is_empty());
     everything(target, wanted, trees, lock, &going, force, watch)
@@ -199,6 +186,16 @@ fn everything(
         }
     }
     Ok(report)
+}
+
+/// Goes on as if the generations were gone that nobody needs any more, and says which these are.
+///
+/// # Errors
+/// When the server's records cannot be read.
+pub fn forget_superfluous(target: &Target, wanted: &mut Wanted) -> Result<Vec<Number>> {
+    let going = superfluous(target, wanted)?;
+    wanted.site.generations.made.retain(|number, _| !going.contains(number));
+    Ok(going)
 }
 
 /// The generations that neither a menu nor a node needs, and that `keep` does not hold.
@@ -281,44 +278,4 @@ fn take_back(target: &Target, mut wanted: Wanted, lock: &Lock<'_>, number: Numbe
     let work = Work { files: Some(&trees), images: Which::Present, menus: false, prune: false, force: false };
     workflow::run(target, &wanted, lock, &work, watch)?.is_done()?;
     remove(target, lock, &generation)
-}
-
-fn has_profile(site: &Site, node: &str, profile: &str) -> bool {
-    site.node(node).is_some_and(|node| node.profiles.iter().any(|own| own.as_str() == profile))
-}
-
-/// `all`, or who by name.
-fn spelled(whom: &Whom) -> String {
-    if whom.is_all() {
-        return "all".to_owned();
-    }
-    let profiles = whom.profiles.iter().map(|name| format!("profile {name}"));
-    whom.nodes.iter().cloned().chain(profiles).collect::<Vec<_>>().join(", ")
-}
-
-/// The nodes that would boot a generation now, by name; machines that are not listed as `others`.
-#[must_use]
-pub fn booted_by(site: &Site, number: Number) -> Vec<String> {
-    let nodes = site.nodes.iter().filter(|node| site.root_of(Some(node)) == Root::Generation(number));
-    let others = (site.root_of(None) == Root::Generation(number)).then(|| "others".to_owned());
-    nodes.map(|node| node.name.to_string()).chain(others).collect()
-}
-
-/// What runs another generation than it would boot now, in a line each.
-///
-/// # Errors
-/// When the server's records cannot be read.
-pub fn behind(target: &Target, site: &Site, machine: &Machine) -> Result<Vec<String>> {
-    let mut lines = BTreeSet::new();
-    for (number, clients) in generation::in_use(machine, &target.root)? {
-        for client in clients.iter().filter(|client| client.certain) {
-            let node = site.node(&client.address);
-            let Root::Generation(now) = site.root_of(node) else { continue };
-            if now != number {
-                let name = node.map_or(client.address.as_str(), |node| node.name.as_str());
-                lines.insert(format!("{name} runs generation {number}; a reboot brings {now}"));
-            }
-        }
-    }
-    Ok(lines.into_iter().collect())
 }

@@ -10,4 +10,5 @@ pub mod preview;
 pub mod target;
 pub mod trees;
 pub mod wanted;
+pub mod whom;
 pub mod workflow;

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::changes::{self, Action, Change};
+use super::generations;
 use super::target::{Runs, Target};
 use super::trees::{Plans, Trees};
 use super::wanted::Wanted;
@@ -15,6 +16,7 @@ use crate::lay::{self, Coming};
 use crate::machine::services::{self, Telling};
 use crate::machine::{Machine, overlay, reboot};
 use crate::paths;
+use crate::types::generation::Number;
 use crate::words::counted;
 
 /// Why nothing is said of the machine itself.
@@ -36,16 +38,29 @@ pub struct Preview {
     pub master_images: Vec<String>,
     /// The folders of images that are not needed any more.
     pub prune: Vec<String>,
+    /// The generation that would be made, because there is none yet.
+    pub generation: Option<Number>,
+    /// Generations that would be removed, because nobody needs them any more.
+    pub prune_generations: Vec<Number>,
     /// What the administrator should know.
     pub notes: Vec<String>,
 }
 
 impl Preview {
-    /// Works it out; changes nothing.
+    /// Works it out; changes nothing. With `force` files that were edited would be replaced.
     ///
     /// # Errors
-    /// When something cannot be read.
-    pub fn of(target: &Target, wanted: &Wanted, trees: &Trees, plans: &Plans) -> Result<Self> {
+    /// When the overlays are wrong, or something cannot be read.
+    pub fn of(target: &Target, mut wanted: Wanted, force: bool) -> Result<Self> {
+        let prune_generations = generations::forget_superfluous(target, &mut wanted)?;
+        let generation = generations::is_first_due(target, &wanted.site).then(|| wanted.site.generations.next());
+        let trees = Trees::of(&wanted, &target.root)?;
+        let plans = Plans::of(&target.root, &trees, force)?;
+        let preview = Self::of_plans(target, &wanted, &trees, &plans)?;
+        Ok(Self { generation, prune_generations, ..preview })
+    }
+
+    fn of_plans(target: &Target, wanted: &Wanted, trees: &Trees, plans: &Plans) -> Result<Self> {
         let root = &target.root;
         let mut changes = Vec::new();
         for plan in plans.all() {
@@ -86,7 +101,8 @@ impl Preview {
         }
         notes.extend(reboot::note_for(&waiting));
         let prune = prune.iter().map(image::Image::folder).collect();
-        Ok(Self { changes, lay, tell, images, master_images, prune, notes })
+        let (generation, prune_generations) = (None, Vec::new());
+        Ok(Self { changes, lay, tell, images, master_images, prune, generation, prune_generations, notes })
     }
 
     /// Whether the disk is not as the site wants it: apply would change something, or cannot, for somebody edited a file.
@@ -96,6 +112,8 @@ impl Preview {
             && self.images.is_empty()
             && self.master_images.is_empty()
             && self.prune.is_empty()
+            && self.generation.is_none()
+            && self.prune_generations.is_empty()
             && self.lay.is_empty()
             && self.tell.is_empty())
     }
@@ -124,6 +142,12 @@ impl Preview {
         parts.push(format!("{} to build", counted(self.images.len() + self.master_images.len(), "image")));
         if !self.prune.is_empty() {
             parts.push(format!("{} to prune", counted(self.prune.len(), "image")));
+        }
+        if self.generation.is_some() {
+            parts.push("the first generation to make".to_owned());
+        }
+        if !self.prune_generations.is_empty() {
+            parts.push(format!("{} to remove", counted(self.prune_generations.len(), "generation")));
         }
         parts.join(", ")
     }

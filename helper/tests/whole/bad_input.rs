@@ -282,23 +282,6 @@ fn a_manifest_that_was_lost_makes_our_files_foreign_but_for_those_that_are_right
 }
 
 #[test]
-fn leftovers_of_a_killed_run_are_swept() {
-    let place = Place::applied();
-    let leftovers = [
-        "etc/.voidclust-mkinitcpio.net.conf",
-        "var/lib/voidclust/nodes/.voidclust-x",
-        "var/lib/voidclust/.voidclust-manifest.toml",
-    ];
-    for path in leftovers {
-        place.write(path, "half");
-    }
-    place.run(&["apply"]).ended(0);
-    for path in leftovers {
-        assert!(!place.at(path).exists(), "{path}");
-    }
-}
-
-#[test]
 fn configurations_that_are_no_text_are_named() {
     let place = Place::small();
     place.write("etc/voidclust.d/1.conf", [0xff]);

@@ -1,6 +1,6 @@
 //! What nodes boot: generations of the live tree, published, taken back and removed.
 
-use crate::machine::{LOWER, Machine};
+use crate::machine::{LIVE_TREE, LOWER, Machine};
 use crate::place::{skip, there_is};
 
 const OLD: &str = "6.12.1_1";
@@ -18,6 +18,7 @@ fn master(test: &str) -> Option<Machine> {
     machine.place.write(&machine.lower("usr/share/voidclust/overlays/master/exports.d/voidclust.exports.j2"), exports);
     machine.place.write(&machine.lower("usr/bin/program"), "first");
     machine.images(&[OLD, NEW]);
+    machine.place.remove(&machine.lower(&format!("etc/voidclust.d/{LIVE_TREE}.conf")));
     Some(machine)
 }
 
@@ -47,9 +48,7 @@ impl Machine {
 #[test]
 fn what_is_published_is_served_before_the_menus_name_it() {
     let Some(machine) = master("what_is_published_is_served_before_the_menus_name_it") else { return };
-    machine.run(&["apply"]).ended(0);
-    assert!(machine.menu("default").contains("nfsroot=172.23.199.225:/head,"), "{}", machine.menu("default"));
-    assert!(machine.place.read("etc/exports.d/voidclust.exports").starts_with("/head "));
+    assert!(machine.place.read("etc/exports.d/voidclust.exports").starts_with("/srv "));
 
     // The script of the site sees the generation, its export, and the menus without it.
     let root = machine.place.root().display().to_string();
@@ -87,6 +86,31 @@ fn what_is_published_is_served_before_the_menus_name_it() {
     assert_eq!(list[0]["text"], "the first");
     assert_eq!((list[0]["booted_by"].as_array().unwrap().len(), &list[1]["kernels"][1]), (0, &NEW.into()));
     machine.run(&["generation", "verify"]).ended(0);
+}
+
+#[test]
+fn apply_makes_the_first_one_and_no_other() {
+    let Some(machine) = master("apply_makes_the_first_one_and_no_other") else { return };
+    let diff = machine.run(&["diff"]).ended(3);
+    assert!(diff.out.contains("generation 1 would be made, and nodes boot it: what"), "{}", diff.out);
+    let ran = machine.run(&["apply"]).ended(0);
+    assert!(ran.out.contains("published generation 1 for all\n"), "{}", ran.out);
+    assert!(machine.menu("default").contains("/root/1,"));
+    machine.run(&["diff"]).ended(0);
+    machine.place.write(&machine.lower("usr/bin/program"), "second");
+    machine.run(&["apply"]).ended(0);
+    assert!(!machine.has("var/lib/voidclust/generations/2"));
+
+    // A master that boots without any makes it before it serves.
+    machine.place.remove(&machine.lower("var/lib/voidclust/generations"));
+    let ran = machine.run(&["hook", "serve"]).ended(0);
+    assert!(
+        ran.out.contains("published generation 1 for all\n") && machine.has("var/lib/voidclust/generations/1"),
+        "{}",
+        ran.out
+    );
+    let again = machine.run(&["hook", "serve"]).ended(0);
+    assert_eq!(again.out, "");
 }
 
 #[test]
@@ -159,6 +183,8 @@ fn what_nobody_needs_goes_and_what_somebody_uses_stays() {
     let named = machine.run(&["generation", "remove", "2"]).ended(1);
     assert!(named.err.contains("the one to fall back to"), "{}", named.err);
     machine.place.remove("proc/fs/nfsd/clients/1");
+    let diff = machine.run(&["diff"]).ended(3);
+    assert!(diff.out.contains("prune: generation 1\n") && diff.out.contains("tell: exportfs -ra\n"), "{}", diff.out);
     let ran = machine.run(&["apply"]).ended(0);
     assert!(ran.out.contains("removed generation 1\n"), "{}", ran.out);
     assert_eq!(

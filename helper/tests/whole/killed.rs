@@ -75,3 +75,20 @@ fn one_run_at_a_time() {
     drop(lock);
     place.run(&["apply"]).ended(0);
 }
+
+#[test]
+fn leftovers_of_a_killed_run_are_swept() {
+    let place = Place::applied();
+    let leftovers = [
+        "etc/.voidclust-mkinitcpio.net.conf",
+        "var/lib/voidclust/nodes/.voidclust-x",
+        "var/lib/voidclust/.voidclust-manifest.toml",
+    ];
+    for path in leftovers {
+        place.write(path, "half");
+    }
+    place.run(&["apply"]).ended(0);
+    for path in leftovers {
+        assert!(!place.at(path).exists(), "{path}");
+    }
+}

@@ -66,7 +66,7 @@ fn what_the_administrator_lays_or_removes_is_known_however_the_card_is_spelled()
 #[test]
 fn a_run_that_is_killed_while_it_tells_a_service_leaves_word_of_the_reboot() {
     let machine = Machine::master();
-    machine.double("sv", "kill -9 $PPID");
+    machine.double("sv", "kill -9 $PPID; exit");
     machine.configure("1", "[network]\ndhcp = \"off\"\n[master]\nname = \"head\"\n");
     machine.run(&["apply"]);
     machine.double("sv", "");

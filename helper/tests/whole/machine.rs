@@ -8,6 +8,9 @@ use crate::place::{CRATE, Place, Ran};
 /// Where a machine sees the tree below its overlay.
 pub(crate) const LOWER: &str = "run/rootfs/lower";
 
+/// The drop-in by which all nodes boot the live tree.
+pub(crate) const LIVE_TREE: &str = "00-live";
+
 /// A machine.
 pub(crate) struct Machine {
     pub(crate) place: Place,
@@ -67,6 +70,8 @@ impl Machine {
     pub(crate) fn master() -> Self {
         let machine = Self::plain();
         machine.site(LOWER);
+        // What is about generations takes a copy of the tree: tests of those remove this.
+        machine.configure(LIVE_TREE, "[client]\ngeneration = \"head\"\n");
         machine.mounts("");
         machine.place.write("run/voidclust/macs", "52:54:00:17:c7:e1\n");
         machine.run(&["apply"]).ended(0);

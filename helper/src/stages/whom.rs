@@ -1,0 +1,84 @@
+//! Who boots what: whom names stand for, and who runs another generation than he would boot now.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use super::target::Target;
+use crate::generation;
+use crate::machine::Machine;
+use crate::site::{Root, Site};
+use crate::types::generation::{Number, Whom};
+use crate::types::{OverlayName, nearest};
+
+/// Reads whom names stand for: nodes by name, MAC or address, and profiles.
+///
+/// # Errors
+/// When one is neither.
+pub fn of(site: &Site, names: &[String]) -> Result<Whom> {
+    let mut whom = Whom::default();
+    for name in names {
+        if let Some(node) = site.node(name) {
+            whom.nodes.push(node.name.to_string());
+        } else if site.profiles.keys().any(|profile| profile.as_str() == name) {
+            whom.profiles.push(name.clone());
+        } else {
+            let known = site.nodes.iter().map(|node| node.name.as_str()).chain(site.profiles.keys().map(OverlayName::as_str));
+            let hint = nearest(name, known).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+            bail!("--only {name}: there is no such node or profile{hint}");
+        }
+    }
+    Ok(whom)
+}
+
+/// The generation that all of these boot now, or the newest of them.
+pub(super) fn now_of(site: &Site, whom: &Whom) -> Option<Number> {
+    if whom.is_all() {
+        return site.generations.published.numbers().max();
+    }
+    let named = |name: &str| whom.nodes.iter().any(|node| node == name);
+    let of = site.nodes.iter().filter(|node| {
+        named(node.name.as_str()) || node.profiles.iter().any(|own| whom.profiles.iter().any(|name| name == own.as_str()))
+    });
+    of.filter_map(|node| site.published_to(Some(node))).max()
+}
+
+pub(super) fn has_profile(site: &Site, node: &str, profile: &str) -> bool {
+    site.node(node).is_some_and(|node| node.profiles.iter().any(|own| own.as_str() == profile))
+}
+
+/// `all`, or who by name.
+pub(super) fn spelled(whom: &Whom) -> String {
+    if whom.is_all() {
+        return "all".to_owned();
+    }
+    let profiles = whom.profiles.iter().map(|name| format!("profile {name}"));
+    whom.nodes.iter().cloned().chain(profiles).collect::<Vec<_>>().join(", ")
+}
+
+/// The nodes that would boot a generation now, by name; machines that are not listed as `others`.
+#[must_use]
+pub fn booted_by(site: &Site, number: Number) -> Vec<String> {
+    let nodes = site.nodes.iter().filter(|node| site.root_of(Some(node)) == Root::Generation(number));
+    let others = (site.root_of(None) == Root::Generation(number)).then(|| "others".to_owned());
+    nodes.map(|node| node.name.to_string()).chain(others).collect()
+}
+
+/// What runs another generation than it would boot now, in a line each.
+///
+/// # Errors
+/// When the server's records cannot be read.
+pub fn behind(target: &Target, site: &Site, machine: &Machine) -> Result<Vec<String>> {
+    let mut lines = BTreeSet::new();
+    for (number, clients) in generation::in_use(machine, &target.root)? {
+        for client in clients.iter().filter(|client| client.certain) {
+            let node = site.node(&client.address);
+            let Root::Generation(now) = site.root_of(node) else { continue };
+            if now != number {
+                let name = node.map_or(client.address.as_str(), |node| node.name.as_str());
+                lines.insert(format!("{name} runs generation {number}; a reboot brings {now}"));
+            }
+        }
+    }
+    Ok(lines.into_iter().collect())
+}
