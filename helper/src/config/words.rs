@@ -150,7 +150,7 @@ fn named_table(name: &str, value: &DeValue<'_>) -> Option<String> {
         let below = if has("name") { String::new() } else { format!(", and name = \"{name}\" below it") };
         return Some(format!("write [[node]]{below}"));
     }
-    (value.is_table() && is_of(Profile::KEYS)).then(|| format!("write [profile.{name}]"))
+    (value.is_table() && !table.is_empty() && is_of(Profile::KEYS)).then(|| format!("write [profile.{name}]"))
 }
 
 /// A key that stands in no table, or a table that we do not have.
@@ -167,8 +167,8 @@ pub(super) fn unknown_table(name: &str, value: &DeValue<'_>) -> Words {
         return (format!("`{shown}` is a key, not a table of its own"), format!("put it under {homes}"));
     }
     if nested {
-        let numbered = name.contains(|c: char| c.is_ascii_digit()) && table == Some(Node::HEADER);
-        let named = || if table.is_none() || numbered { named_table(name, value) } else { None };
+        let one = name.contains(|c: char| c == '-' || c.is_ascii_digit()) && table == Some(Node::HEADER);
+        let named = || if table.is_none() || one { named_table(name, value) } else { None };
         let remedy = named().or_else(|| table.map(|table| format!("did you mean {table}?")));
         return (format!("unknown table `{shown}`"), remedy.unwrap_or_else(|| format!("use one of: {}", headers())));
     }

@@ -138,7 +138,7 @@ impl Target {
         let lower = slash.join(paths::LOWER);
         let mut problems: Vec<Problem> = Vec::new();
         let written = paths::WRITTEN.iter().map(|folder| (*folder, "written to", "served"));
-        let read = [paths::CONFIG_DROPINS, paths::PACKAGE_OVERLAYS].into_iter().chain(read);
+        let read = std::iter::once(paths::CONFIG_DROPINS).chain(read);
         for (folder, done, seen_as) in written.chain(read.map(|folder| (folder, "read in", "here"))) {
             let (seen, written) = (slash.join(folder), lower.join(folder));
             let (Some(above), Some(below)) = (mounts.holding(&seen), mounts.holding(&written)) else { continue };

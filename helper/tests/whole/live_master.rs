@@ -194,7 +194,6 @@ fn what_would_not_be_served_or_read_is_refused_until_it_is() {
         ("/etc/voidclust", "40 30 8:2 / /etc/voidclust rw - xfs /dev/sda2 rw\n"),
         ("/etc/voidclust.d", "40 30 8:2 / /etc/voidclust.d rw - xfs /dev/sda2 rw\n"),
         ("/etc/voidclust/overlays/client", "40 30 8:2 / /etc/voidclust/overlays/client rw - xfs /dev/sda2 rw\n"),
-        ("/usr/share", "40 30 8:2 / /usr/share rw - xfs /dev/sda2 rw\n"),
         ("/run/rootfs/lower/srv", "40 23 8:2 / /run/rootfs/lower/srv rw - xfs /dev/sda2 rw\n"),
     ] {
         machine.mounts(line);
