@@ -25,7 +25,7 @@ const NETWORK_MANAGERS: [&str; 12] = [
     "wpa_supplicant",
 ];
 
-/// Serves the whole network, so that a second one is in the way of the first.
+/// Serves the whole network, so that a second one is in the way of the first, `dnsmasq-lan` as well.
 const NETWORK_SERVERS: [&str; 8] =
     ["dhcpd4", "dhcpd6", "dnsmasq", "kea-dhcp-ddns", "kea-dhcp4", "kea-dhcp6", "nfs-server", "tftpd-hpa"];
 
@@ -80,7 +80,7 @@ impl Lower {
     /// server would answer in the master's place.
     pub fn harmful(&self, master: Ipv4Addr) -> impl Iterator<Item = (&str, &Service)> {
         let harmful = move |name: &str, service: &Service| {
-            manages_network(name) || NETWORK_SERVERS.contains(&name) || gives_address(&service.run, master)
+            manages_network(name) || is_of(name, &NETWORK_SERVERS) || gives_address(&service.run, master)
         };
         self.services.iter().filter(move |(name, service)| harmful(name, service)).map(|(name, service)| (name.as_str(), service))
     }
@@ -102,7 +102,11 @@ impl Lower {
 /// Whether a service manages network interfaces.
 #[must_use]
 pub fn manages_network(service: &str) -> bool {
-    NETWORK_MANAGERS.iter().any(|name| service.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+    is_of(service, &NETWORK_MANAGERS)
+}
+
+fn is_of(service: &str, families: &[&str]) -> bool {
+    families.iter().any(|name| service.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
 }
 
 fn host_line(line: &str, ours: &BTreeSet<String>) -> Option<HostLine> {
@@ -194,11 +198,17 @@ mod tests {
     #[test]
     fn services_that_harm_a_client_are_managers_servers_and_those_that_give_the_address() {
         let run = "#!/bin/sh\nip addr add 10.0.0.1/24 dev eth0\nexec pause\n";
-        let services =
-            [("sshd", true, ""), ("dnsmasq", true, ""), ("iwd", false, ""), ("net", true, run), ("nfs-server", false, "")];
+        let services = [
+            ("sshd", true, ""),
+            ("dnsmasq", true, ""),
+            ("dnsmasq-lan", true, ""),
+            ("iwd", false, ""),
+            ("net", true, run),
+            ("nfs-server", false, ""),
+        ];
         let lower = lower(&[], &services);
         let names: Vec<&str> = lower.harmful("10.0.0.1".parse().unwrap()).map(|(name, _)| name).collect();
-        assert_eq!(names, ["dnsmasq", "iwd", "net", "nfs-server"]);
+        assert_eq!(names, ["dnsmasq", "dnsmasq-lan", "iwd", "net", "nfs-server"]);
     }
 
     #[test]
