@@ -153,7 +153,8 @@ fn own_mounts(site: &Site, unlisted: &Layout) -> Option<String> {
 
 /// Nodes whose own fstab leaves out what the configuration has them mount.
 fn lost_mounts<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<String> {
-    if !composer.site_has("fstab") {
+    let none = whiteout("fstab");
+    if !composer.site_has("fstab") && !composer.site_has(&none) {
         return Vec::new();
     }
     let machines = std::iter::once(Machine::Unlisted).chain(site.nodes.iter().map(Machine::Node));
@@ -164,7 +165,7 @@ fn lost_mounts<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<Stri
             _ => (None, "machines that are not listed"),
         };
         let layout = composer.layout(machine).unwrap_or_default();
-        let Some((item, from)) = layout.get("fstab") else { continue };
+        let Some((item, from)) = layout.get("fstab").or_else(|| layout.get(&none)) else { continue };
         let text = text_of(item).unwrap_or_default();
         let there: BTreeSet<&str> = mounted(&text).collect();
         let mounts = site.mounts_of(node);

@@ -43,7 +43,9 @@ impl<'a> Outline<'a> {
         }
         for (name, reason) in layers::overlays(site, machine) {
             let Some(overlay) = overlays.named.get(name) else { continue };
-            for (path, piece) in overlay {
+            // The site's pieces after ours, so that its whiteouts take ours away, too.
+            let of = |origin| overlay.iter().filter(move |(_, piece)| piece.origin == origin);
+            for (path, piece) in of(Origin::Package).chain(of(Origin::Site)) {
                 // A folder of the usual mode says something only when it is to be there empty.
                 if piece.item == Item::folder() && has_below(overlay, path) {
                     continue;

@@ -40,6 +40,25 @@ fn the_owner_of_a_file_reaches_the_node_show_and_diff() {
 }
 
 #[test]
+fn a_whiteout_of_the_site_takes_away_what_a_package_brings() {
+    let place = Place::small();
+    place.write("usr/share/voidclust/overlays/client/fstab.j2", "x\t/home\tnfs4\tdefaults\t0 0\n");
+    place.write("usr/share/voidclust/overlays/client/cron.d/job", "x\n");
+    assert!(!place.run(&["check"]).ended(0).out.contains("will not mount"));
+    for name in ["fstab", "motd", "cron.d"] {
+        place.write(&format!("{CLIENT}/.wh.{name}"), "");
+    }
+    place.write(&format!("{CLIENT}/motd"), "mine\n");
+    let out = place.run(&["check"]).ended(0).out;
+    assert!(out.contains(&format!("note: ROOT/{CLIENT}/.wh.fstab: machines that are not listed, node1, ")), "{out}");
+    let shown = place.run(&["show", "node1"]).ended(0).out;
+    let names: Vec<&str> =
+        shown.lines().filter(|line| line.contains("/client/")).filter_map(|line| line.split_whitespace().nth(2)).collect();
+    assert_eq!(names, [".wh.cron.d", ".wh.fstab", "hostname", "motd"], "{shown}");
+    assert_eq!(place.run(&["show", "node1", "motd"]).ended(0).out, "mine\n");
+}
+
+#[test]
 fn what_is_left_out_and_what_nobody_reads_is_told() {
     let place = Place::small();
     for name in ["cron.d/job", "cron.d/job~", "cron.d/.job.swp", ".git/HEAD"] {
