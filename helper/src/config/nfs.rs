@@ -67,6 +67,11 @@ impl Check<'_> {
             }
         }
         if !self.home_from_itself(raw, own, master) {
+            let home =
+                raw.nfs.home_server.as_ref().and_then(|device| Some((device.get_ref().servers().parse().ok()?, device.span())));
+            if let Some((address, span)) = home.filter(|(address, _)| network.address.contains(*address)) {
+                self.usable(network.address, address, &span, "the home's server");
+            }
             self.mounts(raw);
         }
     }

@@ -249,6 +249,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("[nfs]\nroot_server = \"172.23.199.225:/void\"", "2:15", "the root's server is the master itself"),
     ("[nfs]\nroot_server = \"172.23.199.226:/void\"", "2:15", "the root's server is node `node1`"),
     ("[nfs]\nroot_server = \"172.23.199.255:/void\"", "2:15", "the root's server, 172.23.199.255, is the broadcast address"),
+    ("[nfs]\nhome_server = \"172.23.199.0:/home\"", "2:15", "the home's server, 172.23.199.0, is the network address"),
     ("[nfs]\nroot_server = \"127.0.0.1:/void\"", "2:15", "does not name a server and a path"),
     ("[nfs]\nhome_server = \"[::1]:/home\"", "2:15", "the home's server is the master itself"),
     ("[nfs]\nhome_server = \"localhost:6789:/\"\nhome_type = \"ceph\"", "2:15", "the home's server is the master itself"),
