@@ -47,6 +47,10 @@ impl From<minijinja::Error> for Failure {
                 let what = error.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
                 format!("a variable is not defined{what}; voidclust.conf(5) lists those there are")
             }
+            minijinja::ErrorKind::UnknownMethod => {
+                format!("{}; voidclust(8) lists the methods there are", error.detail().unwrap_or("there is no such method"))
+            }
+            minijinja::ErrorKind::TemplateNotFound => "a template includes no other; write here what is to be in this file".to_owned(),
             kind => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
         };
         Self { line: error.line().unwrap_or(0), why }

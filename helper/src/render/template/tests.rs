@@ -111,3 +111,26 @@ fn peers_stay_out_of_large_clusters() {
     let node = values(NodeView::unlisted(&site));
     assert_eq!(templates.render("t", &node).unwrap(), format!("0 {}", PEERS_MAX + 1));
 }
+
+#[test]
+fn the_manual_page_has_the_methods_that_there_are() {
+    let page = include_str!("../../../../docs/voidclust.8");
+    let list = page.split("there are these:\n").nth(1).unwrap().split("of mappings").next().unwrap();
+    let words =
+        |text: &str| -> Vec<String> { text.split_whitespace().map(ToOwned::to_owned).filter(|word| word != ".Li").collect() };
+    let (strings, rest) = list.split_once("of strings,").unwrap();
+    let (lists, mappings) = rest.split_once("of lists, and").unwrap();
+    let is_unknown = |value: &str, method: &str| {
+        let failed = render(&format!("{{{{ {value}.{method}() }}}}")).err();
+        failed.is_some_and(|failure| failure.why.ends_with("; voidclust(8) lists the methods there are"))
+    };
+    let mut checked = 0;
+    for (value, methods) in [("'a'", strings), ("[1]", lists), ("{'a': 1}", mappings)] {
+        assert!(is_unknown(value, "partition"), "{value}");
+        for method in words(methods) {
+            assert!(!is_unknown(value, &method), "{value}.{method}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 30);
+}
