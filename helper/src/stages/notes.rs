@@ -1,10 +1,12 @@
 //! What the administrator should know although nothing is wrong.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
 
 use super::target::{Runs, Target, shown_below};
+use crate::disk::tree::{Content, Item};
 use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
 use crate::machine::{Machine, zfs};
@@ -19,6 +21,7 @@ use crate::types::InterfaceName;
 pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
     let mut notes: Vec<String> = own_address(site, facts).into_iter().collect();
     notes.extend(zfs_hook(target, site)?);
+    notes.extend(no_mount_points(target, site));
     if let Some(machine) = target.machine() {
         notes.extend(unseen(target, machine, site));
         notes.extend(hidden_later(target, machine));
@@ -45,6 +48,24 @@ fn own_address(site: &Site, facts: &Facts) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Where nodes mount something from a server, and the lower tree has a file: a folder that is missing is made at boot,
+/// but there nothing is mounted, for ever.
+fn no_mount_points(target: &Target, site: &Site) -> Vec<String> {
+    let nodes = std::iter::once(None).chain(site.nodes.iter().map(Some));
+    let mounts = nodes.flat_map(|node| site.mounts_of(node).into_values()).filter(|mount| mount.remote);
+    let points: BTreeSet<String> = mounts.map(|mount| mount.path).collect();
+    let mut notes = Vec::new();
+    for point in points {
+        let relative = point.trim_start_matches('/');
+        // None where a folder above leads elsewhere: then it is not in this tree.
+        if let Ok(Some(Item { content: Content::File(_), .. })) = target.root.find(relative) {
+            let file = target.root.display(relative);
+            notes.push(format!("{file}: a file, and nodes cannot mount {point} on it; make a folder of it"));
+        }
+    }
+    notes
 }
 
 /// What tells of ZFS where there is none: the tree may be copied to where it will run.

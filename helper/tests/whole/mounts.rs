@@ -138,3 +138,14 @@ fn exports_are_bound_below_the_nfs_root_from_wherever_they_lie() {
     let ran = overlay_root::run(&place, script).ended(0);
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("of the root\nof its own\nnew\n", ""));
 }
+
+#[test]
+fn a_file_where_nodes_are_to_mount_something_is_told() {
+    let place = Place::small();
+    place.write("etc/voidclust.d/1.conf", "[client]\nmounts = [{ device = \"nas:/d\", path = \"/data\" }]\n");
+    place.write("home", "x");
+    place.write("data/x", "x");
+    let out = place.run(&["check"]).ended(0).out;
+    assert!(out.contains("note: ROOT/home: a file, and nodes cannot mount /home on it;"), "{out}");
+    assert!(!out.contains("ROOT/data"), "{out}");
+}
