@@ -176,6 +176,8 @@ pub const MOUNTS: &str = "proc/self/mountinfo";
 pub const NFS_CLIENTS: &str = "proc/fs/nfsd/clients";
 /// What the boot loader told the kernel.
 pub const COMMAND_LINE: &str = "proc/cmdline";
+/// How much memory there is.
+pub const MEMORY: &str = "proc/meminfo";
 /// A folder for each network interface.
 pub const INTERFACES: &str = "sys/class/net";
 /// Every route, and among them each address of this machine.
@@ -204,14 +206,12 @@ pub const WAITING: &str = "reboot";
 pub const LAY_LOG: &str = "overlays.log";
 /// One run that lays at a time.
 pub const LAY_LOCK: &str = "lock";
-/// What the master serves to single machines, in memory: a folder for each, by its MAC or [`DEFAULT_NODE`].
-pub const SERVED: &str = "run/voidclust/nodes";
-/// In such a folder, all that the machine lays; it is there from the first moment on whole.
-pub const OWN: &str = "own";
 /// The NFSv4 root, a file system of its own.
 pub const NFS_ROOT: &str = "srv/nfs";
-/// Where those folders are exported, each to the addresses of its machine.
+/// What the master serves to single machines: a folder for each, by its MAC or [`DEFAULT_NODE`].
 pub const NFS_NODES: &str = "srv/nfs/node";
+/// In such a folder, all that the machine lays; it is there from the first moment on whole.
+pub const OWN: &str = "own";
 /// Where the live tree is served, for the nodes that boot it.
 pub const NFS_HEAD: &str = "srv/nfs/head";
 /// Where generations are served, a folder each.
@@ -231,7 +231,7 @@ pub fn record(name: &str) -> String {
     format!("{RECORDS}/{name}")
 }
 
-/// Where the folder of a machine is exported.
+/// The folder that is served to a machine.
 #[must_use]
 pub fn nfs_node(name: &str) -> String {
     format!("{NFS_NODES}/{name}")

@@ -8,8 +8,6 @@ use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::Machine;
-use super::mounts::Mounts;
-use crate::paths;
 use crate::tools::Tool;
 
 /// The binds of a machine: what is wanted is made, and what is gone is undone.
@@ -26,8 +24,7 @@ impl<'machine> Binds<'machine> {
     /// # Errors
     /// When the table of mounts cannot be read.
     pub fn of(machine: &'machine Machine) -> Result<Self> {
-        let mounts = Mounts::parse(&machine.text(paths::MOUNTS)?.unwrap_or_default());
-        Ok(Self { machine, points: mounts.all().map(|mount| mount.point.clone()).collect() })
+        Ok(Self { machine, points: machine.mounts_now()?.all().map(|mount| mount.point.clone()).collect() })
     }
 
     /// Whether something is mounted at a path of the machine.

@@ -1,6 +1,6 @@
 //! The running machine: the only room that knows /proc, /sys, /run and the services that are up.
 
-pub mod binds;
+mod binds;
 pub mod cards;
 pub mod facts;
 pub mod loads;
@@ -87,6 +87,14 @@ impl Machine {
     #[must_use]
     pub fn mounts(&self) -> &Mounts {
         &self.mounts
+    }
+
+    /// What is mounted now: a run may have mounted something itself since the machine was found.
+    ///
+    /// # Errors
+    /// When the table of mounts cannot be read.
+    pub fn mounts_now(&self) -> Result<Mounts> {
+        Ok(Mounts::parse(&self.text(paths::MOUNTS)?.unwrap_or_default()))
     }
 
     /// The lines of one of the [records](paths::RECORDS) that laying keeps; none when it is not there.

@@ -1,22 +1,24 @@
-//! What the master serves to single machines: for each a folder with what this machine lays, in a tmpfs that nothing else
-//! is on, bound below the NFSv4 root where it is exported to the machine's addresses and nobody else's. The only module that
-//! changes that tmpfs.
+//! What the master serves to single machines: for each a tmpfs of its own with what this machine lays, mounted below the NFSv4
+//! root where it is exported to the machine's addresses and nobody else's. The only module that changes these.
+//!
+//! Of its own, because the handle of a file leads to any file of the same file system: who may mount one folder could read
+//! all. (`subtree_check` would refuse that, but from Linux 6.13 on nothing of a tmpfs can be read then.)
 //!
 //! A folder has all of its content or none: `own` is made aside and takes its place by a rename. Whoever reads the old one at
 //! that moment fails, and begins again.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::Machine;
-use super::binds::Binds;
 use crate::disk::root::Root;
 use crate::lay;
 use crate::paths;
@@ -59,19 +61,19 @@ pub fn is_impossible(machine: &Machine) -> Option<String> {
 /// # Errors
 /// When something cannot be served: in one error for all folders. The others are.
 pub fn bring_up_to_date(machine: &Machine) -> Result<Served> {
-    let mut binds = Binds::of(machine)?;
-    let folder = machine.path(paths::SERVED);
-    make(&folder)?;
-    if !binds.is_point(paths::SERVED) {
-        Tool::new("mount").args(["-t", "tmpfs", "-o", "mode=0700,nosuid,nodev", "nodes"]).arg(&folder).output()?;
-    }
+    let folder = machine.path(paths::NFS_NODES);
+    let context = || format!("{}: cannot make or lock this folder", folder.display());
+    std::fs::create_dir_all(&folder).with_context(context)?;
     // One run at a time; it ends with the process.
-    let context = || format!("{}: cannot lock", folder.display());
     rustix::fs::flock(&File::open(&folder).with_context(context)?, FlockOperation::LockExclusive).with_context(context)?;
     let wanted = wanted(machine)?;
+    // Asked once: with ten thousand nodes the table has as many lines.
+    let mounts = machine.mounts_now()?;
+    let points: HashSet<&Path> = mounts.all().map(|mount| mount.point.as_path()).collect();
+    let is_mounted = |name: &str| points.contains(Path::new("/").join(paths::nfs_node(name)).as_path());
     let (mut served, mut failures) = (Served::default(), Vec::new());
-    for name in names_in(&folder)?.into_iter().filter(|name| !wanted.contains_key(name)) {
-        match binds.unbind(&paths::nfs_node(&name)).and_then(|()| remove(&folder.join(name))) {
+    for name in Root::open(&folder)?.list("")?.unwrap_or_default().into_iter().filter(|name| !wanted.contains_key(name)) {
+        match no_more(machine, &folder.join(&name), is_mounted(&name)) {
             Ok(()) => served.gone += 1,
             Err(error) => failures.push(format!("{error:#}")),
         }
@@ -80,20 +82,20 @@ pub fn bring_up_to_date(machine: &Machine) -> Result<Served> {
     // anything else, and the default comes last, and only when nothing went wrong.
     let (default, nodes): (Vec<_>, Vec<_>) = wanted.iter().partition(|(name, _)| *name == paths::DEFAULT_NODE);
     for (name, _) in &nodes {
-        let point = machine.path(&paths::nfs_node(name));
+        let point = folder.join(name);
         std::fs::create_dir_all(&point).with_context(|| format!("{}: cannot make this folder", point.display()))?;
     }
-    let mut copies = HashMap::new();
+    if let Some(why) = is_too_much(machine, wanted.values().flatten())? {
+        bail!("not every node gets what is its own: {why}");
+    }
     for (name, sources) in nodes.into_iter().chain(default) {
         if name == paths::DEFAULT_NODE && !failures.is_empty() {
             continue;
         }
-        match serve(&folder.join(name), sources, &mut copies) {
+        match serve(machine, &folder.join(name), is_mounted(name), sources) {
             Ok(changed) => served.changed += usize::from(changed),
             Err(error) => failures.push(format!("{error:#}")),
         }
-        let bound = binds.bind(&format!("{}/{name}", paths::SERVED), &paths::nfs_node(name));
-        failures.extend(bound.err().map(|error| format!("{error:#}")));
     }
     if failures.is_empty() { Ok(served) } else { bail!("not every node gets what is its own:{}", listed(&failures, 10)) }
 }
@@ -121,8 +123,25 @@ fn wanted(machine: &Machine) -> Result<BTreeMap<String, Vec<Source>>> {
     Ok(wanted)
 }
 
+/// Why all of this is too much for the memory of this machine. Each node has a copy, also of what many have alike.
+fn is_too_much<'a>(machine: &Machine, sources: impl Iterator<Item = &'a Source>) -> Result<Option<String>> {
+    let told = machine.text(paths::MEMORY)?.unwrap_or_default();
+    let total = told.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let wanted: u64 = sources.filter_map(|source| source.path.metadata().ok()).map(|stat| stat.len()).sum();
+    Ok(total.map(|total| total << 10).filter(|total| wanted > total / 2).map(|total| {
+        format!(
+            "what the nodes lay takes {} MiB, more than half of the memory, {} MiB; lay less on each",
+            wanted >> 20,
+            total >> 20
+        )
+    }))
+}
+
 /// Gives a folder the content that these make; whether it had another.
-fn serve(folder: &Path, sources: &[Source], copies: &mut HashMap<(u64, u64), PathBuf>) -> Result<bool> {
+fn serve(machine: &Machine, folder: &Path, is_mounted: bool, sources: &[Source]) -> Result<bool> {
+    if !is_mounted {
+        mount(machine, folder)?;
+    }
     let mut from = String::new();
     for source in sources {
         note(&source.path, &source.name, source.is_ours, &mut from)?;
@@ -131,20 +150,44 @@ fn serve(folder: &Path, sources: &[Source], copies: &mut HashMap<(u64, u64), Pat
     if std::fs::read(own.join(MADE_FROM)).is_ok_and(|before| before == from.as_bytes()) {
         return Ok(false);
     }
-    make(folder)?;
     // What a killed run left.
     remove(&next)?;
-    make(&next)?;
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&next)
+        .with_context(|| format!("{}: cannot make this folder", next.display()))?;
     for source in sources {
-        if let Some(file) = copy(&source.path, &next.join(&source.name), copies)? {
-            copies.insert(file, own.join(&source.name));
-        }
+        copy(&source.path, &next.join(&source.name))?;
     }
     write(&next.join(MADE_FROM), &from)?;
     let flags = if own.exists() { RenameFlags::EXCHANGE } else { RenameFlags::empty() };
     rustix::fs::renameat_with(CWD, &next, CWD, &own, flags).with_context(|| format!("{}: cannot replace", own.display()))?;
     remove(&next)?;
     Ok(true)
+}
+
+/// Mounts the tmpfs of a machine.
+fn mount(machine: &Machine, folder: &Path) -> Result<()> {
+    let cannot = || format!("{}: cannot mount a tmpfs", folder.display());
+    std::fs::create_dir_all(folder).with_context(cannot)?;
+    if machine.is_slash() {
+        // Without a process for each: forty seconds of them for ten thousand nodes.
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        rustix::mount::mount("node", folder, "tmpfs", flags, Some(c"mode=0700")).with_context(cannot)
+    } else {
+        Tool::new("mount").args(["-t", "tmpfs", "-o", "mode=0700", "node"]).arg(folder).output().map(drop)
+    }
+}
+
+/// Takes the folder of a machine away. Whoever has it open keeps it until he lets go.
+fn no_more(machine: &Machine, folder: &Path, is_mounted: bool) -> Result<()> {
+    if is_mounted && machine.is_slash() {
+        let unmounted = rustix::mount::unmount(folder, UnmountFlags::DETACH);
+        unmounted.with_context(|| format!("{}: cannot unmount", folder.display()))?;
+    } else if is_mounted {
+        Tool::new("umount").arg("-l").arg(folder).output()?;
+    }
+    remove(folder)
 }
 
 /// What tells one state of a file or folder from another, a line for each thing that it holds. What we rendered is never
@@ -168,34 +211,18 @@ fn note(path: &Path, name: &str, is_ours: bool, lines: &mut String) -> Result<()
     Ok(())
 }
 
-/// Copies what a name stands for. What many machines have alike is one file here, too: a link to the copy of an earlier one,
-/// or the first of them, whose source is returned.
-fn copy(from: &Path, to: &Path, copies: &HashMap<(u64, u64), PathBuf>) -> Result<Option<(u64, u64)>> {
-    let context = || format!("{}: cannot copy it to {}", from.display(), to.display());
-    match from.metadata() {
+/// Copies what a name stands for.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let how = match from.metadata() {
         Ok(stat) if stat.is_file() => {
-            let file = (stat.dev(), stat.ino());
-            if copies.get(&file).is_some_and(|copy| std::fs::hard_link(copy, to).is_ok()) {
-                return Ok(None);
-            }
-            std::fs::copy(from, to).with_context(context)?;
-            Ok((stat.nlink() > 1).then_some(file))
+            let copied = std::fs::copy(from, to);
+            return copied.map(drop).with_context(|| format!("{}: cannot copy it to {}", from.display(), to.display()));
         }
         // Whatever else it is, its node says what is wrong with it.
-        Ok(_) => Tool::new("cp").arg("-aHT").arg(from).arg(to).output().map(|_| None),
-        Err(_) => Tool::new("cp").arg("-aPT").arg(from).arg(to).output().map(|_| None),
-    }
-}
-
-fn names_in(folder: &Path) -> Result<Vec<String>> {
-    Ok(Root::open(folder)?.list("")?.unwrap_or_default())
-}
-
-/// Makes a folder that only root may enter.
-fn make(folder: &Path) -> Result<()> {
-    let made = std::fs::create_dir_all(folder);
-    let made = made.and_then(|()| std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700)));
-    made.with_context(|| format!("{}: cannot make this folder", folder.display()))
+        Ok(_) => "-aHT",
+        Err(_) => "-aPT",
+    };
+    Tool::new("cp").arg(how).arg(from).arg(to).output().map(drop)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the funnel that the lint protects: a tmpfs that nobody else writes to")]
