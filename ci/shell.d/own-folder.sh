@@ -7,14 +7,23 @@
 mac=52:54:00:12:34:56
 other=52:54:00:12:34:57
 
-# The master's folders are in $T/master; `mount` shows them, and `umount` no more.
+# The master's folders are in $T/master; the doubles of two programs show them, and no more.
 program() {
-	file "$T/bin/$1" "#!/bin/sh
-$2"
+	mkdir -p "$T/bin"
+	{
+		echo '#!/bin/sh'
+		cat
+	} >"$T/bin/$1"
 	chmod 755 "$T/bin/$1"
 }
-program mount.nfs4 'echo "$*" >>'"$T"'/mounted; [ ! -e '"$T"'/down ] && cp -a '"$T"'/master/. "$2"'
-program umount 'echo umount >>'"$T"'/mounted; rm -rf "$2"/*'
+program mount.nfs4 <<EOF
+echo "\$*" >>$T/mounted
+[ ! -e $T/down ] && cp -a $T/master/. "\$2"
+EOF
+program umount <<EOF
+echo umount >>$T/mounted
+rm -rf "\$2"/*
+EOF
 PATH="$T/bin:$PATH"
 
 lay() {

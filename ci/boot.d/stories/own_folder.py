@@ -18,8 +18,9 @@ def look(node, path):
 def run(report, cluster):
     master = cluster.master
     one, two = cluster.node("n1"), cluster.node("n2")
-    secret = f"{LOWER}/etc/overlays/{two.boot_mac}/secret"
-    master.sh(f"mkdir -p -m 700 {secret.rpartition('/')[0]} && echo of two >{secret} && chmod 600 {secret} && voidclust hook serve")
+    folder = f"{LOWER}/etc/overlays/{two.boot_mac}"
+    secret = f"{folder}/secret"
+    master.sh(f"mkdir -p -m 700 {folder} && echo of two >{secret} && chmod 600 {secret} && voidclust hook serve")
     try:
         cluster.up("n1", "n2")
         settle(one)
@@ -54,5 +55,5 @@ def run(report, cluster):
         master.sh("sv up nfs-server")
     finally:
         cluster.wait_master()
-        master.sh(f"rm -r {secret.rpartition('/')[0]}; voidclust hook serve", seconds=240)
+        master.sh(f"rm -r {folder}; voidclust hook serve", seconds=240)
         cluster.down("n1", "n2")
