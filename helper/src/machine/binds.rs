@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::mount::MountFlags;
 
 use super::Machine;
 use crate::tools::Tool;
 
-/// The binds of a machine: what is wanted is made, and what is gone is undone.
+/// The binds of a machine: what is wanted is made.
 #[derive(Debug)]
-pub struct Binds<'machine> {
+pub(super) struct Binds<'machine> {
     machine: &'machine Machine,
     /// Where something is mounted. Asked once: with ten thousand nodes the table has as many lines.
     points: HashSet<PathBuf>,
@@ -23,13 +23,13 @@ impl<'machine> Binds<'machine> {
     ///
     /// # Errors
     /// When the table of mounts cannot be read.
-    pub fn of(machine: &'machine Machine) -> Result<Self> {
+    pub(super) fn of(machine: &'machine Machine) -> Result<Self> {
         Ok(Self { machine, points: machine.mounts_now()?.all().map(|mount| mount.point.clone()).collect() })
     }
 
     /// Whether something is mounted at a path of the machine.
     #[must_use]
-    pub fn is_point(&self, path: &str) -> bool {
+    pub(super) fn is_point(&self, path: &str) -> bool {
         self.points.contains(&Path::new("/").join(path))
     }
 
@@ -37,7 +37,7 @@ impl<'machine> Binds<'machine> {
     ///
     /// # Errors
     /// When the folder `target` cannot be made, or the kernel refuses.
-    pub fn bind(&mut self, source: &str, target: &str) -> Result<()> {
+    pub(super) fn bind(&mut self, source: &str, target: &str) -> Result<()> {
         if self.is_point(target) {
             return Ok(());
         }
@@ -54,26 +54,5 @@ impl<'machine> Binds<'machine> {
         }
         self.points.insert(Path::new("/").join(target));
         Ok(())
-    }
-
-    /// Undoes a bind, and removes the folder that it was seen at. Whoever has it open keeps it until he lets go.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn unbind(&mut self, target: &str) -> Result<()> {
-        let to = self.machine.path(target);
-        if self.points.remove(&Path::new("/").join(target)) {
-            if self.machine.is_slash() {
-                rustix::mount::unmount(&to, UnmountFlags::DETACH).with_context(|| format!("{}: cannot unmount", to.display()))?;
-            } else {
-                Tool::new("umount").arg("-l").arg(&to).output()?;
-            }
-        }
-        match std::fs::remove_dir(&to) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("{}: cannot remove this folder", to.display()))
-            }
-            _ => Ok(()),
-        }
     }
 }
