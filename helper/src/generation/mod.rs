@@ -29,6 +29,7 @@ use crate::disk::generations::load;
 use crate::disk::lock::Lock;
 use crate::disk::root::{Root, split};
 use crate::machine::Machine;
+use crate::machine::mounts::Mounts;
 use crate::paths;
 use crate::types::generation::{Generation, Number, Storage};
 use crate::types::{compare_versions, whole_number};
@@ -87,6 +88,21 @@ impl<'a> Making<'a> {
         name_of(&format!("{}.index", paths::generation_aside(self.number)))
     }
 
+    /// Makes all of it but the record.
+    fn run(&self, storage: Storage, before: Option<&Generation>, progress: &mut dyn FnMut(&str)) -> Result<Generation> {
+        match &storage {
+            Storage::Copy => copy::begin(self, before, progress)?,
+            Storage::Btrfs => btrfs::begin(self)?,
+            Storage::Zfs(head) => zfs::begin(self, head)?,
+        }
+        progress("taking out what is private");
+        self.generalise()?;
+        progress("writing it to the disk");
+        let storage = self.finish(storage)?;
+        let kernels = kernels(self.root, self.number)?;
+        Ok(Generation { number: self.number, made: self.order.now, text: self.order.text.to_owned(), storage, kernels })
+    }
+
     /// Makes a generation of what is a copy of the root.
     fn generalise(&self) -> Result<()> {
         let copy = self.copy()?;
@@ -138,7 +154,7 @@ impl<'a> Making<'a> {
 /// Makes a generation of the root. Then it is one, though nobody boots it.
 ///
 /// # Errors
-/// When there is no room for it, the root goes on changing, or a tool fails. What was made is swept by the next run.
+/// When there is no room for it, the root goes on changing, or a tool fails. Then all is as it was before.
 pub fn make(
     lock: &Lock<'_>,
     root: &Root,
@@ -149,23 +165,12 @@ pub fn make(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Generation> {
     sweep(lock, root, machine)?;
-    let making = Making::new(root, number, order)?;
-    let context = || format!("generation {number}: cannot make it");
-    let (storage, _) = storage(root, machine);
-    match &storage {
-        Storage::Copy => copy::begin(&making, before, progress),
-        Storage::Btrfs => btrfs::begin(&making),
-        Storage::Zfs(head) => zfs::begin(&making, head),
-    }
-    .with_context(context)?;
-    progress("taking out what is private");
-    making.generalise().with_context(context)?;
-    progress("writing it to the disk");
-    let storage = making.finish(storage).with_context(context)?;
-    let kernels = kernels(root, number)?;
-    let generation = Generation { number, made: order.now, text: order.text.to_owned(), storage, kernels };
-    lock.record_generation(&generation)?;
-    Ok(generation)
+    let made = Making::new(root, number, order)?.run(storage(root, machine).0, before, progress);
+    let made = made.and_then(|generation| lock.record_generation(&generation).map(|()| generation));
+    made.with_context(|| format!("generation {number}: cannot be made")).inspect_err(|_| {
+        // That it failed is what matters; what cannot be removed now, the next run sweeps.
+        let _ = sweep(lock, root, machine);
+    })
 }
 
 /// The kernels that a generation has modules of, oldest first.
@@ -175,13 +180,16 @@ fn kernels(root: &Root, number: Number) -> Result<Vec<String>> {
     Ok(kernels)
 }
 
-/// Removes a generation that no menu names and no node uses, and whose tree is bound nowhere.
+/// Removes a generation that no menu names and no node uses, and that is served no more.
 ///
 /// # Errors
 /// When it is in use, and then nothing was changed; else when a tool fails, and then the next [`sweep`] removes what is
 /// left.
-pub fn remove(lock: &Lock<'_>, root: &Root, generation: &Generation) -> Result<()> {
+pub fn remove(lock: &Lock<'_>, root: &Root, machine: Option<&Machine>, generation: &Generation) -> Result<()> {
     let number = generation.number;
+    if let Some(place) = machine.map(|machine| seen_at(machine, number)).transpose()?.flatten() {
+        bail!("generation {number}: is in use: it is seen at {place}; umount that, and if it is busy, reboot who uses it");
+    }
     let store = open_store(root)?;
     let (tree, aside) = (name_of(&paths::generation_tree(number)), name_of(&paths::generation_aside(number)));
     if store.apart(&tree)? == Some(Apart::Mount) {
@@ -197,6 +205,20 @@ pub fn remove(lock: &Lock<'_>, root: &Root, generation: &Generation) -> Result<(
         zfs::destroy(set)?;
     }
     store.delete(&name_of(&paths::generation_index(number)))
+}
+
+/// Where else the tree of a generation is seen. Nothing keeps files from being removed that are served from there.
+fn seen_at(machine: &Machine, number: Number) -> Result<Option<String>> {
+    // As it is now: it may have been served when the program started.
+    let mounts = Mounts::parse(&machine.text(paths::MOUNTS)?.unwrap_or_default());
+    let lower = if machine.overlay().is_some() { paths::LOWER } else { "" };
+    let tree = paths::generation_tree(number);
+    let own = Path::new("/").join(lower).join(&tree);
+    let Some(device) = mounts.holding(&own).map(|mount| &mount.device) else { return Ok(None) };
+    // Where the live tree is served a clone is seen as well, and goes with its own mount.
+    let mut others = mounts.all().filter(|mount| mount.device == *device && !mount.point.ends_with(&tree));
+    let place = others.find(|mount| mounts.are_one(&mount.point, &own));
+    Ok(place.map(|mount| mount.point.display().to_string()))
 }
 
 /// Removes what killed runs left: what stands in the folder of generations and no record tells of, snapshots and clones.

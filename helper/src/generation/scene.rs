@@ -98,7 +98,7 @@ impl Scene {
             scene.write(path, text);
         }
         let file = std::fs::File::create(scene.at_path("usr/lib/sparse")).unwrap();
-        file.set_len(16 << 20).unwrap();
+        file.set_len(1 << 20).unwrap();
         std::fs::hard_link(scene.at_path("usr/bin/one"), scene.at_path("usr/bin/two")).unwrap();
         symlink("/srv/data", scene.at_path("srv/link")).unwrap();
         symlink("one", scene.at_path("usr/bin/three")).unwrap();

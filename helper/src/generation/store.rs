@@ -263,6 +263,10 @@ fn look(folder: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<Option<Entry>> 
     }
 }
 
+/// So many times a folder is emptied that fills again, with this between.
+const TRIES: usize = 20;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
 fn delete_in(folder: BorrowedFd<'_>, name: &OsStr, device: u64) -> std::io::Result<()> {
     match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
         Err(Errno::ISDIR) => {}
@@ -277,8 +281,15 @@ fn delete_in(folder: BorrowedFd<'_>, name: &OsStr, device: u64) -> std::io::Resu
         return removed
             .map_err(|_| std::io::Error::other(format!("something is mounted on {} in it; unmount that", name.display())));
     }
-    for name in names_in(inner.as_fd())? {
-        delete_in(inner.as_fd(), &name, device)?;
+    // A tool that outlived the run that was killed may still write there, and notices that soon.
+    for _ in 0..TRIES {
+        for name in names_in(inner.as_fd())? {
+            delete_in(inner.as_fd(), &name, device)?;
+        }
+        match rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY) => std::thread::sleep(PAUSE),
+            removed => return Ok(removed?),
+        }
     }
-    Ok(rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)?)
+    Err(std::io::Error::other(format!("something goes on writing into {} in it; end that", name.display())))
 }

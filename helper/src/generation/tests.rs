@@ -6,7 +6,8 @@ use std::fs::{create_dir_all, read_to_string, write};
 
 use super::scene::{Scene, can_copy, victims_root, without_links};
 use super::*;
-use crate::testing::skip;
+use crate::machine::tests::{machine, overlay_on};
+use crate::testing::{SMALL_DISK, on_a_small_disk, skip};
 use crate::tools::{Tool, on_path};
 
 /// Says at which of the changes that it makes a victim is to be killed.
@@ -46,7 +47,7 @@ fn remover() {
     let Some(scene) = marked_root() else { return };
     let generations = load(&scene.root).unwrap();
     let Some(made) = generations.made.values().find(|made| made.number != STAYS) else { return };
-    remove(&Lock::take(&scene.root).unwrap(), &scene.root, made).unwrap();
+    remove(&Lock::take(&scene.root).unwrap(), &scene.root, None, made).unwrap();
     println!("removed {}", made.number);
 }
 
@@ -119,7 +120,8 @@ fn kill_at_each_change(test: &str, victim: &str, done: &str) {
     let mut numbers = whole(&scene);
     let mut killed = 0;
     for call in ["mkdirat", "renameat", "unlinkat", "fchmod", "fsync", "syncfs"] {
-        for which in 1..200_u32 {
+        let mut which = 1_u32;
+        loop {
             if numbers.len() == 1 {
                 scene.make();
                 numbers = whole(&scene);
@@ -136,6 +138,8 @@ fn kill_at_each_change(test: &str, victim: &str, done: &str) {
                 break;
             }
             killed += 1;
+            // Of many files that go one after the other, some tell for all.
+            which += 1 + which / 6;
         }
     }
     assert!(killed > 15, "it was killed {killed} times only");
@@ -176,7 +180,7 @@ fn on_btrfs() {
     assert_eq!(verify(&scene.root, &generations).unwrap(), []);
     assert_eq!(own_size(&scene.root, &generations.made[&3]).unwrap(), None);
     let lock = Lock::take(&scene.root).unwrap();
-    remove(&lock, &scene.root, &generations.made[&2]).unwrap();
+    remove(&lock, &scene.root, None, &generations.made[&2]).unwrap();
     lock.forget_generation(1).unwrap();
     let snapshot = |name: &str| {
         let tool = Tool::new("btrfs").args(["subvolume", "snapshot"]).arg(scene.root.path());
@@ -209,4 +213,104 @@ fn btrfs_keeps_snapshots_that_nobody_can_write() {
         Err(error) if format!("{error:#}").contains("mount failed") => skip(test, "this kernel has no btrfs, or no loop device"),
         said => assert!(said.as_ref().is_ok_and(|said| said.contains("btrfs did it")), "{said:?}"),
     }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_anything_is_copied() {
+    on_a_small_disk("what_does_not_fit_is_refused_before_anything_is_copied", "generation::tests::victim_of_a_small_disk");
+}
+
+/// Not a test of its own: what the one above runs on a file system of one megabyte.
+#[test]
+fn victim_of_a_small_disk() {
+    let Some(place) = std::env::var_os(SMALL_DISK) else { return };
+    let scene = Scene::found(Path::new(&place));
+    scene.write("usr/lib/large", &"x".repeat(600_000));
+    let error = format!("{:#}", scene.try_make(&[]).unwrap_err());
+    assert!(error.contains("bytes are missing for a generation, which takes ") && error.contains("\"head\""), "{error}");
+    assert_eq!(scene.kept(), [""; 0]);
+    println!("the disk was full");
+}
+
+#[test]
+fn what_is_served_is_not_removed() {
+    let served = "9 1 8:1 /var/lib/voidclust/generations/1 /srv/nfs/root/1 ro - ext4 /dev/sda1 rw\n";
+    let (dir, machine) = machine(&[(paths::MOUNTS, &format!("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n{served}"))]);
+    let scene = Scene::found(dir.path());
+    let lock = Lock::take(&scene.root).unwrap();
+    let made = |number| Generation { number, made: 0, text: String::new(), storage: Storage::Copy, kernels: Vec::new() };
+    for number in [1, 2] {
+        lock.record_generation(&made(number)).unwrap();
+        create_dir_all(scene.at_path(&paths::generation_tree(number))).unwrap();
+    }
+    let error = remove(&lock, &scene.root, Some(&machine), &made(1)).unwrap_err().to_string();
+    assert!(error.contains("generation 1: is in use: it is seen at /srv/nfs/root/1"), "{error}");
+    remove(&lock, &scene.root, Some(&machine), &made(2)).unwrap();
+    assert_eq!(scene.kept(), ["1", "1.toml"]);
+}
+
+/// Programs of ZFS that note how they are called, and what they would leave.
+fn zfs_doubles(scene: &Scene, doubles: &Path) {
+    let log = "echo \"${0##*/} $*\" >>\"${0%/*}/log\"\n";
+    let here = "case $1 in get) echo z/ROOT/void@voidclust-1;; list) cat \"${0%/*}/listed\" 2>/dev/null;; esac; exit 0";
+    scene.double(doubles, "zfs", &format!("{log}[ \"$1\" != \"$(cat \"${{0%/*}}/fails\" 2>/dev/null)\" ] || exit 1\n{here}"));
+    scene.double(doubles, "mount", &format!("{log}for last do :; done; mkdir -p \"$last/etc\""));
+    scene.double(doubles, "umount", &format!("{log}rm -r \"$1\"; mkdir \"$1\""));
+}
+
+/// Not a test of its own: makes a generation on a machine whose root is a data set.
+#[test]
+fn on_zfs() {
+    let Some(scene) = victims_root() else { return };
+    let machine = Machine::find(scene.root.path()).unwrap().unwrap();
+    match scene.try_make_on(Some(&machine), &[]) {
+        Ok(made) => println!("made {:?}", made.storage),
+        Err(error) => return println!("failed: {error:#}"),
+    }
+    let made = &load(&scene.root).unwrap().made[&1];
+    remove(&Lock::take(&scene.root).unwrap(), &scene.root, None, made).unwrap();
+}
+
+#[test]
+fn a_clone_is_made_below_a_data_set_of_its_own_and_goes_with_its_snapshot() {
+    let (dir, _machine) = machine(&[(paths::MOUNTS, &overlay_on("zfs", "z/ROOT/void", "rw"))]);
+    let (scene, doubles) = (Scene::found(dir.path()), tempfile::tempdir().unwrap());
+    zfs_doubles(&scene, doubles.path());
+    let said = scene.victim(&[], "on_zfs", doubles.path()).output().unwrap();
+    assert!(said.contains("made Zfs(\"z/voidclust/ROOT/void/1\")"), "{said}");
+    let log = || read_to_string(doubles.path().join("log")).unwrap().replace(&dir.path().display().to_string(), "");
+    let list = "zfs list -H -t snapshot -o name,clones -d 1 z/ROOT/void\n";
+    let folder = "/var/lib/voidclust/generations";
+    let begin = format!(
+        "zfs create -p -o canmount=off -o mountpoint=none z/voidclust\n\
+         zfs create -p -o canmount=off -o mountpoint=none z/voidclust/ROOT\n\
+         zfs create -p -o canmount=off -o mountpoint=none z/voidclust/ROOT/void\n\
+         zfs snapshot z/ROOT/void@voidclust-1\n\
+         zfs clone -o canmount=noauto -o mountpoint=legacy -o snapdir=disabled z/ROOT/void@voidclust-1 \
+         z/voidclust/ROOT/void/1\n\
+         mount -t zfs -o rw z/voidclust/ROOT/void/1 {folder}/.voidclust-1\n"
+    );
+    let end = format!(
+        "umount {folder}/.voidclust-1\n\
+         zfs set readonly=on z/voidclust/ROOT/void/1\n\
+         mount -t zfs -o ro z/voidclust/ROOT/void/1 {folder}/1\n\
+         zfs get -H -o value origin z/voidclust/ROOT/void/1\n\
+         zfs destroy z/voidclust/ROOT/void/1\n\
+         zfs destroy z/ROOT/void@voidclust-1\n"
+    );
+    assert_eq!(log(), format!("{list}{begin}{end}"));
+    assert_eq!(scene.kept(), [""; 0]);
+    // A clone that cannot be made, and what two killed runs left, one of them with a clone of somebody's on its snapshot.
+    write(doubles.path().join("log"), "").unwrap();
+    write(doubles.path().join("fails"), "clone").unwrap();
+    let left = "z/ROOT/void@voidclust-1\tz/voidclust/ROOT/void/1\nz/ROOT/void@voidclust-5\tz/mine\nz/ROOT/void@voidclust-shell-1\t-\n\
+        z/ROOT/void@voidclust-6\t-\n";
+    write(doubles.path().join("listed"), left).unwrap();
+    let said = scene.victim(&[], "on_zfs", doubles.path()).output().unwrap();
+    assert!(said.contains("failed: generation 1: cannot be made"), "{said}");
+    let swept = "zfs get -H -o value origin z/voidclust/ROOT/void/1\nzfs destroy z/voidclust/ROOT/void/1\n\
+        zfs destroy z/ROOT/void@voidclust-1\nzfs destroy z/ROOT/void@voidclust-6\n";
+    let begin = &begin[..begin.find("mount -t").unwrap()];
+    assert_eq!(log(), format!("{list}{swept}{begin}{list}{swept}"));
+    assert_eq!(scene.kept(), [""; 0]);
 }

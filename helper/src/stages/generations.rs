@@ -218,7 +218,7 @@ pub fn remove(target: &Target, lock: &Lock<'_>, generation: &Generation) -> Resu
     if let Some(machine) = target.machine() {
         roots::withdraw(machine, generation.number)?;
     }
-    generation::remove(lock, &target.root, generation)
+    generation::remove(lock, &target.root, target.machine(), generation)
 }
 
 /// Refuses what would be of no use.
