@@ -93,7 +93,7 @@ pub fn preview(global: &Global, only: &[String]) -> Result<Status> {
 }
 
 fn private(target: &Target, wanted: &Wanted) -> Result<()> {
-    let site: Vec<String> = wanted.site.root.private.iter().map(ToString::to_string).collect();
+    let site = wanted.site.private();
     for left in generation::private_in(&target.root, &site)? {
         say!("left out: /{} ({})", left.path, left.reason);
     }

@@ -85,7 +85,6 @@ pub const TABLE: &[Private] = &[
     // The master's own image may hold the keys of its disks, and what nodes boot is copied from here to where it is served.
     gone("boot/*", SERVED),
     gone("srv/tftp/*", SERVED),
-    gone("home/*", SERVED),
     gone("swapfile", DISKS),
     gone("swap.img", DISKS),
     gone("lost+found", DISKS),
@@ -130,7 +129,9 @@ pub(super) type Found = BTreeMap<PathBuf, (Instead, String)>;
 pub(super) fn find(tree: &Tree, site: &[String]) -> Result<Found> {
     let mut found = Found::new();
     let built_in = TABLE.iter().map(|private| (private.paths, private.instead, private.reason));
-    let listed = site.iter().map(|paths| (paths.as_str(), Instead::Nothing, "is listed as private"));
+    let listed = site
+        .iter()
+        .map(|paths| (paths.as_str(), Instead::Nothing, "is private, or below a mount of all clients, by the configuration"));
     for (paths, instead, reason) in listed.chain(built_in) {
         for path in Pattern::new(paths).find(tree)? {
             found.entry(path).or_insert_with(|| (instead, reason.to_owned()));

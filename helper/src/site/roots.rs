@@ -34,6 +34,15 @@ impl Site {
         root == Root::Head && self.nfs.root_server.is_some() && self.uses_generations()
     }
 
+    /// What is in no generation of this site: what it lists, and what lies below the mounts that all clients have, where
+    /// nobody sees it and it may be very much.
+    #[must_use]
+    pub fn private(&self) -> Vec<String> {
+        let listed = self.root.private.iter().map(ToString::to_string);
+        let mounts = self.mounts_of(None).into_values().filter(|mount| !mount.options.split(',').any(|word| word == "noauto"));
+        listed.chain(mounts.map(|mount| format!("{}/*", mount.path))).collect()
+    }
+
     /// What a client (`None`: a machine that is not listed) wishes: its own word, else its last profile's, else the clients'.
     #[must_use]
     pub fn wish_of(&self, node: Option<&Node>) -> RootWish {
@@ -154,6 +163,15 @@ mod tests {
         }
         site.generations.published.all = 3;
         site
+    }
+
+    #[test]
+    fn what_clients_mount_over_is_not_copied_for_them() {
+        let mut site = example_site();
+        site.root.private = vec!["/srv/own".parse().unwrap()];
+        assert_eq!(site.private(), ["/srv/own", "/home/*", "/tmp/*"]);
+        site.nfs.home = crate::site::Home::None;
+        assert_eq!(site.private(), ["/srv/own", "/tmp/*"]);
     }
 
     #[test]

@@ -235,7 +235,7 @@ fn refuse_where_nothing_is_published(target: &Target, site: &Site) -> Result<()>
 fn make(target: &Target, wanted: &Wanted, lock: &Lock<'_>, text: &str, watch: &mut dyn Watch) -> Result<Number> {
     let generations = &wanted.site.generations;
     let number = generations.next();
-    let private: Vec<String> = wanted.site.root.private.iter().map(ToString::to_string).collect();
+    let private = wanted.site.private();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
     let order = Order { text, private: &private, now };
     let (storage, why) = generation::storage(&target.root, target.machine());
