@@ -25,7 +25,7 @@ def check_client(report, cluster, node, facts):
     root, lower = mounts["/"], mounts.get("/run/rootfs/lower", {"options": []})
     report.equal(f"{name}: / is an overlay", root["type"], "overlay")
     report.equal(f"{name}: its lower tree is the master's, over NFSv4",
-                 (lower.get("source"), lower.get("type")), (f"{MASTER}:/head", "nfs4"))
+                 (lower.get("source"), lower.get("type")), (f"{MASTER}:{cluster.root_of(name)}", "nfs4"))
     report.check(f"{name}: the lower tree is read-only", "ro" in lower["options"], lower["options"])
     report.equal(f"{name}: its upper tree is in memory",
                  mounts.get("/run/rootfs/cowspace", {}).get("type"), "tmpfs")
@@ -101,7 +101,7 @@ def _memory_is_forgotten(report, cluster, name, before):
     report.check(f"{name}: cannot write to the lower tree", status != 0)
     # Asking for a writable mount must not help: the server decides.
     status, said = node.sh(
-        f"mkdir -p /run/rig/rw && mount -t nfs4 -o rw,nosharecache {MASTER}:/head /run/rig/rw &&"
+        f"mkdir -p /run/rig/rw && mount -t nfs4 -o rw,nosharecache {MASTER}:{cluster.root_of(name)} /run/rig/rw &&"
         " touch /run/rig/rw/forgotten", check=False)
     node.sh("umount /run/rig/rw; true")
     report.check(f"{name}: the server lets nobody write to the shared root", status != 0, said)

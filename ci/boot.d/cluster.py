@@ -119,6 +119,10 @@ class Cluster:
         self.site_dhcp = None
         self.nodes = {}
         self.kernels = []
+        # That which all boot unless a story says otherwise.
+        self.generation = 1
+        # And that of machines that boot another one.
+        self.generations = {}
         self.tools = {}
 
     # The tree and the disk
@@ -143,6 +147,8 @@ class Cluster:
         begun = time.time()
         self.apply_output = self.voidclust("apply")
         say(f"voidclust apply --root: {time.time() - begun:.0f} s")
+        # By itself the master makes it when it boots, which takes a minute of an emulated machine: a story has that.
+        self.voidclust("publish", "-m", "made by the rig")
         self._check_tree()
         self._make_disk()
 
@@ -251,6 +257,11 @@ class Cluster:
             self.nodes[name] = Node(name, self.work, self.switch, machine["mac"], **arguments)
         return self.nodes[name]
 
+    def root_of(self, name):
+        """The root that a machine mounts, as the master exports it."""
+        generation = self.generations.get(name, self.generation)
+        return "/head" if generation == "head" else f"/root/{generation}"
+
     def say(self, text):
         if not self.options.json:
             say(f"      {text}")
@@ -270,10 +281,19 @@ class Cluster:
         change = f"printf %s {shlex.quote(text)} >{DROP_IN}" if text else f"rm -f {DROP_IN}"
         return self.master.sh(f"{change}; {QUICKLY} voidclust apply", 900, check=False)
 
+    def publish(self, *arguments):
+        """The live tree becomes a generation, which all boot from now on; what was said."""
+        words = " ".join(shlex.quote(word) for word in arguments)
+        said = self.master.sh(f"{QUICKLY} voidclust publish {words}", 900)
+        made = re.findall(r"^published generation ([0-9]+) ", said, re.M)
+        if made:
+            self.generation = int(made[-1])
+        return said
+
     def wait_master(self):
         self.master.wait_ready(300)
         self.master.eventually(
-            "sv check dnsmasq nfs-server >/dev/null && exportfs -s | grep -q /srv/nfs/head && "
+            "sv check dnsmasq nfs-server >/dev/null && exportfs -s | grep -qE '/srv/nfs/(root|head)' && "
             f"ss -lun | grep -q {MASTER}:69", 120,
             "the boot server and the NFS server run")
 

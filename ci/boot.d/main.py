@@ -113,7 +113,7 @@ def main():
 
 def boot(report, cluster, options):
     chosen = stories.found() if options.all else {name: stories.found()[name] for name in options.story}
-    options.old_kernel = "older_kernel" in chosen
+    options.old_kernel = bool({"older_kernel", "only_one"} & set(chosen))
     base = root.base(cluster.log)
     kernel = base / f"boot/vmlinuz-{root.kernels(base)[-1]}"
     # The probe waits while the build works.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::target::{Runs, Target};
 use crate::disk::generations;
 use crate::disk::root::Root;
+use crate::generation;
 use crate::lay::Coming;
 use crate::machine::overlay::{self, Laid};
 use crate::machine::services;
@@ -91,7 +92,11 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
 /// # Errors
 /// When something cannot be served.
 pub fn serve(machine: &Machine, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
-    let generations = generations::load(&Root::open(&machine.path(paths::LOWER))?)?;
+    let lower = Root::open(&machine.path(paths::LOWER))?;
+    let generations = generations::load(&lower)?;
+    for made in generations.made.values() {
+        generation::mount(&lower, made)?;
+    }
     roots::serve(machine, generations.made.into_keys())?;
     let done = served::bring_up_to_date(machine)?;
     for (count, what) in [(done.changed, "new or changed"), (done.gone, "gone")] {

@@ -125,7 +125,7 @@ fn the_later_word_on_a_mount_point_counts_and_parents_come_first() {
 
 #[test]
 fn exports_are_bound_below_the_nfs_root_from_wherever_they_lie() {
-    let place = Place::small();
+    let place = Place::live();
     if overlay_root::skipped("exports_are_bound_below_the_nfs_root_from_wherever_they_lie", &place) {
         return;
     }

@@ -106,7 +106,14 @@ impl Place {
         place
     }
 
-    /// The same, applied.
+    /// The same, its nodes booting the live tree: a machine that runs from its overlay makes a generation else.
+    pub(crate) fn live() -> Self {
+        let place = Self::small();
+        place.write("etc/voidclust.d/00-live.conf", "[client]\ngeneration = \"head\"\n");
+        place
+    }
+
+    /// The example's small site, applied.
     pub(crate) fn applied() -> Self {
         let place = Self::small();
         place.run(&["apply"]).ended(0);

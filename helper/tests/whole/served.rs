@@ -145,7 +145,7 @@ fn without_the_nfs_root_it_says_what_to_do() {
 
 #[test]
 fn a_real_master_serves_each_node_from_a_file_system_of_its_own() {
-    let place = Place::small();
+    let place = Place::live();
     if overlay_root::skipped("a_real_master_serves_each_node_from_a_file_system_of_its_own", &place) {
         return;
     }
