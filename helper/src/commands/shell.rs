@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use super::Status;
 use super::screen::{Screen, print_notes};
 use crate::cli::Global;
+use crate::disk::generations;
+use crate::generation;
 use crate::machine::snapshot::Storage;
 use crate::paths;
 use crate::print::say;
@@ -124,7 +126,22 @@ pub fn ended(target: &Target, global: &Global) -> Result<Status> {
     }
     let seen = if matches!(target.runs, Runs::Overlay(_)) { "the running machine sees what was changed; " } else { "" };
     say!("voidclust: {seen}{what}");
+    if let Some(line) = unpublished(target)? {
+        say!("voidclust: {line}");
+    }
     Ok(Status::Done)
+}
+
+/// How far the nodes are behind; `None` when none was ever given a generation.
+fn unpublished(target: &Target) -> Result<Option<String>> {
+    let generations = generations::load(&target.root)?;
+    let Some(newest) = generations.newest() else { return Ok(None) };
+    let packages = generation::differences(&target.root, &paths::generation_tree(newest.number), "")?;
+    let differs = match packages.len() {
+        0 => String::new(),
+        count => format!(", from which the live tree differs by {}", counted(count, "package")),
+    };
+    Ok(Some(format!("nodes have generation {}{differs}; they get what was changed by: voidclust publish", newest.number)))
 }
 
 /// Builds what is missing, and names it in the menus; `None` where nothing was applied, or all was taken away.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::disk::tree::Item;
 use crate::render::compose::{Composer, Layout, Machine};
 use crate::render::overlay::{Origin, whiteout};
-use crate::site::Site;
+use crate::site::{Root, Site};
 use crate::types::mount::Mount;
 
 /// Files that ours take the place of: which machine, and where lines of one's own belong. What else ours replace is either
@@ -47,7 +47,7 @@ pub fn notes<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<String
 /// Who can read what is one node's alone, besides that node: what holds of the site as long as it is as it is.
 #[must_use]
 pub fn readers(site: &Site) -> Vec<String> {
-    shared_with_the_subnet(site).into_iter().chain(shared_with_all_nodes(site)).collect()
+    shared_with_the_subnet(site).into_iter().chain(shared_with_live_nodes(site)).collect()
 }
 
 /// Nodes that cannot be told from others by their address.
@@ -61,10 +61,21 @@ fn shared_with_the_subnet(site: &Site) -> Option<String> {
     }
 }
 
-/// What is kept in the tree that nodes boot from, all of them can read.
-fn shared_with_all_nodes(site: &Site) -> Option<String> {
-    let root_is_ours = site.nfs.root_server.is_none();
-    root_is_ours.then(|| "all nodes boot from the live tree, so root on each of them can read what is laid on all".to_owned())
+/// Whoever boots the live tree finds all of it there.
+fn shared_with_live_nodes(site: &Site) -> Option<String> {
+    if site.nfs.root_server.is_some() {
+        return None;
+    }
+    let what = "so root there can read what is laid on all nodes, and what is the master's alone";
+    let on_head: Vec<&str> =
+        site.nodes.iter().filter(|node| site.root_of(Some(node)) == Root::Head).map(|node| node.name.as_str()).collect();
+    match (on_head.len(), site.on_head()) {
+        (0, Some(_)) => None,
+        (0, None) => Some(format!("machines that are not listed boot the live tree, {what}")),
+        (_, None) => Some(format!("{} and machines that are not listed boot the live tree, {what}", some_of(&on_head))),
+        (1, _) => Some(format!("{} boots the live tree, {what}", some_of(&on_head))),
+        _ => Some(format!("{} boot the live tree, {what}", some_of(&on_head))),
+    }
 }
 
 /// The first names of a list, and how many more there are.

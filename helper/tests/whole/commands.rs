@@ -35,7 +35,7 @@ fn a_root_that_is_not_there_is_named() {
 #[test]
 fn check_says_ok_or_every_problem() {
     let place = Place::small();
-    let live = "note: all nodes boot from the live tree, so root on each of them can read what is laid on all\n";
+    let live = "note: node1, node2, node3 and machines that are not listed boot the live tree, so root there can read what is laid on all nodes, and what is the master's alone\n";
     let ok = "ok: master master.cluster, 3 nodes, 0 profiles\n";
     assert_eq!(place.run(&["check"]).ended(0).out, format!("{live}{ok}"));
     let json = place.run(&["check", "--json"]).ended(0).json();

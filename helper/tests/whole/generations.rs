@@ -99,6 +99,9 @@ fn apply_makes_the_first_one_and_no_other() {
     machine.run(&["diff"]).ended(0);
     machine.place.write(&machine.lower("usr/bin/program"), "second");
     machine.run(&["apply"]).ended(0);
+    crate::shell::enters(&machine);
+    let ran = machine.run(&["shell", "--", "true"]).ended(0);
+    assert!(ran.out.ends_with("nodes have generation 1; they get what was changed by: voidclust publish\n"), "{}", ran.out);
     assert!(!machine.has("var/lib/voidclust/generations/2"));
 
     // A master that boots without any makes it before it serves.

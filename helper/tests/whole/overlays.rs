@@ -187,7 +187,7 @@ fn a_file_that_is_being_written_is_not_taken_half() {
 #[test]
 fn who_else_can_read_what_is_laid_on_a_node_is_told_by_check() {
     let place = Place::small();
-    let all = "note: all nodes boot from the live tree, so root on each of them can read what is laid on all\n";
+    let all = "note: node1, node2, node3 and machines that are not listed boot the live tree, so root there can read what is laid on all nodes, and what is the master's alone\n";
     assert!(place.run(&["check"]).ended(0).out.contains(all));
     place.write("etc/voidclust.d/1.conf", "[nfs]\nroot_server = \"10.0.0.9:/void\"\n");
     assert!(!place.run(&["check"]).ended(0).out.contains("can read what is laid"), "this master exports no tree");

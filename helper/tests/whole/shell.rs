@@ -4,7 +4,7 @@ use crate::machine::{LOWER, Machine};
 use crate::place::{Ran, skip};
 
 /// In the place of the program that makes a name space: it runs the command, which is the ninth argument.
-fn enters(machine: &Machine) {
+pub(crate) fn enters(machine: &Machine) {
     let told = machine.place.at("told").display().to_string();
     // Builds of images come here too, and fail.
     let script = format!("[ \"$2\" = --propagation ] || exit 1\necho \"in $8\" >>'{told}'\nshift 8\n\"$@\"\nexit $?");
