@@ -10,7 +10,7 @@ use crate::paths;
 use crate::print::{self, say};
 use crate::render::compose::{Composer, Layout, Machine, Reason, Source};
 use crate::render::overlay::MASTER;
-use crate::site::Site;
+use crate::site::{Site, VarsFrom};
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready};
 use crate::types::nearest;
@@ -28,7 +28,10 @@ pub fn run(global: &Global, node: &str, path: Option<&str>, json: bool) -> Resul
     match path {
         Some(path) => print_file(&layout, node, path)?,
         None if json => say!("{:#}", as_json(&layout)),
-        None => print_listing(&layout),
+        None => {
+            print_listing(&layout);
+            print_vars(&wanted.site, machine);
+        }
     }
     Ok(Status::Done)
 }
@@ -88,6 +91,19 @@ fn print_listing(layout: &Layout) {
     let (owners, paths, origins) = (width(1), width(2), width(3));
     for [mode, owner, path, origin, file] in &rows {
         say!("{mode:4}  {owner:owners$}  {path:paths$}  {origin:origins$}  {file}");
+    }
+}
+
+/// The site's own values, as templates see them.
+fn print_vars(site: &Site, machine: Machine<'_>) {
+    let node = if let Machine::Node(node) = machine { Some(node) } else { None };
+    for (name, (var, from)) in site.vars_of(node) {
+        let from = match from {
+            VarsFrom::Site => "[vars]".to_owned(),
+            VarsFrom::Profile(name) => format!("profile {name}"),
+            VarsFrom::Node => "node".to_owned(),
+        };
+        say!("vars.{name} = {var}  {from}");
     }
 }
 

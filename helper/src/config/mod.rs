@@ -18,6 +18,7 @@ mod source;
 mod spelling;
 mod twice;
 mod values;
+mod vars;
 mod words;
 
 use anyhow::Result;

@@ -10,7 +10,7 @@ use crate::site::Drivers;
 use crate::types::generation::RootWish;
 use crate::types::{
     AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service,
+    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service, Vars,
 };
 
 /// All tables, each read on its own so that one mistake hides no other.
@@ -23,6 +23,7 @@ pub(super) struct Raw {
     pub(super) root: Root,
     pub(super) nfs: Nfs,
     pub(super) boot: Boot,
+    pub(super) vars: Vars,
     pub(super) profiles: Vec<(Spanned<OverlayName>, Profile)>,
     /// Whether a profile may be missing because its table could not be read.
     pub(super) profiles_lost: bool,
@@ -117,6 +118,7 @@ table!(Profile, "[profile.NAME]", {
     kernel: Key<Kernel>,
     generation: Key<RootWish>,
     mounts: List<RawMount>,
+    vars: Vars,
 });
 table!(Node, "[[node]]", {
     name: Key<HostName>,
@@ -129,7 +131,11 @@ table!(Node, "[[node]]", {
     kernel: Key<Kernel>,
     generation: Key<RootWish>,
     mounts: List<RawMount>,
+    vars: Vars,
 });
+
+/// The table of values for templates, and in profiles and nodes the key: its own keys are the site's.
+pub(super) const VARS: &str = "[vars]";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -225,7 +231,7 @@ impl<'de> Deserialize<'de> for Macs {
 }
 
 /// Every table as it is written, with its keys, in the order of the documents.
-pub(super) const TABLES: [(&str, &[(&str, &str)]); 9] = [
+pub(super) const TABLES: [(&str, &[(&str, &str)]); 10] = [
     (Cluster::HEADER, Cluster::KEYS),
     (Network::HEADER, Network::KEYS),
     (Master::HEADER, Master::KEYS),
@@ -233,6 +239,7 @@ pub(super) const TABLES: [(&str, &[(&str, &str)]); 9] = [
     (Root::HEADER, Root::KEYS),
     (Nfs::HEADER, Nfs::KEYS),
     (Boot::HEADER, Boot::KEYS),
+    (VARS, &[]),
     (Profile::HEADER, Profile::KEYS),
     (Node::HEADER, Node::KEYS),
 ];
@@ -245,7 +252,7 @@ pub(super) fn table_name(header: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::TABLES;
+    use super::{TABLES, VARS};
     use std::collections::BTreeSet;
 
     fn names(keys: &[(&'static str, &str)]) -> BTreeSet<&'static str> {
@@ -273,6 +280,8 @@ mod tests {
         for line in shipped.lines().map(|line| line.trim_start_matches('#')) {
             match (line.starts_with('['), line.split_once(" = "), shown.last_mut()) {
                 (true, _, _) => shown.push((line, BTreeSet::new())),
+                // Keys of the site's own are examples.
+                (false, Some(_), Some((VARS, _))) => {}
                 (false, Some((key, _)), Some((_, keys))) if !key.contains(' ') => {
                     keys.insert(key);
                 }

@@ -10,7 +10,7 @@ use super::mounts::{RawExport, RawMount};
 use super::raw::{Entry, Raw, Table, table_name};
 use super::source::Mistake;
 use super::words::Kind;
-use super::{notation, values, words};
+use super::{notation, values, vars, words};
 use crate::types::{OverlayName, shown};
 
 /// Reads every table of the merged document; what is wrong goes to `mistakes` and is left out.
@@ -25,6 +25,7 @@ pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
             "root" => raw.root = section(value, mistakes).0,
             "nfs" => raw.nfs = section(value, mistakes).0,
             "boot" => raw.boot = section(value, mistakes).0,
+            "vars" => raw.vars = vars::read(value, mistakes),
             "profile" => read_profiles(key.span(), value.into_inner(), &mut raw, mistakes),
             "node" => match value.into_inner() {
                 DeValue::Array(nodes) => raw.nodes = nodes.into_iter().map(|node| entry(node, mistakes)).collect(),
@@ -43,11 +44,16 @@ pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
 
 /// `[node]` and `[node.x]`: one problem for all of them.
 fn single_nodes(header: Range<usize>, nodes: &DeTable<'_>) -> Mistake {
-    let tables = |value: &DeValue<'_>| {
-        value.is_table() || value.as_array().is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()))
+    // `[node.vars]` belongs to a [[node]].
+    let tables = |key: &str, value: &DeValue<'_>| {
+        key != "vars" && value.is_table()
+            || value.as_array().is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()))
     };
-    let named: Vec<&str> =
-        nodes.iter().filter(|(_, value)| tables(value.get_ref())).map(|(key, _)| key.get_ref().as_ref()).collect();
+    let named: Vec<&str> = nodes
+        .iter()
+        .filter(|(key, value)| tables(key.get_ref(), value.get_ref()))
+        .map(|(key, _)| key.get_ref().as_ref())
+        .collect();
     match named[..] {
         [name, ref others @ ..] if named.len() == nodes.len() => {
             let likewise = if others.is_empty() { String::new() } else { format!(", and so for {}", others.join(", ")) };
@@ -134,6 +140,7 @@ fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake
     if let DeValue::Table(entries) = value.get_mut() {
         sort_keys::<T>(entries, mistakes);
         sort_small_tables::<T>(entries, mistakes);
+        sort_vars::<T>(entries, mistakes);
     }
     loop {
         match T::deserialize(ValueDeserializer::from(value.clone())) {
@@ -161,7 +168,7 @@ fn sort_keys<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
     let (header, inner) = (T::HEADER, T::HEADER.trim_matches(['[', ']']));
     let wrong: Vec<_> = entries
         .iter()
-        .filter(|(key, value)| !known(key.get_ref()) || value.get_ref().is_table())
+        .filter(|(key, value)| !known(key.get_ref()) || value.get_ref().is_table() != (kind::<T>(key.get_ref()) == Kind::Vars))
         .map(|(key, _)| key.clone())
         .collect();
     for key in wrong {
@@ -197,6 +204,15 @@ fn sort_small_tables<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mis
         if let DeValue::Array(list) = value.get_mut() {
             let spot = Spot::new(T::HEADER, key.get_ref()).element();
             *list = list.iter().filter(|item| whole(spot, (*item).clone(), mistakes)).cloned().collect();
+        }
+    }
+}
+
+/// Takes out values for templates that have a mistake.
+fn sort_vars<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    for (key, value) in entries.iter_mut().filter(|(key, _)| kind::<T>(key.get_ref()) == Kind::Vars) {
+        if let DeValue::Table(table) = value.get_mut() {
+            vars::sort(&format!("`{}`", key.get_ref()), table, mistakes);
         }
     }
 }

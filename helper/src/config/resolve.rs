@@ -57,6 +57,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         root,
         nfs: nfs?,
         boot: boot?,
+        vars: raw.vars,
         profiles,
         nodes: nodes?,
         lower: facts.lower.clone(),
@@ -95,6 +96,7 @@ impl Check<'_> {
             kernel: value(raw.kernel),
             generation: value(raw.generation),
             mounts: self.mounts_of(raw.mounts, served),
+            vars: raw.vars,
         }
     }
 
@@ -111,6 +113,7 @@ impl Check<'_> {
             kernel: value(raw.kernel),
             generation: value(raw.generation),
             mounts,
+            vars: raw.vars,
         })
     }
 

@@ -76,6 +76,9 @@ pub(super) fn value(spot: Spot<'_>, value: &str, message: &str) -> (Words, bool)
             let items: Vec<String> = inner.split(',').map(quote).collect();
             say(format!("the values in the list of `{key}` have no quotes"), format!("write {key} = [{}]", items.join(", ")))
         }
+        Some('{') if message.contains("quoted") => {
+            say(format!("a value in `{key}` has no quotes"), "write { key = \"value\", key = \"value\" }".to_owned())
+        }
         Some('{') => say(message.to_owned(), "write { key = \"value\", key = \"value\" }".to_owned()),
         Some(_) => {
             let bare = value.trim_end_matches([';', ',']);
@@ -112,6 +115,7 @@ pub(super) fn right(spot: Spot<'_>, text: &str) -> String {
             format!("[{}]", spot.several(bare).unwrap_or_else(items))
         }
         Some(Kind::Mounts | Kind::Exports) => format!("[{}]", spot.small_table(bare.trim_matches(['"', '\'']))),
+        Some(Kind::Vars) => "{ NAME = \"…\" }".to_owned(),
         Some(Kind::TextOrList) if spot.several(bare).is_some() => format!("[{}]", spot.several(bare).unwrap_or_default()),
         Some(Kind::Text | Kind::TextOrList | Kind::Generation) | None => quote(bare),
     };

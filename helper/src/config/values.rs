@@ -7,7 +7,7 @@ use super::words::{Kind, Words, either, meant};
 use crate::types::shown;
 
 /// A value as it is written.
-fn written(value: &DeValue<'_>) -> String {
+pub(super) fn written(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("\"{}\"", shown(text)),
         DeValue::Integer(number) => number.as_str().to_owned(),
@@ -162,6 +162,7 @@ pub(super) fn wrong_kind(spot: Spot<'_>, value: &DeValue<'_>) -> Words {
         Kind::Generation => {
             ("\"newest\", \"head\" or the number of a generation", or_refused(format!("write {key} = \"newest\"")))
         }
+        Kind::Vars => ("a table", format!("write {key} = {{ NAME = {} }}", quoted(value).unwrap_or_else(|| "\"…\"".to_owned()))),
         Kind::Flag => (
             "true or false",
             flag(&text).map_or_else(|| format!("write {key} = true, or false"), |flag| format!("write {key} = {flag}")),

@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::raw::{Node, Profile, TABLES, Table, table_name};
+use super::raw::{Node, Profile, TABLES, Table, VARS, table_name};
 use crate::types::{HostName, nearest, shown};
 
 /// What is wrong, and what would be right.
@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Mounts,
     /// The same of exports.
     Exports,
+    /// A table with keys of the site's own.
+    Vars,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             "Key<RootWish>" => Self::Generation,
             "List<RawMount>" => Self::Mounts,
             "List<RawExport>" => Self::Exports,
+            "Vars" => Self::Vars,
             list if list.starts_with("List<") || list.contains("Vec<") => Self::List,
             _ => Self::Text,
         }
@@ -128,6 +131,8 @@ pub(super) fn unknown_key(key: &str, header: &str, keys: &'static [(&'static str
     let own = || keys.iter().map(|(key, _)| *key);
     let remedy = if matches!(key, "netmask" | "prefix" | "subnet" | "mask") && header == "[network]" {
         "write it behind the master's `address`: 172.23.199.225/24".to_owned()
+    } else if key == table_name(VARS) {
+        format!("write {VARS} for all machines, or put it under {}", homes(key).unwrap_or_default())
     } else if let Some(homes) = homes(key) {
         format!("it belongs under {homes}")
     } else if let Some(meant) = meant(key, own().collect::<Vec<_>>()) {

@@ -1,6 +1,6 @@
 //! Rendering: the values that templates see, and minijinja with strict undefined variables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use minijinja::value::{Serde, Value};
@@ -15,7 +15,7 @@ pub use crate::render::jinja::environment;
 use crate::site::{Dhcp, Home, Node, Site};
 use crate::types::lower::Lower;
 use crate::types::mount::Mount;
-use crate::types::{Mac, Problem};
+use crate::types::{Mac, Problem, Var, VarName, shown};
 
 /// Above this many nodes a node's `peers` is empty: a line for every node in the archive of every node grows with the
 /// square, 4 GB for ten thousand. A cluster of that size wants DNS (`network.dns` with the master's address).
@@ -44,7 +44,8 @@ impl From<minijinja::Error> for Failure {
                     .to_owned()
             }
             minijinja::ErrorKind::UndefinedError => {
-                let what = error.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
+                let written = error.range().and_then(|range| error.template_source()?.get(range));
+                let what = written.map_or_else(String::new, |name| format!(": `{}`", shown(name)));
                 format!("a variable is not defined{what}; voidclust.conf(5) lists those there are")
             }
             minijinja::ErrorKind::UnknownMethod => {
@@ -65,6 +66,21 @@ impl Failure {
         let problem = Problem::new(file, what).line(self.line);
         if let Some(remedy) = remedy { problem.remedy(remedy) } else { problem }
     }
+}
+
+/// The failure that a value of the site's own is not set, if it is that. The expression is known, and what is set: so the
+/// one that is missing is, too, but for those of other nodes.
+fn unset(error: &minijinja::Error, vars: &Value) -> Option<Failure> {
+    let undefined = error.kind() == minijinja::ErrorKind::UndefinedError;
+    let written = error.template_source().filter(|_| undefined)?.get(error.range()?)?;
+    let word = |rest: &'_ str| rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let names: Vec<&str> = written.split("vars.").skip(1).map(|rest| &rest[..word(rest)]).collect();
+    let missing = names.iter().find(|name| vars.get_attr(name).is_ok_and(|value| value.is_undefined()));
+    let name = missing.or(names.first())?;
+    let why = format!(
+        "`vars.{name}` is not set for every machine of this overlay; write `{name} = …` under [vars], or for its profile or node"
+    );
+    Some(Failure { line: error.line().unwrap_or(0), why })
 }
 
 /// The templates of one run, compiled once and rendered for each machine.
@@ -96,6 +112,8 @@ pub struct NodeView<'a> {
     modules: Vec<&'a str>,
     /// What a client mounts besides its root, parents first.
     mounts: Vec<Mount>,
+    /// The site's own values for it.
+    vars: BTreeMap<&'a VarName, &'a Var>,
     /// Whether it is in the configuration.
     listed: bool,
     /// Whether it is the master.
@@ -117,6 +135,7 @@ impl<'a> NodeView<'a> {
             profiles: node.profiles.iter().map(crate::types::OverlayName::as_str).collect(),
             modules: modules.map(crate::types::ModuleName::as_str).collect(),
             mounts: site.mounts_of(Some(node)).into_values().collect(),
+            vars: vars(site, Some(node)),
             listed: true,
             is_master: false,
         }
@@ -152,10 +171,15 @@ impl<'a> NodeView<'a> {
             profiles: Vec::new(),
             modules: Vec::new(),
             mounts: site.mounts_of(None).into_values().collect(),
+            vars: vars(site, None),
             listed: false,
             is_master: false,
         }
     }
+}
+
+fn vars<'site>(site: &'site Site, node: Option<&'site Node>) -> BTreeMap<&'site VarName, &'site Var> {
+    site.vars_of(node).into_iter().map(|(name, (var, _))| (name, var)).collect()
 }
 
 /// Who may mount what the master exports: each listed address, or the subnet when a machine without one may come.
@@ -330,9 +354,10 @@ impl Templates {
     /// # Errors
     /// When it fails: an undefined variable, a wrong operation, no end.
     pub fn render(&self, name: &str, node: &Value) -> Result<String, Failure> {
-        let values = context! { node => node, peers => self.peers.clone(), ..self.site.clone() };
+        let vars = node.get_attr("vars")?;
+        let values = context! { node => node, vars => vars.clone(), peers => self.peers.clone(), ..self.site.clone() };
         let template = self.environment.get_template(name)?;
-        let text = template.render(values)?;
+        let text = template.render(values).map_err(|error| unset(&error, &vars).unwrap_or_else(|| error.into()))?;
         if text.len() > TEXT_MAX {
             let why = format!(
                 "renders to {} MiB, and a file of /etc may have {}; look for what repeats",

@@ -3,6 +3,7 @@
 mod questions;
 mod roots;
 
+pub use questions::VarsFrom;
 pub use roots::Root;
 
 use std::collections::BTreeMap;
@@ -15,11 +16,11 @@ use crate::types::lower::Lower;
 use crate::types::mount::Mount;
 use crate::types::{
     AbsolutePath, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service,
+    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service, Vars,
 };
 
 /// A whole cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Site {
     /// The DNS domain that host names without a dot get.
     pub domain: Option<HostName>,
@@ -35,6 +36,8 @@ pub struct Site {
     pub nfs: Nfs,
     /// The boot tree.
     pub boot: Boot,
+    /// Values for the templates of all machines.
+    pub vars: Vars,
     /// The profiles, by name.
     pub profiles: BTreeMap<OverlayName, Profile>,
     /// The listed clients, in the order of the configuration.
@@ -203,7 +206,7 @@ pub struct Boot {
 }
 
 /// What several nodes share.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
     /// Overlays, in order.
     pub overlays: Vec<OverlayName>,
@@ -219,10 +222,12 @@ pub struct Profile {
     pub generation: Option<RootWish>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
+    /// Values for templates; the later word wins.
+    pub vars: Vars,
 }
 
 /// A listed client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Its host name.
     pub name: HostName,
@@ -244,4 +249,6 @@ pub struct Node {
     pub generation: Option<RootWish>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
+    /// Values for templates; the later word wins.
+    pub vars: Vars,
 }

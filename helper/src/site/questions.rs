@@ -4,7 +4,18 @@ use std::collections::BTreeMap;
 
 use super::{Home, Node, Profile, Root, Site};
 use crate::types::mount::Mount;
-use crate::types::{CommandLine, HostName, Kernel, Mac, OverlayName};
+use crate::types::{CommandLine, HostName, Kernel, Mac, OverlayName, Var, VarName};
+
+/// The table that a value for templates is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VarsFrom<'site> {
+    /// `[vars]`
+    Site,
+    /// That of a profile.
+    Profile(&'site OverlayName),
+    /// That of the node.
+    Node,
+}
 
 impl Site {
     /// The overlays that the configuration names, each as often as it is named.
@@ -54,6 +65,17 @@ impl Site {
             mounts.extend(node.mounts.iter().cloned());
         }
         mounts.into_iter().map(|mount| (mount.path.clone(), mount)).collect()
+    }
+
+    /// The values for templates of a machine (`None`: the master, or one that is not listed), each with the table that says
+    /// it: the node's own word counts, else its last profile's, else that of `[vars]`.
+    #[must_use]
+    pub fn vars_of<'site>(&'site self, node: Option<&'site Node>) -> BTreeMap<&'site VarName, (&'site Var, VarsFrom<'site>)> {
+        let profiles = node.into_iter().flat_map(|node| self.profiles_of(node));
+        let profiles = profiles.map(|(name, profile)| (&profile.vars, VarsFrom::Profile(name)));
+        let tables = [(&self.vars, VarsFrom::Site)].into_iter().chain(profiles);
+        let tables = tables.chain(node.map(|node| (&node.vars, VarsFrom::Node)));
+        tables.flat_map(|(vars, from)| vars.iter().map(move |(name, var)| (name, (var, from)))).collect()
     }
 
     /// How clients mount the home.

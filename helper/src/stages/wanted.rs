@@ -25,7 +25,7 @@ use crate::types::{Problem, listed};
 use crate::words::counted;
 
 /// A site, its overlays and the machine's facts: everything that the Tree is a function of.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Wanted {
     /// What the configuration was read from: names and texts.
     texts: Vec<(String, String)>,

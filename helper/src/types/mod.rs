@@ -76,6 +76,7 @@ mod problem;
 mod range;
 mod service;
 mod text;
+mod var;
 
 pub use command_line::CommandLine;
 pub use host::HostName;
@@ -88,6 +89,7 @@ pub use range::AddressRange;
 pub use service::Service;
 use text::is_file_name;
 pub use text::{AbsolutePath, FileSystemType, MountOptions, OverlayName, PrivatePath};
+pub use var::{Var, VarName, VarText, Vars};
 
 /// No value is longer, in bytes.
 const LONGEST: usize = 1024;
@@ -187,6 +189,7 @@ mod tests {
         });
         holds::<ModuleName>(&["i915", "nvme-core", "8021q"], is_word);
         holds::<Service>(&["sshd", "!sshd", "agetty-tty1"], |text| is_word(text.trim_start_matches('!')) && !text.contains('/'));
+        holds::<VarName>(&["rack", "ntp_servers", "X2"], |text| is_word(text) && !text.contains(['-', '.']));
         holds::<Kernel>(&["newest", "6.12.94_1", "6.6.100_10"], |text| is_word(text) && !text.contains('/'));
     }
 
@@ -198,6 +201,7 @@ mod tests {
         holds::<MountOptions>(&["ro,nfsvers=4", "rw", "x-a=b:/c%d"], |text| is_word(text) && !text.split(',').any(str::is_empty));
         holds::<FileSystemType>(&["nfs4", "ceph", "fuse.sshfs"], |text| is_word(text) && text != "swap" && text != "none");
         let plain = |text: &str| text.bytes().all(|b| (b' '..=b'~').contains(&b)) && !text.contains(['"', '\'', '$', ';', '\\']);
+        holds::<VarText>(&["10.0.0.1 iburst\tx", "a \"b\" c", "é\u{1b}x\n"], |text| !text.contains(char::is_control));
         holds::<CommandLine>(&["loglevel=4 quiet", "overlay.size=50% a", "a=b,c:d"], plain);
     }
 

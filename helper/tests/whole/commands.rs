@@ -106,6 +106,30 @@ fn show_finds_a_node_by_every_name_it_has() {
 }
 
 #[test]
+fn values_of_the_site_reach_files_and_listing_and_one_that_is_missing_is_told() {
+    let place = Place::small();
+    place.write("etc/voidclust/overlays/client/motd.j2", "{{ vars.rack }} {{ vars.cores }}\n");
+    place.write(
+        "etc/voidclust.d/1.conf",
+        "[vars]\nrack = \"?\"\ncores = 8\nntp = [\"a\", \"b\"]\n[profile.big.vars]\ncores = 64\n[[node]]\nname = \"x\"\n\
+         mac = \"52:54:00:00:00:99\"\nprofiles = [\"big\"]\n[node.vars]\nrack = \"a1\"\n",
+    );
+    assert_eq!(place.run(&["show", "x", "motd"]).ended(0).out, "a1 64\n");
+    assert_eq!(place.run(&["show", "default", "motd"]).ended(0).out, "? 8\n");
+    let listing = place.run(&["show", "x"]).ended(0).out;
+    let end = "vars.cores = 64  profile big\nvars.ntp = [\"a\", \"b\"]  [vars]\nvars.rack = \"a1\"  node\n";
+    assert!(listing.ends_with(end), "{listing}");
+    // A later file sets one value, and leaves the others.
+    place.write("etc/voidclust.d/2.conf", "[vars]\ncores = 9\n");
+    assert_eq!(place.run(&["show", "node1", "motd"]).ended(0).out, "? 9\n");
+
+    place.write("etc/voidclust/overlays/client/motd.j2", "\n{{ vars.row }}\n");
+    let ran = place.run(&["check"]).ended(1);
+    let told = "ROOT/etc/voidclust/overlays/client/motd.j2:2: `vars.row` is not set for every machine of this overlay";
+    assert!(ran.err.starts_with(told) && ran.err.contains("write `row = …` under [vars]"), "{}", ran.err);
+}
+
+#[test]
 fn show_prints_one_file_as_the_node_gets_it() {
     let place = Place::small();
     for path in ["hostname", "/etc/hostname", "etc/hostname"] {

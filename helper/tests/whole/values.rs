@@ -65,6 +65,8 @@ const DEVICES: &[&str] = &[
     "-o:/x",
     "nas:/a#b",
 ];
+/// Nothing of ours reads them, so only the line is at stake.
+const VARS: &[&str] = &["a1", "10.0.0.1 iburst", "a \"b\" {{ c }} 'd' $(e)", "", "a\nb"];
 
 /// Every key that takes a text, in the order of the shipped file.
 const FIELDS: &[Field] = &[
@@ -124,6 +126,7 @@ const FIELDS: &[Field] = &[
     },
     field("[nfs]", "exports", "exports = [{ path = @ }]", PATHS),
     field("[boot]", "firmware", "firmware = [@]", &["bios", "uefi"]),
+    field("[vars]", "ntp_servers", "ntp_servers = [@]", VARS),
     field("[profile.p]", "overlays", "overlays = [@]", NAMES),
     field("[profile.p]", "services", "services = [@]", SERVICES),
     field("[profile.p]", "cmdline", "cmdline = @", COMMAND_LINES),
@@ -144,6 +147,7 @@ const FIELDS: &[Field] = &[
     field("[[node]]", "mounts", "mounts = [{ device = @, path = \"/own\" }]", DEVICES),
     field("[[node]]", "mounts", "mounts = [{ device = \"//nas/x\", path = \"/own\", type = @ }]", TYPES),
     field("[[node]]", "mounts", "mounts = [{ device = \"LABEL=x\", path = \"/own\", options = @ }]", OPTIONS),
+    field("[[node]]", "vars", "vars = { rack = @ }", VARS),
 ];
 
 /// The keys of the shipped file that show a text, with their tables.

@@ -21,7 +21,7 @@ fn a_template_sees_the_site_and_its_node() {
 #[test]
 fn an_undefined_variable_is_an_error_with_its_line() {
     let failure = render("a\n{{ node.nmae }}\n").unwrap_err();
-    assert!(failure.line == 2 && failure.why.contains("not defined"), "{failure:?}");
+    assert!(failure.line == 2 && failure.why.contains("not defined: `node.nmae`;"), "{failure:?}");
 }
 
 #[test]
@@ -133,4 +133,51 @@ fn the_manual_page_has_the_methods_that_there_are() {
         }
     }
     assert_eq!(checked, 30);
+}
+
+/// The example with values of the site, and its first node in a profile with some of its own.
+fn with_vars() -> Site {
+    let mut site = example_site();
+    let vars = |text: &str| toml::from_str::<crate::types::Vars>(text).unwrap();
+    site.vars = vars("a = 1\nb = \"site\"\nlist = [1, \"two\", 2.5, true]");
+    let compute = crate::site::Profile { vars: vars("b = \"compute\"\nc = \"compute\""), ..Default::default() };
+    let late = crate::site::Profile { vars: vars("c = \"late\"\nd = \"late\""), ..Default::default() };
+    site.profiles.insert("compute".parse().unwrap(), compute);
+    site.profiles.insert("late".parse().unwrap(), late);
+    site.nodes[0].profiles = vec!["compute".parse().unwrap(), "late".parse().unwrap()];
+    site.nodes[0].vars = vars("d = \"node\"");
+    site
+}
+
+fn render_for(site: &Site, node: NodeView<'_>, text: &str) -> Result<String, Failure> {
+    let mut templates = Templates::new(site);
+    templates.add("t", text)?;
+    templates.render("t", &values(node))
+}
+
+#[test]
+fn values_of_the_site_are_vars_and_the_later_word_wins() {
+    let site = with_vars();
+    let node = || NodeView::client(&site, &site.nodes[0]);
+    let text = "{{ vars.a }} {{ vars.b }} {{ vars.c }} {{ vars.d }} {{ vars.list | join(',') }}";
+    assert_eq!(render_for(&site, node(), text).unwrap(), "1 compute late node 1,two,2.5,True");
+    assert_eq!(
+        render_for(&site, node(), "{{ node.vars.d }} {{ nodes[0].vars.d }} {{ nodes[1].vars.b }}").unwrap(),
+        "node node site"
+    );
+    let others = [NodeView::client(&site, &site.nodes[1]), NodeView::master(&site), NodeView::unlisted(&site)];
+    for view in others {
+        let text = "{{ vars.b }} {{ vars.c is defined }} {{ vars.c | default('none') }}";
+        assert_eq!(render_for(&site, view, text).unwrap(), "site False none");
+    }
+}
+
+#[test]
+fn a_value_that_is_not_set_is_an_error_that_names_it_and_says_where_to_set_it() {
+    let site = with_vars();
+    let why = "`vars.c` is not set for every machine of this overlay; write `c = …` under [vars], or for its profile or node";
+    for text in ["{{ vars.c }}", "{% if vars.c %}x{% endif %}", "{{ node.vars.c ~ 'x' }}", "{{ vars.b ~ vars.c }}"] {
+        let failure = render_for(&site, NodeView::client(&site, &site.nodes[1]), text).unwrap_err();
+        assert_eq!(failure.why, why, "{text}");
+    }
 }
