@@ -58,6 +58,22 @@ impl Mac {
     /// The length of [`Self::loader_name`].
     pub const LOADER_NAME: usize = "01-52-54-00-12-34-56".len();
 
+    /// The address that lies so many behind this one, as those of the cards of one delivery often do; `None` past the last
+    /// of its vendor.
+    #[must_use]
+    pub fn plus(self, count: u32) -> Option<Self> {
+        let [a, b, c, d, e, g] = self.0;
+        let [over, d, e, g] = u32::from_be_bytes([0, d, e, g]).checked_add(count)?.to_be_bytes();
+        (over == 0).then_some(Self([a, b, c, d, e, g]))
+    }
+
+    /// The first three bytes, which tell the vendor, as tables of vendors have them: `52-54-00`.
+    #[must_use]
+    pub fn vendor(self) -> String {
+        let [a, b, c, ..] = self.0;
+        format!("{a:02X}-{b:02X}-{c:02X}")
+    }
+
     /// The file name under which PXELINUX and our GRUB look for this card: `01-` (the ARP type of Ethernet) and dashes.
     #[must_use]
     pub fn loader_name(self) -> String {
@@ -76,6 +92,13 @@ mod tests {
             assert_eq!(text.parse::<Mac>().unwrap().to_string(), "52:54:00:ab:cd:56", "{text}");
         }
         assert_eq!("52:54:00:ab:cd:56".parse::<Mac>().unwrap().loader_name(), "01-52-54-00-ab-cd-56");
+    }
+
+    #[test]
+    fn cards_of_one_delivery_count() {
+        let mac: Mac = "52:54:00:00:ff:fe".parse().unwrap();
+        assert_eq!(mac.plus(3).unwrap().to_string(), "52:54:00:01:00:01");
+        assert_eq!((mac.plus(0xff_ffff), mac.vendor()), (None, "52-54-00".to_owned()));
     }
 
     #[test]

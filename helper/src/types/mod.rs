@@ -74,6 +74,7 @@ mod nearest;
 mod net;
 mod problem;
 mod range;
+pub mod series;
 mod service;
 mod text;
 mod var;
