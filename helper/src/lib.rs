@@ -2,7 +2,8 @@
 //! this list, never those below.
 //!
 //! [`disk`] compares and changes trees, [`machine`] is the running machine, [`config`] makes the [`site`] of [`types`],
-//! [`generation`] copies of the root that clients boot from, [`image`] what they boot, [`render`] makes the Tree of a site, [`stages`] is the workflow that [`commands`] call.
+//! [`edit`] changes its text, [`generation`] has copies of the root that clients boot from, [`image`] what they boot,
+//! [`render`] makes the Tree of a site, [`stages`] is the workflow that [`commands`] call.
 
 pub mod cli;
 pub mod parallel;
@@ -22,6 +23,8 @@ pub mod lay;
 pub mod machine;
 
 pub mod config;
+
+pub mod edit;
 
 pub mod generation;
 

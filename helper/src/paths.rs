@@ -40,6 +40,8 @@ pub const PUBLISH_HOOKS: &str = "etc/voidclust/publish.d";
 pub const PUBLISHED: &str = "var/lib/voidclust/generations/published.toml";
 /// What mkinitcpio said in the last run that built images.
 pub const BUILD_LOG: &str = "var/log/voidclust.log";
+/// How the names begin of what [`CONFIG`] and its drop-ins were before the last change that we made in them.
+pub const BEFORE: &str = "var/lib/voidclust/before-";
 /// One run at a time.
 pub const LOCK: &str = "var/lib/voidclust/lock";
 /// What TFTP serves.

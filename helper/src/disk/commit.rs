@@ -71,7 +71,31 @@ impl Lock<'_> {
         for path in [paths::PENDING, paths::MANIFEST, paths::MASTER_IMAGES, paths::BUILD_LOG, paths::LOCK] {
             aside.remove(path)?;
         }
+        let (folder, prefix) = split(paths::BEFORE);
+        for name in self.root.list(folder)?.unwrap_or_default().iter().filter(|name| name.starts_with(prefix)) {
+            aside.remove(&format!("{folder}/{name}"))?;
+        }
         Ok(())
+    }
+
+    /// Writes a new text into a file of the administrator's, which keeps its mode. What it was is beside our state; returns
+    /// where.
+    ///
+    /// # Errors
+    /// When it is no file by itself, was changed since it was read as `before`, or the disk refuses.
+    pub fn edit(&self, path: &str, before: &str, after: String) -> Result<String> {
+        let name = self.root.display(path);
+        let item = self.root.find(path)?.with_context(|| format!("{name}: is not there any more; run this again"))?;
+        let Some(bytes) = item.bytes() else { bail!("{name}: is not a file but a link; make the change where it leads to") };
+        if *bytes.whole() != *before.as_bytes() {
+            bail!("{name}: was changed while this ran; run it again");
+        }
+        let copy = format!("{}{}", paths::BEFORE, split(path).1);
+        self.save(&copy, before.to_owned())?;
+        let mut aside = Aside::new(self.root);
+        aside.write(&[(path, &Item::file(after).with_mode(item.mode))])?;
+        aside.publish()?;
+        Ok(copy)
     }
 
     /// Writes a file of our own state, on the disk before it takes its name.
@@ -196,6 +220,26 @@ mod tests {
         commit(&root, &Tree::default(), false).unwrap();
         Lock::take(&root).unwrap().forget_state().unwrap();
         assert!(listing(&root, "etc").is_empty() && listing(&root, paths::STATE).is_empty());
+    }
+
+    #[test]
+    fn a_file_of_the_administrator_keeps_its_mode_and_its_text_is_kept() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let (dir, root) = setup();
+        commit(&root, &tree(&[("etc/a", "1")]), false).unwrap();
+        let file = dir.path().join("etc/a");
+        file.metadata().unwrap().permissions().set_mode(0o600);
+        let lock = Lock::take(&root).unwrap();
+        let copy = lock.edit("etc/a", "1", "2".to_owned()).unwrap();
+        assert_eq!(copy, "var/lib/voidclust/before-a");
+        assert_eq!((root.read("etc/a").unwrap().unwrap(), root.read(&copy).unwrap().unwrap()), (b"2".to_vec(), b"1".to_vec()));
+        let error = lock.edit("etc/a", "1", "3".to_owned()).unwrap_err().to_string();
+        assert!(error.contains("changed while this ran"), "{error}");
+        symlink("a", dir.path().join("etc/b")).unwrap();
+        let error = lock.edit("etc/b", "2", "3".to_owned()).unwrap_err().to_string();
+        assert!(error.contains("etc/b: is not a file but a link"), "{error}");
+        lock.forget_state().unwrap();
+        assert!(listing(&root, paths::STATE).is_empty(), "{:?}", listing(&root, paths::STATE));
     }
 
     #[test]

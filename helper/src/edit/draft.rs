@@ -1,0 +1,78 @@
+//! What somebody says of a node: keys with their values in TOML.
+
+/// Keys to set and to take away. It is not checked: the text that it goes into is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// Keys with their values as TOML, in the order in which they are written.
+    pub set: Vec<(&'static str, String)>,
+    /// Values for templates, as TOML.
+    pub vars: Vec<(String, String)>,
+    /// Keys to remove.
+    pub unset: Vec<String>,
+}
+
+impl Draft {
+    /// Sets a key to a text.
+    pub fn text(&mut self, key: &'static str, text: &str) {
+        self.set.push((key, quoted(text)));
+    }
+
+    /// Sets a key to a list of texts; of one alone, when `or_one`, to that text.
+    pub fn list(&mut self, key: &'static str, texts: &[String], or_one: bool) {
+        match texts {
+            [] => {}
+            [one] if or_one => self.text(key, one),
+            _ => self.set.push((key, list(texts.iter().map(|text| quoted(text))))),
+        }
+    }
+
+    /// Sets a value for templates: to what TOML takes the text for, else to the text.
+    pub fn var(&mut self, name: &str, value: &str) {
+        let number = value.parse::<i64>().is_ok() || value.parse::<f64>().is_ok_and(f64::is_finite);
+        let plain = matches!(value, "true" | "false") || (number && format!("x = {value}").parse::<toml::Table>().is_ok());
+        self.vars.push((name.to_owned(), if plain { value.to_owned() } else { quoted(value) }));
+    }
+
+    /// The same with a name, in front.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.set.insert(0, ("name", quoted(name)));
+        self
+    }
+
+    /// The keys, a line each.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let vars = (!self.vars.is_empty()).then(|| format!("vars = {}\n", inline(&self.vars)));
+        self.set.iter().map(|(key, value)| format!("{key} = {value}\n")).chain(vars).collect()
+    }
+
+    /// A table of a node.
+    #[must_use]
+    pub fn table(&self) -> String {
+        format!("[[node]]\n{}", self.lines())
+    }
+}
+
+/// A text as TOML.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// Values as a list of TOML.
+fn list(values: impl Iterator<Item = String>) -> String {
+    format!("[{}]", values.collect::<Vec<_>>().join(", "))
+}
+
+/// Keys and values as a table of TOML in one line.
+pub(super) fn inline(pairs: &[(String, String)]) -> String {
+    let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{} = {value}", name(key))).collect();
+    format!("{{ {} }}", pairs.join(", "))
+}
+
+/// A key of TOML: in quotes unless it needs none.
+pub(super) fn name(key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if bare { key.to_owned() } else { quoted(key) }
+}
