@@ -1,6 +1,7 @@
 //! The workflow: the stages that a change goes through, in their order. Stages return reports and print nothing.
 
 pub mod changes;
+pub mod edits;
 pub mod generations;
 pub mod images;
 pub mod live;

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::notes;
 use super::target::Target;
-use crate::config::{self, Outcome};
+use crate::config::{self, Outcome, Texts};
 use crate::disk::generations;
 use crate::disk::lock::Lock;
 use crate::disk::root::{Root, split};
@@ -28,7 +28,7 @@ use crate::words::counted;
 #[derive(Debug, PartialEq)]
 pub struct Wanted {
     /// What the configuration was read from: names and texts.
-    texts: Vec<(String, String)>,
+    texts: Texts,
     /// The checked configuration.
     pub site: Site,
     /// What the machine told.
@@ -85,17 +85,25 @@ pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
     read_knowing(target, config, None)
 }
 
-/// Texts and facts that are as in an earlier reading make the same site: for ten thousand nodes, to parse them again would
-/// take more memory than all else.
-fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) -> Result<Wanted> {
+/// The texts of the configuration, and what they are checked against.
+///
+/// # Errors
+/// When a file cannot be read or was edited in memory only, or this machine is a client.
+pub fn texts(target: &Target, config: Option<&Path>) -> Result<(Texts, Facts)> {
     target.is_no_client()?;
     let root = &target.root;
     if config.is_none() {
         let is_read = |path: &str| path == paths::CONFIG || config::is_drop_in(split(path).1);
         target.is_not_edited_in_memory([paths::CONFIG, paths::CONFIG_DROPINS], is_read)?;
     }
-    let texts = config::load(root, config)?;
-    let facts = Facts::gather(root, target.machine(), image::kernels(root)?)?;
+    Ok((config::load(root, config)?, Facts::gather(root, target.machine(), image::kernels(root)?)?))
+}
+
+/// Texts and facts that are as in an earlier reading make the same site: for ten thousand nodes, to parse them again would
+/// take more memory than all else.
+fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) -> Result<Wanted> {
+    let root = &target.root;
+    let (texts, facts) = texts(target, config)?;
     let site = match known.filter(|known| known.texts == texts && known.facts == facts) {
         Some(known) => known.site.clone(),
         None => match config::parse(&texts, &facts) {
