@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod node;
+
+pub use node::{Dry, Keys, Node};
+
 // Options are listed in --help in the order of declaration; keep help lines within 80 columns.
 
 /// Render and rebuild what a diskless Void Linux cluster boots from
@@ -93,6 +97,9 @@ pub enum Command {
         #[arg(long, conflicts_with = "path")]
         json: bool,
     },
+    /// List, show, add, change and remove nodes
+    #[command(subcommand, after_help = "Example:\n  voidclust node add node1 --mac 52:54:00:12:34:56")]
+    Node(Box<Node>),
     /// Build, list, check and prune the images that nodes boot
     #[command(subcommand, after_help = "Example:\n  voidclust image build --kernel 6.12.94_1")]
     Image(Image),

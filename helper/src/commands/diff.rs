@@ -93,8 +93,7 @@ pub(super) fn print_consequences(preview: &Preview) {
 }
 
 fn print_change(change: &Change) {
-    use anstyle::{AnsiColor, Style};
-    let bold = Style::new().bold();
+    let bold = anstyle::Style::new().bold();
     let node = change.node.as_ref().map_or_else(String::new, |node| format!(" ({node})"));
     let what = match change.action {
         Action::Edited => format!("edited by hand, kept: {}", change.name()),
@@ -102,7 +101,14 @@ fn print_change(change: &Change) {
         Action::Create | Action::Replace | Action::Remove => format!("diff {}{node}", change.name()),
     };
     say!("{bold}{what}{bold:#}");
-    for line in change.diff.lines() {
+    print_lines(&change.diff);
+}
+
+/// Prints a unified diff.
+pub(super) fn print_lines(diff: &str) {
+    use anstyle::{AnsiColor, Style};
+    let bold = Style::new().bold();
+    for line in diff.lines() {
         let style = match line.as_bytes() {
             [b'-', b'-', b'-', ..] | [b'+', b'+', b'+', ..] => bold,
             [b'-', ..] => AnsiColor::Red.on_default(),

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod generation;
 pub mod hook;
 pub mod image;
+pub mod node;
 pub mod publish;
 pub mod refresh;
 mod screen;
@@ -16,8 +17,9 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::site::Site;
 use crate::stages::wanted::Unready;
-use crate::types::Problem;
+use crate::types::{Problem, nearest, shown};
 
 /// How a run ended; the numbers are an interface (voidclust(8), EXIT STATUS).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub fn run(cli: &Cli) -> Result<Status> {
         Command::Diff { json } => diff::run(global, *json),
         Command::Apply { dry_run, force } => apply::run(global, *dry_run, *force),
         Command::Show { node, path, json } => show::run(global, node, path.as_deref(), *json),
+        Command::Node(command) => node::run(global, command),
         Command::Image(command) => image::run(global, command),
         Command::Publish { only, dry_run: true, .. } => publish::preview(global, only),
         Command::Publish { only, message, .. } => publish::run(global, only, message),
@@ -55,6 +58,18 @@ pub fn run(cli: &Cli) -> Result<Status> {
             Ok(Status::Done)
         }
     }
+}
+
+/// The error that nothing is called so: what may have been meant, and what there is. `besides` are words that stand for
+/// machines, too.
+fn no_such_node(site: &Site, name: &str, besides: &[&str]) -> anyhow::Error {
+    let nodes = || site.nodes.iter().map(|node| node.name.as_str());
+    let hint = nearest(name, nodes().chain(besides.iter().copied()));
+    let hint = hint.map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+    let known: Vec<&str> = besides.iter().copied().chain(nodes().take(8)).collect();
+    let more = if site.nodes.len() > 8 { ", …" } else { "" };
+    let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+    anyhow::anyhow!("there is no node `{}`; {hint}there are {known}{more}", shown(name))
 }
 
 /// An error as the list that `--json` prints.

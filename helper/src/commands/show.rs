@@ -13,7 +13,6 @@ use crate::render::overlay::MASTER;
 use crate::site::{Site, VarsFrom};
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready};
-use crate::types::nearest;
 
 /// Lists the layout of a node, or prints one file of it.
 ///
@@ -45,11 +44,7 @@ fn machine<'site>(site: &'site Site, name: &str) -> Result<Machine<'site>> {
     } else if name == paths::DEFAULT_NODE {
         Ok(Machine::Unlisted)
     } else {
-        let known: Vec<&str> = site.nodes.iter().take(8).map(|node| node.name.as_str()).collect();
-        let more = if site.nodes.len() > known.len() { ", …" } else { "" };
-        let names = site.nodes.iter().map(|node| node.name.as_str()).chain([MASTER, paths::DEFAULT_NODE]);
-        let hint = nearest(name, names).map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
-        bail!("there is no node `{name}`; {hint}there are {MASTER}, {}, {}{more}", paths::DEFAULT_NODE, known.join(", "))
+        Err(super::no_such_node(site, name, &[MASTER, paths::DEFAULT_NODE]))
     }
 }
 

@@ -33,7 +33,8 @@ pub enum Reason {
 }
 
 /// The overlays of a machine in the order in which they are laid, and why.
-pub(super) fn overlays<'site>(site: &'site Site, machine: Machine<'site>) -> Vec<(&'site str, Reason)> {
+#[must_use]
+pub fn overlays<'site>(site: &'site Site, machine: Machine<'site>) -> Vec<(&'site str, Reason)> {
     fn named<'n>(names: &'n [OverlayName], reason: &Reason) -> Vec<(&'n str, Reason)> {
         names.iter().map(|name| (name.as_str(), reason.clone())).collect()
     }
@@ -55,7 +56,8 @@ pub(super) fn overlays<'site>(site: &'site Site, machine: Machine<'site>) -> Vec
 }
 
 /// The services of a machine: those it needs to play its part, then what the configuration says; the later wins.
-pub(super) fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (Service, Reason)> {
+#[must_use]
+pub fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (Service, Reason)> {
     let on = |name: &str| Service { name: name.to_owned(), enabled: true };
     let mut lists: Vec<(Vec<Service>, Reason)> = Vec::new();
     match machine {

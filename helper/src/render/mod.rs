@@ -3,7 +3,7 @@
 pub mod compose;
 pub mod initcpio;
 mod jinja;
-mod layers;
+pub mod layers;
 pub mod menus;
 mod names;
 pub mod notes;

@@ -21,6 +21,7 @@ mod lower_tree;
 mod machine;
 mod mistakes;
 mod mounts;
+mod node;
 mod overlay_root;
 mod overlays;
 mod place;

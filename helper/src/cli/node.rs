@@ -1,0 +1,110 @@
+//! The types of `voidclust node`.
+
+use clap::{Args, Subcommand};
+
+/// What can be done with nodes.
+#[derive(Debug, Subcommand)]
+pub enum Node {
+    /// List the nodes
+    #[command(after_help = "Example:\n  clush -w \"$(voidclust node list --names --profile gpu)\" uptime")]
+    List {
+        /// Only those of this profile
+        #[arg(short, long, value_name = "P")]
+        profile: Option<String>,
+        /// Only the names, in one line as clush and pdsh read them
+        #[arg(long, conflicts_with = "json")]
+        names: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that is configured for a node, and where
+    #[command(after_help = "Example:\n  voidclust node show node1")]
+    Show {
+        /// A node's name, MAC or address
+        node: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add nodes; names and addresses count together
+    #[command(after_help = "Example:\n  voidclust node add n1 --mac 52:54:00:12:34:56 --profile compute\n  \
+voidclust node add 'n[01-16]' --mac 52:54:00:00:00:01+ --address 10.0.0.11+")]
+    Add {
+        /// Their names: node1, or n[01-16]
+        names: String,
+        /// What is said of them
+        #[command(flatten)]
+        keys: Keys,
+        /// Whether to write
+        #[command(flatten)]
+        dry: Dry,
+    },
+    /// Change what is configured for nodes
+    #[command(after_help = "Example:\n  voidclust node set 'n[01-16]' --kernel 6.12.94_1 --var rack=a1")]
+    Set {
+        /// Names, MACs or addresses: node1, or n[01-16]
+        #[arg(required = true)]
+        nodes: Vec<String>,
+        /// Another name
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// What is said of them
+        #[command(flatten)]
+        keys: Keys,
+        /// Remove this key; once for each
+        #[arg(long, value_name = "KEY")]
+        unset: Vec<String>,
+        /// Whether to write
+        #[command(flatten)]
+        dry: Dry,
+    },
+    /// Remove nodes
+    #[command(after_help = "Example:\n  voidclust node remove 'n[01-16]'")]
+    Remove {
+        /// Names, MACs or addresses: node1, or n[01-16]
+        #[arg(required = true)]
+        nodes: Vec<String>,
+        /// Whether to write
+        #[command(flatten)]
+        dry: Dry,
+    },
+}
+
+/// What is said of nodes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Keys {
+    /// A network card: one for each node, separated by commas, or the first
+    /// one and a + to count; once more for a second card
+    #[arg(short, long)]
+    pub mac: Vec<String>,
+    /// The address; of several nodes the first one and a +
+    #[arg(short, long)]
+    pub address: Option<String>,
+    /// A profile; once for each, in place of all
+    #[arg(short, long, value_name = "P")]
+    pub profile: Vec<String>,
+    /// An overlay, likewise
+    #[arg(short, long, value_name = "O")]
+    pub overlay: Vec<String>,
+    /// A service, likewise
+    #[arg(short, long, value_name = "S")]
+    pub service: Vec<String>,
+    /// The kernel
+    #[arg(short, long, value_name = "V")]
+    pub kernel: Option<String>,
+    /// Kernel parameters
+    #[arg(long, value_name = "TEXT")]
+    pub cmdline: Option<String>,
+    /// A value for templates; once for each
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
+}
+
+/// Whether to write.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Dry {
+    /// Only show the change; exit status 3 if there is any
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}

@@ -1,0 +1,111 @@
+//! `voidclust node`: what is configured for nodes, and changes of it without an editor.
+
+mod keys;
+mod list;
+
+use anyhow::{Result, bail};
+
+use super::screen::print_notes;
+use super::{Status, diff, no_such_node};
+use crate::cli::{Dry, Global, Node};
+use crate::edit;
+use crate::print::say;
+use crate::site::Site;
+use crate::stages::edits::{self, Edit};
+use crate::stages::target::Target;
+use crate::types::series;
+use crate::words::counted;
+
+/// Runs a command about nodes.
+///
+/// # Errors
+/// When there is no such node, the configuration would be wrong, or it cannot be written.
+pub fn run(global: &Global, command: &Node) -> Result<Status> {
+    let target = Target::open(global)?;
+    let standing = edits::read(&target, global.config.as_deref())?;
+    let change = |edit: Edit, dry: &Dry, done: &str| finish(&target, global, *dry, edit, done);
+    match command {
+        Node::List { profile, names, json } => list::list(standing.configured()?, profile.as_deref(), *names, *json),
+        Node::Show { node, json } => {
+            let site = standing.configured()?;
+            let number = number_of(site, node).ok_or_else(|| no_such_node(site, node, &[]))?;
+            list::show(site, number, edit::place_of(&standing.texts, number), *json)
+        }
+        Node::Add { names, keys, dry } => {
+            let names = named(names)?;
+            if keys.mac.is_empty() {
+                bail!("a node is known by its network cards; name them with --mac");
+            }
+            let drafts = keys::drafts(keys, names.len())?;
+            let drafts: Vec<_> = drafts.into_iter().zip(&names).map(|(draft, name)| draft.named(name)).collect();
+            let edit = standing.changed(edit::add(&standing.texts, &drafts), &[])?;
+            change(edit, dry, &format!("{} added", counted(names.len(), "node")))
+        }
+        Node::Set { nodes, name, keys, unset, dry } => {
+            let numbers = numbers_of(standing.configured()?, nodes)?;
+            let mut drafts = keys::drafts(keys, numbers.len())?;
+            if let Some(name) = name {
+                let names = keys::for_each("--name", &named(name)?, numbers.len())?;
+                drafts = drafts.into_iter().zip(&names).map(|(draft, name)| draft.named(name)).collect();
+            }
+            keys::unset(&mut drafts, unset)?;
+            let drafts: Vec<_> = numbers.iter().copied().zip(drafts).collect();
+            let edit = standing.changed(edit::set(&standing.texts, &drafts), &numbers)?;
+            change(edit, dry, &format!("{} changed", counted(numbers.len(), "node")))
+        }
+        Node::Remove { nodes, dry } => {
+            let numbers = numbers_of(standing.configured()?, nodes)?;
+            let edit = standing.changed(edit::remove(&standing.texts, &numbers), &numbers)?;
+            change(edit, dry, &format!("{} removed", counted(numbers.len(), "node")))
+        }
+    }
+}
+
+fn named(text: &str) -> Result<Vec<String>> {
+    series::names(text).map_err(anyhow::Error::msg)
+}
+
+/// The place of a node in the order of the site.
+fn number_of(site: &Site, text: &str) -> Option<usize> {
+    let node = site.node(text)?;
+    site.nodes.iter().position(|other| std::ptr::eq(other, node))
+}
+
+/// Those of all nodes that are named, in the order in which they are, each once.
+fn numbers_of(site: &Site, texts: &[String]) -> Result<Vec<usize>> {
+    let mut numbers = Vec::new();
+    for text in texts {
+        for name in named(text)? {
+            let number = number_of(site, &name).ok_or_else(|| no_such_node(site, &name, &[]))?;
+            if !numbers.contains(&number) {
+                numbers.push(number);
+            }
+        }
+    }
+    Ok(numbers)
+}
+
+/// Shows a change, and writes it unless it is only to be shown.
+fn finish(target: &Target, global: &Global, dry: Dry, edit: Edit, done: &str) -> Result<Status> {
+    if edit.is_empty() {
+        say!("nothing to change");
+        return Ok(Status::Done);
+    }
+    diff::print_lines(&edit.diff());
+    if dry.dry_run {
+        return Ok(Status::Differs);
+    }
+    if let Some(config) = &global.config {
+        bail!("{}: only the configuration of a tree is changed; leave out --config, or add --dry-run", config.display());
+    }
+    let written = edit.write(target, &mut |line| say!("{line}"))?;
+    print_notes(&written.live.notes);
+    for command in &written.undo {
+        say!("undo: {command}");
+    }
+    if !written.live.failures.is_empty() {
+        bail!("{done}, but the running machine was not told:\n{}", written.live.failures.join("\n"));
+    }
+    say!("{done}; now run: voidclust apply");
+    Ok(Status::Done)
+}

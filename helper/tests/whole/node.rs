@@ -1,0 +1,157 @@
+//! `voidclust node`: the configuration is changed without an editor, and nothing else in it.
+
+use crate::machine::Machine;
+use crate::place::Place;
+
+const CONFIG: &str = "etc/voidclust.conf";
+
+#[test]
+fn nodes_are_listed_in_full_by_name_and_as_json() {
+    let place = Place::small();
+    let listed = place.run(&["node", "list"]).ended(0).out;
+    let rows = [1, 2, 3].map(|number| format!("node{number}  172.23.199.22{}  52:54:00:17:c7:e{}\n", number + 5, number + 1));
+    assert_eq!(listed, rows.concat());
+    assert_eq!(place.run(&["node", "list", "--names"]).ended(0).out, "node[1-3]\n");
+    place.write(
+        "etc/voidclust.d/1.conf",
+        "[profile.big]\n[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nprofiles = [\"big\"]\n",
+    );
+    assert_eq!(place.run(&["node", "list", "--names", "--profile", "big"]).ended(0).out, "x\n");
+    let ran = place.run(&["node", "list", "--profile", "bgi"]).ended(1);
+    assert_eq!(ran.err, "voidclust: there is no profile `bgi`; did you mean `big`? there are big\n");
+    let json = place.run(&["node", "list", "--json"]).ended(0).json();
+    assert_eq!((json[3]["name"].as_str(), json[3]["address"].as_str()), (Some("x"), None));
+    assert_eq!(json[3], place.run(&["node", "show", "x", "--json"]).ended(0).json());
+}
+
+#[test]
+fn show_tells_where_a_node_is_written_and_what_follows_for_it() {
+    let place = Place::small();
+    place.write(
+        "etc/voidclust.d/1.conf",
+        "[vars]\na = 1\n\n[[node]]\nname = \"x\"\nmac = \"52:54:00:00:00:99\"\nservices = [\"!sshd\"]\n",
+    );
+    place.write("etc/sv/sshd/run", "");
+    let shown = place.run(&["node", "show", "52-54-00-00-00-99"]).ended(0).out;
+    for line in [
+        "name      x.cluster\n",
+        "written   ROOT/etc/voidclust.d/1.conf:4\n",
+        "address   from DHCP\n",
+        "var       a = 1 from [vars]\n",
+    ] {
+        assert!(shown.contains(line), "{line}{shown}");
+    }
+    assert!(shown.contains("services  ") && shown.contains(" !sshd"), "{shown}");
+    let ran = place.run(&["node", "show", "node9"]).ended(1);
+    assert_eq!(ran.err, "voidclust: there is no node `node9`; there are node1, node2, node3, x\n");
+}
+
+#[test]
+fn nodes_are_added_changed_and_removed_with_the_rest_of_the_text_as_it_is() {
+    let place = Place::small();
+    let before = place.read(CONFIG);
+    place.append(CONFIG, "# the end\n");
+    let with_end = place.read(CONFIG);
+    let add = ["node", "add", "n[08-10]", "--mac", "52:54:00:00:01:ff+", "--address", "172.23.199.11+", "--var", "rack=a1"];
+    let ran = place.run(&[&add[..], &["-n"]].concat()).ended(3);
+    assert!(ran.out.contains("\n+name = \"n10\"\n+mac = \"52:54:00:00:02:01\"\n+address = \"172.23.199.13\"\n"), "{}", ran.out);
+    assert_eq!(place.read(CONFIG), with_end, "a dry run writes nothing");
+
+    let ran = place.run(&add).ended(0);
+    assert!(ran.out.starts_with("--- ROOT/etc/voidclust.conf\n+++ ROOT/etc/voidclust.conf\n@@"), "{}", ran.out);
+    assert!(ran.out.ends_with("3 nodes added; now run: voidclust apply\n"), "{}", ran.out);
+    let first =
+        "\n[[node]]\nname = \"n08\"\nmac = \"52:54:00:00:01:ff\"\naddress = \"172.23.199.11\"\nvars = { rack = \"a1\" }\n";
+    assert!(place.read(CONFIG).starts_with(&format!("{with_end}{first}")), "{}", place.read(CONFIG));
+    assert_eq!(place.run(&["node", "list", "--names"]).ended(0).out, "node[1-3],n[08-10]\n");
+
+    let ran = place.run(&["node", "set", "n[08-09]", "172.23.199.13", "--address", "172.23.199.31+", "--unset", "vars"]).ended(0);
+    assert!(
+        ran.out.contains("-address = \"172.23.199.12\"\n-vars = { rack = \"a1\" }\n+address = \"172.23.199.32\"\n"),
+        "{}",
+        ran.out
+    );
+    assert!(place.run(&["node", "set", "n08", "--address", "172.23.199.31"]).ended(0).out == "nothing to change\n");
+    place.run(&["node", "set", "n08", "--name", "login", "--mac", "52:54:00:00:08:01", "--mac", "52:54:00:00:08:02"]).ended(0);
+    assert!(place.run(&["node", "list"]).out.contains("login  172.23.199.31   52:54:00:00:08:01,52:54:00:00:08:02\n"));
+
+    let held = place.read(CONFIG);
+    let ran = place.run(&["node", "remove", "login,n09", "n10"]).ended(0);
+    assert_eq!(place.read(CONFIG), with_end);
+    assert!(with_end.starts_with(&before));
+    // The way back that was printed.
+    let undo = ran.out.lines().find_map(|line| line.strip_prefix("undo: cp ")).unwrap();
+    let (copy, file) = undo.split_once(' ').unwrap();
+    assert_eq!(file, "ROOT/etc/voidclust.conf");
+    assert_eq!(place.read(copy.strip_prefix("ROOT/").unwrap()), held);
+    place.run(&["apply"]).ended(0);
+    place.run(&["hook", "remove"]).ended(0);
+    assert!(!place.at(copy.strip_prefix("ROOT/").unwrap()).exists());
+}
+
+#[test]
+fn what_would_be_wrong_is_not_written() {
+    let place = Place::small();
+    let before = place.tree();
+    for (args, told) in [
+        (
+            &["add", "node1", "--mac", "52:54:00:00:00:99"][..],
+            "with this change the configuration would be wrong:\nROOT/etc/voidclust.conf:",
+        ),
+        (&["add", "x", "--mac", "52:54:00:17:c7:e2"], "belongs to node `node1` already"),
+        (&["add", "x"], "name them with --mac"),
+        (&["add", "x[1-2]", "--mac", "52:54:00:00:00:99"], "--mac: 1 for 2 nodes; name one for each"),
+        (&["add", "x[1-2", "--mac", "52:54:00:00:00:99"], "is no series of names"),
+        (&["add", "x", "--mac", "525400"], "--mac: `525400` is not a MAC address"),
+        (&["add", "x", "--mac", "52:54:00:00:00:99", "--address", "10.0.0.1"], "outside"),
+        (&["add", "x", "--mac", "52:54:00:00:00:99", "--profile", "none"], "there is no profile `none`"),
+        (&["set", "node1", "--var", "rack"], "--var rack: has no `=`"),
+        (&["set", "node1", "--var", "rack-no=1"], "call it rack_no"),
+        (&["set", "node1", "--unset", "mac"], "has no MAC"),
+        (&["set", "node1", "--unset", "kernel", "--kernel", "newest"], "is set in the same command"),
+        (&["set", "node[1-2]", "--name", "x"], "--name: 1 for 2 nodes"),
+        (&["set", "noed1", "--kernel", "newest"], "did you mean `node1`?"),
+        (&["remove", "node[1-4]"], "there is no node `node4`"),
+        (&["remove", "node1", "--config", "ROOT/etc/voidclust.conf"], "leave out --config"),
+    ] {
+        let at = place.root().display().to_string();
+        let args: Vec<String> = ["node"].iter().chain(args).map(|arg| arg.replace("ROOT", &at)).collect();
+        let ran = place.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).ended(1);
+        assert!(ran.err.contains(told), "{args:?}\n{}", ran.err);
+    }
+    assert_eq!(place.tree(), before, "not even a lock");
+}
+
+#[test]
+fn the_first_node_is_added_to_the_file_as_it_is_shipped_once_the_master_has_an_address() {
+    let place = Place::small();
+    let shipped = std::fs::read_to_string(format!("{}/voidclust.conf", crate::place::CRATE)).unwrap();
+    place.write(CONFIG, &shipped);
+    let ran = place.run(&["node", "add", "n1", "--mac", "52:54:00:00:00:99"]).ended(1);
+    assert!(ran.err.contains("address"), "{}", ran.err);
+    let ready = shipped
+        .replace("#address = \"172.23.199.225/24\"", "address = \"172.23.199.225/24\"")
+        .replace("#mac = \"auto\"", "mac = \"52:54:00:00:00:01\"");
+    place.write(CONFIG, &ready);
+    place.run(&["node", "add", "n1", "--mac", "52:54:00:00:00:99", "--address", "172.23.199.11"]).ended(0);
+    assert!(place.read(CONFIG).starts_with(&ready));
+    assert!(place.run(&["check"]).ended(0).out.ends_with("ok: master master, 1 node, 0 profiles\n"));
+}
+
+#[test]
+fn on_a_running_master_the_file_is_changed_that_a_reboot_finds() {
+    let machine = Machine::master();
+    let ran = machine.run(&["node", "remove", "node1"]).ended(0);
+    assert!(!machine.place.read(&machine.lower(CONFIG)).contains("\"node1\""), "{}", ran.out);
+    assert!(
+        ran.out.contains("\nundo: voidclust shell -- cp /var/lib/voidclust/before-voidclust.conf /etc/voidclust.conf\n"),
+        "{}",
+        ran.out
+    );
+    let (file, moved) = (machine.lower(CONFIG), machine.lower("etc/site.conf"));
+    machine.place.write(&moved, machine.place.read(&file));
+    machine.place.remove(&file);
+    machine.place.link("site.conf", &file);
+    let ran = machine.run(&["node", "remove", "node2"]).ended(1);
+    assert!(ran.err.contains("is not a file but a link"), "{}", ran.err);
+}
