@@ -14,7 +14,7 @@ pub use node::{Dry, Keys, Node};
 
 /// Render and rebuild what a diskless Void Linux cluster boots from
 #[derive(Debug, Parser)]
-#[command(name = "voidclust", version, arg_required_else_help = true, max_term_width = 80)]
+#[command(name = "voidclust", version, max_term_width = 80)]
 #[command(after_help = "Example:\n  vi /etc/voidclust.conf && voidclust diff && voidclust apply\n\n\
 Exit status: 0 done or in sync, 1 failed, 2 usage, 3 differs.\n\
 See voidclust(8) and voidclust.conf(5).")]
@@ -22,10 +22,21 @@ pub struct Cli {
     /// What every command takes
     #[command(flatten)]
     pub global: Global,
-    /// What to do
+    /// What to do; nothing asks what there is
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
+
+/// What is said when no command is given: those of the day.
+pub const OF_THE_DAY: &str = "Every day:
+
+  voidclust node list                   which nodes there are
+  voidclust node add NAME --mac MAC     one more
+  voidclust shell -- xbps-install -Su   update what all of them run
+  voidclust publish                     let nodes boot that from now on
+  voidclust apply                       do what the configuration says
+
+All commands: voidclust help. Manuals: voidclust(8), voidclust.conf(5)";
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -268,6 +279,16 @@ mod tests {
         check(&name, command);
         for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
             walk(sub, check);
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_the_day_are_commands() {
+        let lines: Vec<&str> = OF_THE_DAY.lines().filter(|line| line.starts_with("  voidclust ")).collect();
+        assert_eq!(lines.len(), 5);
+        for line in lines {
+            let words = line.trim().split("  ").next().unwrap().split(' ');
+            Cli::command().try_get_matches_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }
 

@@ -96,9 +96,10 @@ fn the_exit_statuses_are_those_of_the_program() {
         section(&page, "EXIT STATUS").lines().filter_map(|line| line.strip_prefix(".It ")?.parse().ok()).collect();
     // A status that is added must be added here, and so to the page.
     let name = |status: Status| match status {
-        Status::Done | Status::Failed | Status::Differs => i32::from(status as u8),
+        Status::Done | Status::Failed | Status::Usage | Status::Differs => i32::from(status as u8),
     };
     let usage = Cli::command().try_get_matches_from(["voidclust", "--no-such-option"]).unwrap_err().exit_code();
+    assert_eq!(usage, name(Status::Usage));
     assert_eq!(listed, [name(Status::Done), name(Status::Failed), usage, name(Status::Differs)]);
 }
 

@@ -16,7 +16,8 @@ pub mod show;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, OF_THE_DAY};
+use crate::print::say_err;
 use crate::site::Site;
 use crate::stages::wanted::Unready;
 use crate::types::{Problem, nearest, shown};
@@ -28,6 +29,8 @@ pub enum Status {
     Done = 0,
     /// Failed.
     Failed = 1,
+    /// No command was given; the parser ends with the same when one is wrong.
+    Usage = 2,
     /// Checked, and it differs.
     Differs = 3,
 }
@@ -38,7 +41,11 @@ pub enum Status {
 /// Whatever went wrong, in a message that names the thing and the way out.
 pub fn run(cli: &Cli) -> Result<Status> {
     let global = &cli.global;
-    match &cli.command {
+    let Some(command) = &cli.command else {
+        say_err!("{OF_THE_DAY}");
+        return Ok(Status::Usage);
+    };
+    match command {
         Command::Check { json } => check::run(global, *json),
         Command::Diff { json } => diff::run(global, *json),
         Command::Apply { dry_run, force } => apply::run(global, *dry_run, *force),

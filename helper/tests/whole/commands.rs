@@ -15,10 +15,26 @@ fn usage_errors_end_with_2_and_help_with_0() {
     ] {
         place.run(arguments).ended(2);
     }
-    place.run(&[]).ended(2);
+    let ran = place.run(&[]).ended(2);
+    assert!(ran.out.is_empty() && ran.err.contains("\n  voidclust apply  "), "{}", ran.err);
     assert!(place.run(&["--help"]).ended(0).out.contains("Exit status: 0 done or in sync, 1 failed, 2 usage, 3 differs."));
     assert_eq!(place.run(&["--version"]).ended(0).out, format!("voidclust {}\n", env!("CARGO_PKG_VERSION")));
     place.run(&["show", "node1", "motd", "--json"]).ended(2);
+}
+
+#[test]
+fn a_command_that_is_mistyped_is_told_its_neighbour() {
+    let place = Place::small();
+    for (typed, meant) in [
+        (&["aply"][..], "'apply'"),
+        (&["node", "lst"], "'list'"),
+        (&["image", "biuld"], "'build'"),
+        (&["diff", "--jsno"], "'--json'"),
+        (&["hook", "kernel-instal", "6"], "'kernel-install'"),
+    ] {
+        let ran = place.run(typed).ended(2);
+        assert!(ran.err.contains("similar") && ran.err.contains(meant), "{typed:?}: {}", ran.err);
+    }
 }
 
 #[test]
