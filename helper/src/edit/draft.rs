@@ -1,5 +1,7 @@
 //! What somebody says of a node: keys with their values in TOML.
 
+use crate::types::{quoted, whole_number};
+
 /// Keys to set and to take away. It is not checked: the text that it goes into is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Draft {
@@ -26,10 +28,13 @@ impl Draft {
         }
     }
 
-    /// Sets a value for templates: to what TOML takes the text for, else to the text.
+    /// Sets a value for templates: a number, true and false to themselves, all else to the text.
     pub fn var(&mut self, name: &str, value: &str) {
-        let number = value.parse::<i64>().is_ok() || value.parse::<f64>().is_ok_and(f64::is_finite);
-        let plain = matches!(value, "true" | "false") || (number && format!("x = {value}").parse::<toml::Table>().is_ok());
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let whole = |text: &str| whole_number::<i64>(text).is_some();
+        let unsigned = value.strip_prefix('-').unwrap_or(value);
+        let number = unsigned.split_once('.').map_or_else(|| whole(unsigned), |(before, behind)| whole(before) && digits(behind));
+        let plain = number || matches!(value, "true" | "false");
         self.vars.push((name.to_owned(), if plain { value.to_owned() } else { quoted(value) }));
     }
 
@@ -52,12 +57,6 @@ impl Draft {
     pub fn table(&self) -> String {
         format!("[[node]]\n{}", self.lines())
     }
-}
-
-/// A text as TOML.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }
 
 /// Values as a list of TOML.

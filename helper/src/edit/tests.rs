@@ -79,7 +79,7 @@ fn a_value_changes_in_its_place_and_a_new_key_stands_below_the_others() {
             "[\"52:54:00:00:01:01\",\n       \"52:54:00:00:01:02\"] # both cards\n",
             "\"52:54:00:00:01:99\" # both cards\naddress = \"10.0.0.11\"\nvars = { rack = \"a9\" }\n",
         )
-        .replace("{ rack = \"a1\" }\n", "{ rack = \"a2\", units = 3, old = true }\n  cmdline = 'a=\"b\"'\n")
+        .replace("{ rack = \"a1\" }\n", "{ rack = \"a2\", units = 3, old = true }\n  cmdline = \"a=\\\"b\\\"\"\n")
         .replace("03:01\"\n", "03:01\"\nkernel = \"newest\"\n")
         .replace("\"a3\" # to be moved\n", "\"a 4\" # to be moved\nunit = 1.50\n");
     assert_eq!(after[0].1, with(&wanted)[0].1);

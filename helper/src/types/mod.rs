@@ -104,6 +104,19 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
+/// A text as TOML has it, in quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for sign in text.chars() {
+        match sign {
+            '"' | '\\' => quoted.extend(['\\', sign]),
+            sign if sign.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(sign))),
+            sign => quoted.push(sign),
+        }
+    }
+    quoted + "\""
+}
+
 /// A number in digits alone. Rust takes a sign, and to other programs a zero in front begins an octal number.
 pub(crate) fn whole_number<T: FromStr>(digits: &str) -> Option<T> {
     let is_plain = digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
@@ -207,6 +220,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_quoted_is_read_as_it_was(text in "\\PC{0,9}[\\x00-\\x9f\"\\\\]{0,9}") {
+            let table: toml::Table = toml::from_str(&format!("x = {}", quoted(&text))).unwrap();
+            prop_assert_eq!(table["x"].as_str(), Some(text.as_str()));
+        }
+
         #[test]
         fn versions_are_ordered_as_their_numbers_are(left in prop::collection::vec(0..200u32, 1..5), right in prop::collection::vec(0..200u32, 1..5)) {
             let text = |numbers: &[u32]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");

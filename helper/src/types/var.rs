@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::shown;
+use super::{quoted, shown};
 
 checked_text!(
     /// What a value of the site's is called: templates must take it for one word.
@@ -43,7 +44,7 @@ fn is_identifier(text: &str) -> bool {
 }
 
 /// A value of the site's.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Var {
     /// True or false.
@@ -58,6 +59,39 @@ pub enum Var {
     List(Vec<Var>),
 }
 
+// By hand: what serde makes of `untagged` for reading is ten times as large, in every table that has one.
+impl<'de> Deserialize<'de> for Var {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Var;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a number, true, false, or a list of these")
+            }
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Var, E> {
+                Ok(Var::Flag(flag))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Var, E> {
+                Ok(Var::Number(number))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Var, E> {
+                Ok(Var::Fraction(number))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Var, E> {
+                text.parse().map(Var::Text).map_err(E::custom)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Var, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    list.push(item);
+                }
+                Ok(Var::List(list))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
 impl fmt::Display for Var {
     /// As it is written in the configuration.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,7 +99,7 @@ impl fmt::Display for Var {
             Self::Flag(flag) => flag.fmt(f),
             Self::Number(number) => number.fmt(f),
             Self::Fraction(number) => write!(f, "{number:?}"),
-            Self::Text(text) => write!(f, "\"{}\"", text.as_str().replace('\\', "\\\\").replace('"', "\\\"")),
+            Self::Text(text) => f.write_str(&quoted(text.as_str())),
             Self::List(list) => {
                 let items: Vec<String> = list.iter().map(ToString::to_string).collect();
                 write!(f, "[{}]", items.join(", "))
