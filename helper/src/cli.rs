@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 mod node;
 
-pub use node::{Dry, Keys, Node};
+pub use node::{Dry, Format, Keys, Node};
 
 // Options are listed in --help in the order of declaration; keep help lines within 80 columns.
 

@@ -74,6 +74,8 @@ pub const INITCPIO_HOOKS: &str = "usr/lib/initcpio/hooks";
 pub const RUN_LEVELS: &str = "etc/runit/runsvdir";
 /// Folders in /etc whose scripts every node runs at boot.
 pub const BOOT_SCRIPTS: [&str; 2] = ["runit/core-services", "rc.local.d"];
+/// The names of machines.
+pub const HOSTS: &str = "etc/hosts";
 /// What stage 1 mounts.
 pub const FSTAB: &str = "etc/fstab";
 /// Where the file systems lie that are nobody's but the machine's own, and those that clients get in a way of their own.

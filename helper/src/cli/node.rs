@@ -1,6 +1,8 @@
 //! The types of `voidclust node`.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
 
 /// What can be done with nodes.
 #[derive(Debug, Subcommand)]
@@ -59,6 +61,21 @@ voidclust node add 'n[01-16]' --mac 52:54:00:00:00:01+ --address 10.0.0.11+")]
         #[command(flatten)]
         dry: Dry,
     },
+    /// Add the machines of a list that another program keeps
+    #[command(after_help = "Example:\n  voidclust node import machines.csv -n")]
+    Import {
+        /// The list
+        file: PathBuf,
+        /// How it is written, when that cannot be told from it
+        #[arg(short, long, value_enum)]
+        format: Option<Format>,
+        /// For ethers: the addresses of its names, instead of /etc/hosts
+        #[arg(long, value_name = "FILE")]
+        hosts: Option<PathBuf>,
+        /// Whether to write
+        #[command(flatten)]
+        dry: Dry,
+    },
     /// Remove nodes
     #[command(after_help = "Example:\n  voidclust node remove 'n[01-16]'")]
     Remove {
@@ -69,6 +86,19 @@ voidclust node add 'n[01-16]' --mac 52:54:00:00:00:01+ --address 10.0.0.11+")]
         #[command(flatten)]
         dry: Dry,
     },
+}
+
+/// How a list of machines is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Commas, below a line with: name, mac, address, profiles and so on
+    Csv,
+    /// Lines of ethers(5); the addresses are in hosts(5)
+    Ethers,
+    /// The leases of dnsmasq(8)
+    Leases,
+    /// Warewulf's nodes.conf
+    Warewulf,
 }
 
 /// What is said of nodes.

@@ -155,3 +155,44 @@ fn on_a_running_master_the_file_is_changed_that_a_reboot_finds() {
     let ran = machine.run(&["node", "remove", "node2"]).ended(1);
     assert!(ran.err.contains("is not a file but a link"), "{}", ran.err);
 }
+
+#[test]
+fn a_list_of_another_program_is_added_once_and_what_has_no_place_is_told() {
+    let place = Place::small();
+    let list = place.at("list").display().to_string();
+    place.write("list", "name,mac,address,vars.rack\nx1,52-54-00-00-01-01,172.23.199.11,a1\nX2,52:54:00:00:01:02,,\n");
+    let before = place.tree();
+    let ran = place.run(&["node", "import", &list, "-n"]).ended(3);
+    assert!(ran.out.contains("\n+vars = { rack = \"a1\" }\n"), "{}", ran.out);
+    assert_eq!(place.tree(), before);
+    assert!(place.run(&["node", "import", &list]).ended(0).out.ends_with("\n2 nodes added; now run: voidclust apply\n"));
+    assert_eq!(place.run(&["node", "list", "--names"]).out, "node[1-3],x[1-2]\n");
+    let again = place.run(&["node", "import", &list]).ended(0).out;
+    assert_eq!(again, "listed already: 2 nodes\nnothing to change\n");
+
+    place.write("etc/hosts", "172.23.199.13 x3\n");
+    place.write("list", "52:54:00:00:01:03 x3\n");
+    place.run(&["node", "import", &list]).ended(0);
+    assert!(place.run(&["node", "list"]).out.contains("\nx3     172.23.199.13   52:54:00:00:01:03\n"));
+
+    place.write(
+        "list",
+        "nodeprofiles:\n  gpu:\n    kernel:\n      args: quiet\nnodes:\n  x4:\n    profiles:\n    - gpu\n    image name: rocky\n    \
+         network devices:\n      default:\n        hwaddr: 52:54:00:00:01:04\n",
+    );
+    let ran = place.run(&["node", "import", &list]).ended(0);
+    assert!(ran.out.starts_with("not carried over:\n  node x4: image name = rocky\n---"), "{}", ran.out);
+    assert!(place.run(&["node", "show", "x4"]).out.contains(" quiet\n"));
+
+    place.write("list", "hello world\n");
+    assert!(place.run(&["node", "import", &list]).ended(1).err.contains("ROOT/list: cannot tell how this is written"));
+    place.write("list", "name,adress,mac\n");
+    assert!(place.run(&["node", "import", &list]).ended(1).err.contains("ROOT/list:1: there is no column `adress`"));
+    place.write("list", "name,mac\nx9,52\n");
+    let ran = place.run(&["node", "import", &list]).ended(1);
+    assert!(
+        ran.err.contains("with this change the configuration would be wrong") && ran.err.contains("`52` is not a MAC"),
+        "{}",
+        ran.err
+    );
+}

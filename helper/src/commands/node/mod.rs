@@ -1,5 +1,6 @@
 //! `voidclust node`: what is configured for nodes, and changes of it without an editor.
 
+mod import;
 mod keys;
 mod list;
 
@@ -52,6 +53,10 @@ pub fn run(global: &Global, command: &Node) -> Result<Status> {
             let drafts: Vec<_> = numbers.iter().copied().zip(drafts).collect();
             let edit = standing.changed(edit::set(&standing.texts, &drafts), &numbers)?;
             change(edit, dry, &format!("{} changed", counted(numbers.len(), "node")))
+        }
+        Node::Import { file, format, hosts, dry } => {
+            let (after, count) = import::read(&target, &standing, file, *format, hosts.as_deref())?;
+            change(standing.changed(after, &[])?, dry, &format!("{} added", counted(count, "node")))
         }
         Node::Remove { nodes, dry } => {
             let numbers = numbers_of(standing.configured()?, nodes)?;
