@@ -74,6 +74,19 @@ pub const INITCPIO_HOOKS: &str = "usr/lib/initcpio/hooks";
 pub const RUN_LEVELS: &str = "etc/runit/runsvdir";
 /// Folders in /etc whose scripts every node runs at boot.
 pub const BOOT_SCRIPTS: [&str; 2] = ["runit/core-services", "rc.local.d"];
+/// Where a machine may have what the boot server tells the log: that of all services, that of its facility, or those of
+/// other programs.
+pub const BOOT_SERVER_LOGS: [&str; 5] = [
+    "var/log/socklog/everything/current",
+    "var/log/socklog/daemon/current",
+    "var/log/messages",
+    "var/log/syslog",
+    "var/log/daemon.log",
+];
+/// The leases that the boot server gave.
+pub const LEASES: &str = "var/lib/misc/dnsmasq.leases";
+/// The vendors of network cards, from the package hwdata.
+pub const VENDORS: &str = "usr/share/hwdata/oui.txt";
 /// The names of machines.
 pub const HOSTS: &str = "etc/hosts";
 /// What stage 1 mounts.

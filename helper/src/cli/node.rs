@@ -76,6 +76,32 @@ voidclust node add 'n[01-16]' --mac 52:54:00:00:00:01+ --address 10.0.0.11+")]
         #[command(flatten)]
         dry: Dry,
     },
+    /// List machines that asked for an address or a boot, and are no nodes
+    #[command(after_help = "Example:\n  voidclust node discover --add 'n[01-16]' --address 10.0.0.11+")]
+    Discover {
+        /// Add those that asked for a boot, named in the order in which they
+        /// first did
+        #[arg(long, value_name = "NAMES")]
+        add: Option<String>,
+        /// Add those too that asked for an address only
+        #[arg(long, requires = "add")]
+        all: bool,
+        /// The address of the first of the names, and a + for the others
+        #[arg(short, long, requires = "add")]
+        address: Option<String>,
+        /// A profile of theirs; once for each
+        #[arg(short, long, value_name = "P", requires = "add")]
+        profile: Vec<String>,
+        /// The log of dnsmasq, instead of that of the machine
+        #[arg(long, value_name = "FILE")]
+        log: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long, conflicts_with = "add")]
+        json: bool,
+        /// Whether to write
+        #[command(flatten)]
+        dry: Dry,
+    },
     /// Remove nodes
     #[command(after_help = "Example:\n  voidclust node remove 'n[01-16]'")]
     Remove {

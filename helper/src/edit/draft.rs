@@ -38,10 +38,15 @@ impl Draft {
         self.vars.push((name.to_owned(), if plain { value.to_owned() } else { quoted(value) }));
     }
 
-    /// The same with a name, in front.
+    /// Sets a key to a text, before all others.
+    pub fn first(&mut self, key: &'static str, text: &str) {
+        self.set.insert(0, (key, quoted(text)));
+    }
+
+    /// The same with a name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
-        self.set.insert(0, ("name", quoted(name)));
+        self.first("name", name);
         self
     }
 

@@ -9,6 +9,7 @@ pub mod overlay;
 pub mod packages;
 pub mod proc;
 pub mod reboot;
+pub mod requests;
 pub mod roots;
 pub mod served;
 pub mod services;

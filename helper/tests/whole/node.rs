@@ -196,3 +196,51 @@ fn a_list_of_another_program_is_added_once_and_what_has_no_place_is_told() {
         ran.err
     );
 }
+
+const LOG: &str = "\
+Nov 30 01:44:19 dnsmasq-dhcp[2]: 5 vendor class: PXEClient:Arch:00007:UNDI:003016
+Nov 30 01:44:19 dnsmasq-dhcp[2]: 5 DHCPDISCOVER(eth0) 52:54:00:00:01:09 no address available
+Nov 30 01:44:20 dnsmasq-dhcp[2]: 6 DHCPDISCOVER(eth0) 52:54:00:00:01:05
+Nov 30 01:44:21 dnsmasq-dhcp[2]: 7 vendor class: PXEClient:Arch:00000:UNDI:002001
+Nov 30 01:44:21 dnsmasq-dhcp[2]: 7 DHCPDISCOVER(eth0) 52:54:00:00:01:02
+Nov 30 01:44:22 dnsmasq-dhcp[2]: 8 vendor class: PXEClient:Arch:00000:UNDI:002001
+Nov 30 01:44:22 dnsmasq-dhcp[2]: 8 DHCPDISCOVER(eth0) 52:54:00:17:c7:e2
+";
+
+#[test]
+fn machines_that_asked_for_a_boot_are_numbered_as_they_were_switched_on() {
+    let machine = Machine::master();
+    let ran = machine.run(&["node", "discover"]).ended(1);
+    assert!(ran.err.contains("install and enable socklog-void, or name its log with --log"), "{}", ran.err);
+    machine.place.write("var/log/socklog/everything/current", LOG);
+    machine.place.write("var/lib/misc/dnsmasq.leases", "1 52:54:00:00:01:05 172.23.199.60 phone *\n");
+    let listed = machine.run(&["node", "discover"]).ended(0).out;
+    let wanted = "read: ROOT/var/log/socklog/everything/current, ROOT/var/lib/misc/dnsmasq.leases\n\
+        52:54:00:00:01:09  UEFI   -                -             Nov 30 01:44:19\n\
+        52:54:00:00:01:05  -      172.23.199.60    phone         Nov 30 01:44:20\n\
+        52:54:00:00:01:02  BIOS   -                -             Nov 30 01:44:21\n\
+        3 machines asked, 2 for a boot; make nodes of them with: voidclust node discover --add NAMES\n";
+    assert_eq!(listed, wanted);
+    let json = machine.run(&["node", "discover", "--json"]).ended(0).json();
+    assert_eq!((json[0]["firmware"].as_str(), json[2]["vendor"].as_str()), (Some("UEFI"), None));
+
+    let add = ["node", "discover", "--add", "n[1-4]", "--address", "172.23.199.11+"];
+    let before = machine.place.read(&machine.lower(CONFIG));
+    machine.run(&[&add[..], &["-n"]].concat()).ended(3);
+    assert_eq!(machine.place.read(&machine.lower(CONFIG)), before);
+    machine.run(&add).ended(0);
+    let rows = |ran: crate::place::Ran| ran.out.lines().skip(3).map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    let first = ["n1     172.23.199.11   52:54:00:00:01:09", "n2     172.23.199.12   52:54:00:00:01:02"];
+    assert_eq!(rows(machine.run(&["node", "list"])), first);
+    // The rest of the rack goes on with the numbers.
+    assert_eq!(machine.run(&add).ended(0).out, "nothing to change\n");
+    machine.run(&[&add[..], &["--all"]].concat()).ended(0);
+    assert_eq!(rows(machine.run(&["node", "list"]))[2], "n3     172.23.199.13   52:54:00:00:01:05");
+
+    let more = machine.place.at("more").display().to_string();
+    machine.place.write("more", LOG.replace(":01:0", ":02:0"));
+    let ran = machine.run(&[&add[..], &["--log", &more]].concat()).ended(1);
+    assert!(ran.err.contains("--add: 1 name not taken, and 2 machines asked; give more names"), "{}", ran.err);
+    let ran = Place::small().run(&["node", "discover"]).ended(1);
+    assert!(ran.err.contains("not the root of a running machine"), "{}", ran.err);
+}

@@ -10,6 +10,7 @@ use crate::edit::draft::Draft;
 use crate::edit::import::{self, Format};
 use crate::edit::{self, Refused};
 use crate::paths;
+use crate::print::say;
 use crate::site::Site;
 use crate::stages::edits::Standing;
 use crate::stages::target::Target;
@@ -45,10 +46,10 @@ pub(super) fn read(
     let known = |name: &str| standing.site.iter().flat_map(|site| site.profiles.keys()).any(|known| known.as_str() == name);
     let profiles: Vec<_> = import.profiles.into_iter().filter(|(name, _)| !known(name)).collect();
     if !import.left_out.is_empty() {
-        anstream::println!("not carried over:{}", listed(&import.left_out, LISTED));
+        say!("not carried over:{}", listed(&import.left_out, LISTED));
     }
     if !there.is_empty() {
-        anstream::println!("listed already: {}", counted(there.len(), "node"));
+        say!("listed already: {}", counted(there.len(), "node"));
     }
     let drafts: Vec<Draft> = new.into_iter().map(|(name, draft)| draft.named(&name)).collect();
     let after = edit::add(&edit::add_profiles(&standing.texts, &profiles), &drafts);

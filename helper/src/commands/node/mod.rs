@@ -1,5 +1,6 @@
 //! `voidclust node`: what is configured for nodes, and changes of it without an editor.
 
+mod discover;
 mod import;
 mod keys;
 mod list;
@@ -8,7 +9,7 @@ use anyhow::{Result, bail};
 
 use super::screen::print_notes;
 use super::{Status, diff, no_such_node};
-use crate::cli::{Dry, Global, Node};
+use crate::cli::{Dry, Global, Keys, Node};
 use crate::edit;
 use crate::print::say;
 use crate::site::Site;
@@ -57,6 +58,14 @@ pub fn run(global: &Global, command: &Node) -> Result<Status> {
         Node::Import { file, format, hosts, dry } => {
             let (after, count) = import::read(&target, &standing, file, *format, hosts.as_deref())?;
             change(standing.changed(after, &[])?, dry, &format!("{} added", counted(count, "node")))
+        }
+        Node::Discover { add, all, address, profile, log, json, dry } => {
+            let asked = discover::asked(&target, standing.site.as_ref(), log.as_deref())?;
+            let Some(names) = add else { return discover::print(&target, &asked, *json) };
+            let keys = Keys { address: address.clone(), profile: profile.clone(), ..Keys::default() };
+            let drafts = discover::drafts(&asked, standing.site.as_ref(), &named(names)?, &keys, *all)?;
+            let edit = standing.changed(edit::add(&standing.texts, &drafts), &[])?;
+            change(edit, dry, &format!("{} added", counted(drafts.len(), "node")))
         }
         Node::Remove { nodes, dry } => {
             let numbers = numbers_of(standing.configured()?, nodes)?;
