@@ -1,6 +1,7 @@
 //! What several rooms ask of the Site.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use super::{Home, Node, Profile, Root, Site};
 use crate::types::mount::Mount;
@@ -136,13 +137,17 @@ impl Site {
     /// The node that `text` names: by host name (short or whole), MAC or address.
     #[must_use]
     pub fn node(&self, text: &str) -> Option<&Node> {
-        let mac = text.parse::<Mac>().ok();
         let lower = text.to_ascii_lowercase();
-        self.nodes.iter().find(|node| {
-            node.name.as_str() == lower
-                || self.fqdn(&node.name) == lower
-                || mac.is_some_and(|mac| node.macs.contains(&mac))
-                || node.address.is_some_and(|address| address.to_string() == text)
+        // Most are named so, and to make the long name of each costs more than to compare all short ones.
+        let by_name = self.nodes.iter().find(|node| node.name.as_str() == lower);
+        let mac = text.parse::<Mac>().ok();
+        let address = text.parse::<Ipv4Addr>().ok();
+        by_name.or_else(|| {
+            self.nodes.iter().find(|node| {
+                self.fqdn(&node.name) == lower
+                    || mac.is_some_and(|mac| node.macs.contains(&mac))
+                    || (address.is_some() && node.address == address)
+            })
         })
     }
 }
