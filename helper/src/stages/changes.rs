@@ -151,6 +151,12 @@ fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side,
     Change { path: path.to_owned(), member: member.cloned(), node, action, diff: diff(&name, member.is_some(), old, new) }
 }
 
+/// The unified diff of two texts. All of similar is in the program once for each type that it is used with, so nothing else
+/// calls it.
+pub(super) fn unified(before: &str, after: &str, old: &str, new: &str) -> String {
+    similar::TextDiff::from_lines(before, after).unified_diff().header(old, new).to_string()
+}
+
 fn diff(name: &str, member: bool, old: &Side, new: &Side) -> String {
     let (Some(before), Some(after)) = (text(old), text(new)) else {
         return format!("Binary files a/{name} and b/{name} differ\n");
@@ -165,8 +171,7 @@ fn diff(name: &str, member: bool, old: &Side, new: &Side) -> String {
             out.push_str(&format!("old owner {}\nnew owner {}\n", old.owner, new.owner));
         }
     }
-    let text = similar::TextDiff::from_lines(&before, &after);
-    out.push_str(&text.unified_diff().header(&header(old, "a"), &header(new, "b")).to_string());
+    out.push_str(&unified(&before, &after, &header(old, "a"), &header(new, "b")));
     if out.is_empty() {
         // An empty file, or a folder, comes or goes: the names alone tell it.
         out = format!("--- {}\n+++ {}\n", header(old, "a"), header(new, "b"));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::changes::unified;
 use super::live::{self, Live};
 use super::target::{Runs, Target};
 use super::wanted::{self, Unready};
@@ -101,10 +102,7 @@ impl Edit {
     /// The change as a unified diff.
     #[must_use]
     pub fn diff(&self) -> String {
-        let diff = |(name, before, after): (&str, &str, &str)| {
-            similar::TextDiff::from_lines(before, after).unified_diff().header(name, name).to_string()
-        };
-        self.files().map(diff).collect()
+        self.files().map(|(name, before, after)| unified(before, after, name, name)).collect()
     }
 
     /// Writes it, and has the running machine see it. Each file is the old or the new one, whatever kills the run, and the
