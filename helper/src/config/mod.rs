@@ -72,6 +72,12 @@ pub fn load(root: &Root, config: Option<&std::path::Path>) -> Result<Texts> {
     Ok(texts)
 }
 
+/// The keys of a node.
+#[must_use]
+pub fn node_keys() -> Vec<&'static str> {
+    <raw::Node as raw::Table>::KEYS.iter().map(|(key, _)| *key).collect()
+}
+
 /// Whether a file of the folder of drop-ins is read, by its name.
 #[must_use]
 pub fn is_drop_in(name: &str) -> bool {

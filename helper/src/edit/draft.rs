@@ -35,6 +35,8 @@ impl Draft {
         let unsigned = value.strip_prefix('-').unwrap_or(value);
         let number = unsigned.split_once('.').map_or_else(|| whole(unsigned), |(before, behind)| whole(before) && digits(behind));
         let plain = number || matches!(value, "true" | "false");
+        // The later word counts.
+        self.vars.retain(|(known, _)| known != name);
         self.vars.push((name.to_owned(), if plain { value.to_owned() } else { quoted(value) }));
     }
 

@@ -103,7 +103,12 @@ fn spliced<'draft>(texts: &Texts, changes: impl Iterator<Item = (usize, Option<&
     for ((_, text), mut splices) in after.iter_mut().zip(of_files) {
         // From the end, so that the places before stay as they are.
         splices.sort_by_key(|(range, _)| std::cmp::Reverse((range.start, range.end)));
+        let mut end = text.len();
         for (range, new) in splices {
+            if range.end > end {
+                return Err(Refused::ByHand(by_hand(texts, "two parts of this change are about the same place")));
+            }
+            end = range.start;
             text.replace_range(range, &new);
         }
     }

@@ -138,3 +138,14 @@ fn a_change_that_is_wrong_or_changes_more_than_it_is_about_is_refused() {
     assert!(judged(&changed, &example_facts(), Some(&before), &[1]).is_err());
     assert_eq!(judged(&changed, &example_facts(), Some(&before), &[0]).unwrap().nodes[1..], before.nodes[1..]);
 }
+
+#[test]
+fn two_words_on_one_place_are_one_or_none() {
+    let before = with(FORMS);
+    let after = set(&before, &[(1, draft(&[], &[("rack", "a1"), ("rack", "a2")], &[]))]).unwrap();
+    assert_eq!(after[0].1, with(&FORMS.replace("\"a1\"", "\"a2\""))[0].1, "the later word counts");
+    for drafts in [vec![(1, draft(&[], &[("rack", "a2")], &["vars"]))], vec![(0, draft(&[], &[], &["mac", "mac"]))]] {
+        let Err(Refused::ByHand(problem)) = set(&before, &drafts) else { panic!("{drafts:?}") };
+        assert!(problem.to_string().contains("about the same place"), "{problem}");
+    }
+}

@@ -1,13 +1,15 @@
 //! What the options say of each of several nodes.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cli::Keys;
+use crate::config;
 use crate::edit::draft::Draft;
-use crate::types::{Address, Mac};
+use crate::types::{Address, Mac, nearest};
 use crate::words::counted;
 
 /// The drafts for so many nodes, without names.
@@ -40,11 +42,18 @@ pub(super) fn drafts(keys: &Keys, count: usize) -> Result<Vec<Draft>> {
 
 /// Adds keys to remove.
 pub(super) fn unset(drafts: &mut [Draft], keys: &[String]) -> Result<()> {
+    let keys: BTreeSet<&String> = keys.iter().collect();
+    let known = config::node_keys();
+    if let Some(wrong) = keys.iter().find(|key| !known.contains(&key.as_str())) {
+        let hint = nearest(wrong, known.iter().copied()).map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+        bail!("--unset {wrong}: there is no such key; {hint}there are {}", known.join(", "));
+    }
     for draft in drafts {
-        if let Some(key) = keys.iter().find(|key| draft.set.iter().any(|(set, _)| set == key)) {
+        let is_set = |key: &str| draft.set.iter().any(|(set, _)| *set == key) || (key == "vars" && !draft.vars.is_empty());
+        if let Some(key) = keys.iter().find(|key| is_set(key)) {
             bail!("--unset {key}: this key is set in the same command; leave out one of the two");
         }
-        draft.unset = keys.to_vec();
+        draft.unset = keys.iter().map(ToString::to_string).collect();
     }
     Ok(())
 }
