@@ -1,6 +1,7 @@
 //! From the Site and its overlays to the Tree: pure functions, but for the reading of overlays.
 
 pub mod compose;
+mod exports;
 pub mod initcpio;
 mod jinja;
 pub mod layers;

@@ -7,10 +7,8 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use crate::disk::tree::hex;
-use crate::paths;
+use crate::render::exports;
 pub use crate::render::jinja::environment;
 use crate::site::{Dhcp, Home, Node, Site};
 use crate::types::lower::Lower;
@@ -182,50 +180,6 @@ fn vars<'site>(site: &'site Site, node: Option<&'site Node>) -> BTreeMap<&'site 
     site.vars_of(node).into_iter().map(|(name, (var, _))| (name, var)).collect()
 }
 
-/// Who may mount what the master exports: each listed address, or the subnet when a machine without one may come.
-#[must_use]
-pub fn nfs_clients(site: &Site) -> Vec<String> {
-    let anybody = site.nodes.is_empty() || matches!(site.network.dhcp, Dhcp::Server(Some(_)));
-    let addresses: Option<Vec<String>> = site.nodes.iter().map(|node| node.address.map(|a| a.to_string())).collect();
-    match addresses {
-        Some(addresses) if !anybody => addresses,
-        _ => vec![site.reader_of(None)],
-    }
-}
-
-/// Who may mount the live tree: the nodes that boot it. Nobody else sees what is the master's alone.
-fn head_clients(site: &Site) -> Vec<String> {
-    match site.on_head() {
-        _ if site.nfs.root_server.is_some() => Vec::new(),
-        Some(addresses) => addresses.iter().map(ToString::to_string).collect(),
-        None => nfs_clients(site),
-    }
-}
-
-/// The generations that are exported: all there are, for a machine that runs may have booted any of them. With each a number
-/// for its `fsid=` (exports(5)), which outlives reboots and tells exports of one file system apart: 0 to 2 are the NFSv4
-/// root, the live tree and the home.
-fn exported(site: &Site) -> Vec<serde_json::Value> {
-    const FIRST: u32 = 1000;
-    let numbers = site.generations.made.keys();
-    numbers.map(|number| json!({ "number": number, "fsid": FIRST.saturating_add(*number) })).collect()
-}
-
-/// What is exported to single machines: the folder of each card, and that for all machines that are not listed.
-fn nfs_own(site: &Site) -> serde_json::Value {
-    let own =
-        |name: String, client: String| json!({ "fsid": file_system_id(&format!("node/{name}")), "name": name, "client": client });
-    let cards = |node: &Node| node.macs.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let nodes = site.nodes.iter().flat_map(|node| cards(node).into_iter().map(|mac| own(mac, site.reader_of(Some(node)))));
-    nodes.chain([own(paths::DEFAULT_NODE.to_owned(), site.reader_of(None))]).collect()
-}
-
-/// By what the kernel tells the exports of one file system apart: made of the name, so that no other folder ever has it.
-fn file_system_id(name: &str) -> String {
-    let hex = hex(&Sha256::digest(format!("voidclust {name}"))[..16]);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
 /// How many machines the boot server must be ready for at once, as a power of two: adding a node seldom changes it, and
 /// with it a file that only a restart reads. Twice the listed ones, since firmware that tries again leaves a dead load.
 #[must_use]
@@ -301,12 +255,12 @@ fn site_value(site: &Site) -> Value {
                 "path": export.path,
                 "read_only": export.read_only,
                 "root_squash": export.root_squash,
-                "fsid": file_system_id(export.path.as_str()),
+                "fsid": exports::file_system_id(export.path.as_str()),
             })).collect::<Vec<_>>(),
-            "clients": nfs_clients(site),
-            "head_clients": head_clients(site),
-            "generations": if site.nfs.root_server.is_none() { exported(site) } else { Vec::new() },
-            "own": nfs_own(site),
+            "clients": exports::nfs_clients(site),
+            "head_clients": exports::head_clients(site),
+            "generations": if site.nfs.root_server.is_none() { exports::exported(site) } else { Vec::new() },
+            "own": exports::nfs_own(site),
         },
         "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
         "nodes": nodes,

@@ -83,11 +83,11 @@ fn the_methods_that_strings_have_in_jinja_are_there() {
 #[test]
 fn the_subnet_may_mount_when_a_machine_without_an_address_may_come() {
     let mut site = example_site();
-    assert_eq!(nfs_clients(&site), ["172.23.199.226", "172.23.199.227", "172.23.199.228"]);
+    assert_eq!(exports::nfs_clients(&site), ["172.23.199.226", "172.23.199.227", "172.23.199.228"]);
     site.nodes[1].address = None;
-    assert_eq!(nfs_clients(&site), ["172.23.199.0/24"]);
+    assert_eq!(exports::nfs_clients(&site), ["172.23.199.0/24"]);
     site.nodes.clear();
-    assert_eq!(nfs_clients(&site), ["172.23.199.0/24"]);
+    assert_eq!(exports::nfs_clients(&site), ["172.23.199.0/24"]);
 }
 
 #[test]
