@@ -1,6 +1,8 @@
 //! `voidclust hook`: what package scripts and kernel hooks call. The decisions are here and in the stages, where they are
 //! tested; the scripts only call. Nothing here prompts, and a site that is not configured yet is no failure.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 
 use super::Status;
@@ -9,6 +11,7 @@ use crate::cli::{Global, Hook};
 use crate::disk::lock::Lock;
 use crate::image;
 use crate::machine::{packages, proc, served};
+use crate::paths;
 use crate::print::{say, say_err};
 use crate::stages::generations;
 use crate::stages::images::Which;
@@ -18,6 +21,7 @@ use crate::stages::trees::Trees;
 use crate::stages::wanted::{self, Unready, Wanted};
 use crate::stages::workflow::{self, Work};
 use crate::types::Problem;
+use crate::types::generation::{Generation, Number, Storage};
 use crate::words::counted;
 
 /// Runs a hook.
@@ -209,11 +213,31 @@ fn first_generation(target: &Target, global: &Global) -> Result<()> {
     report.is_done()
 }
 
+/// How generations are removed when voidclust is gone: they are an administrator's work of months, and never go unasked.
+fn by_hand(target: &Target, made: &BTreeMap<Number, Generation>) -> Option<(String, usize)> {
+    let folder = target.root.display(paths::GENERATIONS);
+    let command = match &made.values().next_back()?.storage {
+        Storage::Copy => format!("rm -r {folder}"),
+        Storage::Btrfs => format!("btrfs subvolume delete {folder}/[0-9]*/; rm -r {folder}"),
+        Storage::Zfs(set) => {
+            format!("zfs destroy -r {}; rm -r {folder}", set.rsplit_once('/').map_or(set.as_str(), |(all, _)| all))
+        }
+    };
+    Some((command, made.len()))
+}
+
 /// Takes away what we rendered and nobody edited.
 fn remove(target: &Target) -> Result<Status> {
     let (left, live) = workflow::take_away(target, &mut Screen::terse())?;
     for path in left {
         say!("voidclust: edited by hand, and left: {}", target.root.display(&path));
+    }
+    let made = crate::disk::generations::load(&target.root)?.made;
+    if let Some((command, count)) = by_hand(target, &made) {
+        say!(
+            "voidclust: {} left, which nodes may still run from; with all of them off, remove them: {command}",
+            counted(count, "generation")
+        );
     }
     print_notes(&live.notes);
     for failure in live.failures {

@@ -203,6 +203,17 @@ fn remove_leaves_no_trace_where_nobody_edited_anything() {
 }
 
 #[test]
+fn generations_stay_until_somebody_removes_them_and_it_is_told_how() {
+    let place = Place::applied();
+    let record = "number = 3\nmade = 1764547200\nstorage = \"copy\"\nkernels = []\n";
+    place.write("var/lib/voidclust/generations/3.toml", record);
+    place.write("var/lib/voidclust/generations/3/usr/bin/x", "");
+    let out = place.run(&["hook", "remove"]).ended(0).out;
+    assert!(out.contains("1 generation left") && out.contains("rm -r ROOT/var/lib/voidclust/generations\n"), "{out}");
+    assert!(place.at("var/lib/voidclust/generations/3/usr/bin/x").exists());
+}
+
+#[test]
 fn after_a_removal_and_reinstallation_an_edited_file_is_known_as_edited() {
     let place = Place::applied();
     place.write("etc/mkinitcpio.net.conf", "mine\n");
