@@ -11,6 +11,8 @@ WANTED = "cd {tree} && cat usr/bin/* usr/lib/x86_64-linux-gnu/*.so* 2>/dev/null 
 UPDATE = f"""cd {LOWER}/usr/bin && for name in find sort tar bash; do
 	cp -p $name .new && echo x >>.new && mv .new $name || exit
 done && mkdir -p {LOWER}/usr/share/rig && echo new >{LOWER}/usr/share/rig/file && rm -rf {LOWER}/usr/share/perl5"""
+# A program that has one file open, and reads another again and again.
+GO_ON = "exec sh -c 'exec 8</usr/bin/find; while :; do cat /usr/bin/sort >/dev/null || echo >>/run/failed; sleep 1; done'"
 STALE = "dmesg | grep -ci stale; true"
 
 
@@ -20,7 +22,7 @@ def run(report, cluster):
     tree = f"{LOWER}/var/lib/voidclust/generations"
     one, = cluster.up("n1")
     before = settle(one)
-    one.tell("exec sh -c 'exec 8</usr/bin/find; while :; do cat /usr/bin/sort >/dev/null || echo >>/run/failed; sleep 1; done'", 1800)
+    one.tell(GO_ON, 1800)
     try:
         wanted = master.sh(WANTED.format(tree=f"{tree}/{old}"), 240)
         status, said = master.sh(UPDATE, 120, check=False)
