@@ -11,6 +11,7 @@ use crate::print::{say, say_err};
 use crate::render::notes as rendered;
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready, Wanted};
+use crate::stages::whom;
 use crate::types::listed;
 use crate::words::counted;
 
@@ -53,7 +54,8 @@ fn notes(wanted: &Wanted) -> Vec<String> {
 
 fn sound(global: &Global) -> Result<Wanted> {
     let target = Target::open(global)?;
-    let wanted = wanted::read(&target, global.config.as_deref())?;
+    let mut wanted = wanted::read(&target, global.config.as_deref())?;
     wanted.check()?;
+    wanted.notes.extend(whom::told_to_all(&target, &wanted.site)?);
     Ok(wanted)
 }

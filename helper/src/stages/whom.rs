@@ -56,6 +56,24 @@ pub(super) fn spelled(whom: &Whom) -> String {
     whom.nodes.iter().cloned().chain(profiles).collect::<Vec<_>>().join(", ")
 }
 
+/// What looks private and would be in the next generation, as a note.
+///
+/// # Errors
+/// When the tree cannot be looked through.
+pub fn told_to_all(target: &Target, site: &Site) -> Result<Option<String>> {
+    const SHOWN: usize = 5;
+    let suspects = generation::suspects(&target.root, &site.private())?;
+    let (shown, more) = suspects.split_at(suspects.len().min(SHOWN));
+    let shown: Vec<String> = shown.iter().map(|path| format!("/{path}")).collect();
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Ok((!shown.is_empty()).then(|| {
+        format!(
+            "for root alone, and yet read by every node: {}{more}; list what is the master's own as `private` under [root]",
+            shown.join(", ")
+        )
+    }))
+}
+
 /// The nodes that would boot a generation now, by name; machines that are not listed as `others`.
 #[must_use]
 pub fn booted_by(site: &Site, number: Number) -> Vec<String> {

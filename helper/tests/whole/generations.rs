@@ -220,6 +220,17 @@ fn a_kernel_that_the_live_tree_has_lost_boots_with_its_modules() {
 }
 
 #[test]
+fn what_looks_private_and_is_not_listed_is_told() {
+    let machine = Machine::master();
+    let key = machine.lower("etc/backup.pem");
+    machine.place.write(&key, "-----BEGIN PRIVATE KEY-----\n");
+    let told = || machine.run(&["check"]).ended(0).out;
+    assert!(told().contains("note: for root alone, and yet read by every node: /etc/backup.pem; list"), "{}", told());
+    machine.configure("9", "[root]\nprivate = [\"/etc/*.pem\"]\n");
+    assert!(!told().contains("backup.pem"), "{}", told());
+}
+
+#[test]
 fn only_nodes_that_boot_the_live_tree_may_mount_it() {
     let Some(machine) = master("only_nodes_that_boot_the_live_tree_may_mount_it") else { return };
     machine.configure("9", "[profile.live]\ngeneration = \"head\"\n[[node]]\nname = \"live1\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.240\"\nprofiles = [\"live\"]\n");
