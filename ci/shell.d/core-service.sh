@@ -163,3 +163,9 @@ test_the_master_imports_its_pools() {
 	contains "$(cat "$T/told")" "zpool import -N -a"
 	contains "$(cat "$T/told")" "zfs share -a"
 }
+
+test_the_function_for_the_device_nodes_is_gone_behind_it() {
+	kmod() { echo "was called"; }
+	stage1 >/dev/null
+	lacks "$(kmod --version 2>&1)" "was called"
+}

@@ -3,6 +3,9 @@
 
 [ -n "$IS_CONTAINER" ] && return 0
 
+# Of 01-aa-devnodes.sh, for the service behind it.
+unset -f kmod
+
 # Without an overlay for a root, what is laid would stay: on a master booted with
 # overlay=off its identity would become everybody's.
 if ! mountpoint -q /run/rootfs/lower; then
