@@ -5,7 +5,7 @@
 client() { file "$T/proc/mountinfo" "40 30 0:42 / $T/run/rootfs/lower ro,relatime - nfs4 10.0.0.1:/root/1 ro"; }
 master() { file "$T/proc/mountinfo" "40 30 0:42 / $T/run/rootfs/lower rw,relatime - ext4 /dev/sda1 rw"; }
 
-# A copy with its absolute paths below $T, and programs that tell on it: what depmod lists of Linux 6.18, by the way.
+# A copy with its absolute paths below $T, with programs that tell on it.
 stage1() {
 	mkdir -p "$T/bin" "$T/dev"
 	file "$T/bin/kmod" '#!/bin/sh
