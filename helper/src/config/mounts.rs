@@ -1,6 +1,7 @@
 //! What nodes mount besides root and home, and what the master exports for it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use toml::Spanned;
 
@@ -167,7 +168,8 @@ impl Check<'_> {
                 self.add(Mistake::at(span, text).remedy("export another folder, or remove this one"));
             }
             let (read_only, root_squash) = (value(raw.read_only).unwrap_or(false), value(raw.root_squash).unwrap_or(true));
-            exports.push(Export { path: whole, read_only, root_squash });
+            let apart = self.facts.apart.contains(Path::new(whole.as_str()));
+            exports.push(Export { path: whole, read_only, root_squash, apart });
         }
         exports
     }

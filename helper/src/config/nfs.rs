@@ -1,6 +1,7 @@
 //! Where the root and the home come from.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use toml::Spanned;
 
@@ -194,7 +195,10 @@ impl Check<'_> {
             (Some(device), path) => {
                 Home::Server { device, fstype: value(raw.home_type).unwrap_or(nfs4), path: path.unwrap_or(default_home) }
             }
-            (None, Some(path)) => Home::Master { path, root_squash: value(raw.root_squash_home).unwrap_or(true) },
+            (None, Some(path)) => {
+                let apart = self.facts.apart.contains(Path::new(path.as_str()));
+                Home::Master { path, root_squash: value(raw.root_squash_home).unwrap_or(true), apart }
+            }
             (None, None) => Home::None,
         };
         let options = |given: Option<Spanned<MountOptions>>, default: &str| value(given).or_else(|| default.parse().ok());

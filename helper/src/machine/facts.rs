@@ -1,6 +1,7 @@
 //! What the machine and the root tell: gathered once, so that everything after it is a pure function.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct Facts {
     pub services: Option<BTreeSet<String>>,
     /// Whether the shared root is a ZFS data set.
     pub zfs: bool,
+    /// Where file systems begin that are exported as a whole: whoever has a handle of a file there gets to no file beside.
+    pub apart: BTreeSet<PathBuf>,
     /// Why nothing is known of the interfaces, when nothing is.
     pub unasked: String,
     /// What the lower tree has of its own that concerns the nodes.
@@ -63,14 +66,20 @@ impl Facts {
             Some(machine) => format!("{} is not there; is /sys mounted?", machine.path(paths::INTERFACES).display()),
             None => format!("{} is not the running machine's root", root.display("")),
         };
+        let remembered = if machine.is_some() { None } else { remembered(root)? };
+        let apart = match machine {
+            Some(machine) => machine.mounts().apart(paths::OWN_MOUNTS),
+            None => remembered.iter().flat_map(|remembered| remembered.apart.iter().cloned()).collect(),
+        };
         Ok(Self {
             interfaces: machine.map(Interfaces::of).transpose()?.flatten(),
-            remembered_mac: if machine.is_some() { None } else { remembered(root)?.map(|remembered| remembered.mac) },
+            remembered_mac: remembered.map(|remembered| remembered.mac),
             kernels: kernels(root)?,
             imaged,
             overlays,
             services,
             zfs: machine.map_or_else(|| is_zfs(root), |machine| Ok(machine.is_zfs()))?,
+            apart,
             unasked,
             lower: lower::read(root)?,
             generations: generations::load(root)?,
@@ -83,13 +92,18 @@ impl Facts {
 #[derive(Debug, Deserialize, Serialize)]
 struct Remembered {
     mac: Mac,
+    #[serde(default)]
+    apart: Vec<PathBuf>,
 }
 
 /// The text of [`paths::REMEMBERED`]; rendered like every other file, so that it goes when all is taken away.
 #[must_use]
 pub fn remember(site: &Site) -> String {
+    let apart = site.exported().filter(|(_, apart)| *apart);
+    let apart: Vec<String> = apart.map(|(path, _)| format!("\"{path}\"")).collect();
+    let apart = if apart.is_empty() { String::new() } else { format!("apart = [{}]\n", apart.join(", ")) };
     format!(
-        "# What the master told of itself. Kept by voidclust(8) for runs in a chroot; do not edit.\nmac = \"{}\"\n",
+        "# What the master told of itself. Kept by voidclust(8) for runs in a chroot; do not edit.\nmac = \"{}\"\n{apart}",
         site.master.mac
     )
 }
@@ -134,6 +148,7 @@ fn is_zfs(root: &Root) -> Result<bool> {
 mod tests {
     use super::*;
     use crate::machine::tests::{machine, overlay_on};
+    use crate::site::Home;
     use std::fs::{File, create_dir_all};
 
     #[test]
@@ -153,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_chroot_knows_what_the_running_machine_told() {
-        let site = crate::testing::example_site();
+        let mut site = crate::testing::example_site();
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path()).unwrap();
         root.folder(paths::STATE).unwrap();
@@ -161,6 +176,11 @@ mod tests {
         std::fs::write(dir.path().join(paths::REMEMBERED), remember(&site)).unwrap();
         let facts = Facts::gather(&root, None, BTreeSet::new()).unwrap();
         assert_eq!(facts.remembered_mac, Some(site.master.mac));
+        assert!(facts.apart.is_empty());
+        site.nfs.home = Home::Master { path: "/home".parse().unwrap(), root_squash: true, apart: true };
+        #[allow(clippy::disallowed_methods, reason = "a test's own file")]
+        std::fs::write(dir.path().join(paths::REMEMBERED), remember(&site)).unwrap();
+        assert_eq!(Facts::gather(&root, None, BTreeSet::new()).unwrap().apart, ["/home".into()].into());
     }
 
     #[test]

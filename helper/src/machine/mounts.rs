@@ -1,7 +1,7 @@
 //! The table of mounts: `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [FIELD...] - TYPE SOURCE OPTIONS` a line (proc(5),
 //! `/proc/PID/mountinfo`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 /// One mount.
@@ -121,6 +121,18 @@ impl Mounts {
         self.holding(&mount.point).is_some_and(|seen| seen.id == mount.id)
     }
 
+    /// Where whole file systems begin that have nothing but whole ones below: what is exported there shares no file system with
+    /// anything else. A folder of one is bound, and so are the subvolumes of btrfs, whose handles lead to each other.
+    /// The mounts in the folders `but` are left out.
+    #[must_use]
+    pub fn apart(&self, but: &[&str]) -> BTreeSet<PathBuf> {
+        let theirs = |mount: &&Mount| !but.iter().any(|folder| mount.point.starts_with(folder));
+        let seen: Vec<&Mount> = self.0.iter().filter(theirs).filter(|mount| self.is_visible(mount)).collect();
+        let whole = |mount: &Mount| mount.root == Path::new("/");
+        let apart = seen.iter().filter(|top| seen.iter().all(|mount| whole(mount) || !mount.point.starts_with(&top.point)));
+        apart.map(|mount| mount.point.clone()).collect()
+    }
+
     /// Whether two paths are the same folder of the same file system.
     #[must_use]
     pub fn are_one(&self, left: &Path, right: &Path) -> bool {
@@ -176,6 +188,18 @@ mod tests {
         assert_eq!((at(&mounts, "/a/b/c"), at(&mounts, "/a"), at(&mounts, "/b")), ("/dev/d", "/dev/d", "/dev/a"));
         let visible = mounts.all().filter(|mount| mounts.is_visible(mount));
         assert_eq!(visible.map(|mount| mount.source.as_str()).collect::<Vec<_>>(), ["/dev/a", "/dev/d"]);
+    }
+
+    #[test]
+    fn a_file_system_of_its_own_is_no_part_of_another() {
+        let table = "1 0 0:30 / / rw - overlay overlay rw\n2 1 0:31 / /home rw - zfs z/home rw\n\
+            3 2 0:32 / /home/bob rw - zfs z/home/bob rw\n4 1 0:33 /@data /data rw - btrfs /dev/a rw\n\
+            5 1 8:1 /x /bound rw - ext4 /dev/b rw\n6 1 8:2 / /mixed rw - ext4 /dev/c rw\n\
+            7 6 8:1 /y /mixed/part rw - ext4 /dev/b rw\n8 1 0:34 / /run rw - tmpfs run rw\n\
+            9 1 0:35 / /scratch rw - tmpfs none rw\n10 1 8:3 / /hidden rw - ext4 /dev/d rw\n\
+            11 10 8:1 /z /hidden rw - ext4 /dev/b rw\n";
+        let apart = Mounts::parse(table).apart(&["/run"]);
+        assert_eq!(apart.iter().map(|point| point.display().to_string()).collect::<Vec<_>>(), ["/home", "/home/bob", "/scratch"]);
     }
 
     #[test]

@@ -214,12 +214,13 @@ fn site_value(site: &Site) -> Value {
     };
     let home = match &site.nfs.home {
         Home::None => json!({ "from": "none" }),
-        Home::Master { path, root_squash } => json!({
+        Home::Master { path, root_squash, apart } => json!({
             "from": "master",
             "path": path,
             "device": format!("{}:/home", net.address.address),
             "fstype": "nfs4",
             "root_squash": root_squash,
+            "apart": apart,
         }),
         Home::Server { device, fstype, path } => {
             json!({ "from": "server", "path": path, "device": device, "fstype": fstype })
@@ -255,6 +256,7 @@ fn site_value(site: &Site) -> Value {
                 "path": export.path,
                 "read_only": export.read_only,
                 "root_squash": export.root_squash,
+                "apart": export.apart,
                 "fsid": exports::file_system_id(export.path.as_str()),
             })).collect::<Vec<_>>(),
             "clients": exports::nfs_clients(site),

@@ -167,6 +167,8 @@ pub struct Export {
     pub read_only: bool,
     /// Whether root on a client is nobody in there.
     pub root_squash: bool,
+    /// Whether it is known to be a file system of its own, so that a handle of a file in it leads to none beside it.
+    pub apart: bool,
 }
 
 /// Where the home comes from.
@@ -180,6 +182,8 @@ pub enum Home {
         path: AbsolutePath,
         /// Whether root on a client is nobody in there.
         root_squash: bool,
+        /// Whether it is known to be a file system of its own, as for an [`Export`].
+        apart: bool,
     },
     /// Another server or a cluster file system.
     Server {

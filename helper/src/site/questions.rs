@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::{Home, Node, Profile, Root, Site};
 use crate::types::mount::Mount;
-use crate::types::{CommandLine, HostName, Kernel, Mac, OverlayName, Var, VarName};
+use crate::types::{AbsolutePath, CommandLine, HostName, Kernel, Mac, OverlayName, Var, VarName};
 
 /// The table that a value for templates is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,16 @@ impl Site {
     pub fn reader_of(&self, node: Option<&Node>) -> String {
         let subnet = || format!("{}/{}", self.network.address.network(), self.network.address.prefix);
         node.and_then(|node| node.address).map_or_else(subnet, |address| address.to_string())
+    }
+
+    /// The folders that the master exports for writing, or may: the home and the others, and whether each is a file system of
+    /// its own.
+    pub fn exported(&self) -> impl Iterator<Item = (&AbsolutePath, bool)> {
+        let home = match &self.nfs.home {
+            Home::Master { path, apart, .. } => Some((path, *apart)),
+            _ => None,
+        };
+        home.into_iter().chain(self.nfs.exports.iter().map(|export| (&export.path, export.apart)))
     }
 
     /// Whether the master answers DNS: only when the clients are told to ask it.

@@ -27,6 +27,7 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
         notes.extend(hidden_later(target, machine));
         notes.extend(machine.is_read_only()?.map(|why| format!("{}: cannot be written; {why}", target.root.display(""))));
         notes.extend(snapshots_in_sight(machine, site));
+        notes.extend(beside_others(site));
     }
     Ok(notes)
 }
@@ -83,11 +84,8 @@ fn zfs_hook(target: &Target, site: &Site) -> Result<Option<String>> {
 /// A look of any user of a client into a snapshot that the master has mounted elsewhere makes a thread of the NFS server
 /// spin for ever (seen with ZFS 2.3.9): eight such looks stop it.
 fn snapshots_in_sight(machine: &Machine, site: &Site) -> Vec<String> {
-    let mut folders: Vec<&Path> = site.nfs.exports.iter().map(|export| Path::new(export.path.as_str())).collect();
+    let mut folders: Vec<&Path> = site.exported().map(|(path, _)| Path::new(path.as_str())).collect();
     folders.extend(site.nfs.root_server.is_none().then_some(Path::new("/")));
-    if let Home::Master { path, .. } = &site.nfs.home {
-        folders.push(Path::new(path.as_str()));
-    }
     let sets = zfs::served(machine, &folders);
     match zfs::with_snapshots_in_sight(&sets) {
         Ok(sets) if sets.is_empty() => Vec::new(),
@@ -101,6 +99,18 @@ fn snapshots_in_sight(machine: &Machine, site: &Site) -> Vec<String> {
             vec![format!("{}: cannot ask whether .zfs/snapshot is in the sight of clients: {error}", sets.join(", "))]
         }
     }
+}
+
+/// What is exported from a file system that holds other things, too. Without `subtree_check` a handle of a file in there,
+/// made up by root on a client, would lead to each of them (seen: a user wrote into the shared root).
+fn beside_others(site: &Site) -> Vec<String> {
+    let beside = site.exported().filter(|(_, apart)| !apart);
+    let note = |path| {
+        format!(
+            "{path}: no file system of its own, so it is exported with subtree_check: a file that a node has open goes stale when it is moved to another folder; give it a partition, a volume or a data set of its own (a subvolume of btrfs is none)"
+        )
+    };
+    beside.map(|(path, _)| note(path)).collect()
 }
 
 /// Types of file systems that are no storage of this machine.

@@ -1,5 +1,6 @@
 //! Mounts and exports of a site's own: what is refused, whose word counts, and what is bound for clients.
 
+use crate::machine::Machine;
 use crate::overlay_root;
 use crate::place::Place;
 
@@ -148,4 +149,29 @@ fn a_file_where_nodes_are_to_mount_something_is_told() {
     let out = place.run(&["check"]).ended(0).out;
     assert!(out.contains("note: ROOT/home: a file, and nodes cannot mount /home on it;"), "{out}");
     assert!(!out.contains("ROOT/data"), "{out}");
+}
+
+#[test]
+fn what_shares_its_file_system_with_other_things_is_exported_with_a_check_of_the_path() {
+    let machine = Machine::master();
+    let exports = "{{ nfs.home.apart }}{% for export in nfs.exports %} {{ export.apart }}{% endfor %}\n";
+    machine.place.write("run/rootfs/lower/usr/share/voidclust/overlays/master/exports.d/voidclust.exports.j2", exports);
+    machine.place.write("run/rootfs/lower/etc/voidclust.d/50-exports.conf", "[nfs]\nexports = [{ path = \"/data\" }]\n");
+    let table = machine.place.read("proc/self/mountinfo");
+    let seen = |lines: &str| {
+        machine.place.write("proc/self/mountinfo", format!("{table}{lines}"));
+        let told = machine.run(&["check"]).ended(0).out;
+        let told = ["/home", "/data"].map(|path| told.contains(&format!("{path}: no file system of its own, so it is exported")));
+        (machine.run(&["show", "master", "exports.d/voidclust.exports"]).ended(0).out, told)
+    };
+    // In the lower tree; a subvolume of btrfs and a folder of another disk; each of its own.
+    assert_eq!(seen(""), ("False False".to_owned(), [true, true]));
+    let parts = "50 30 0:60 /@home /home rw - btrfs /dev/sda2 rw\n51 30 8:9 /d /data rw - ext4 /dev/sdb1 rw\n";
+    assert_eq!(seen(parts), ("False False".to_owned(), [true, true]));
+    let whole = "50 30 0:60 / /home rw - zfs z/home rw\n51 30 0:61 / /data rw - tmpfs none rw\n";
+    assert_eq!(seen(whole), ("True True".to_owned(), [false, false]));
+    // A chroot, in which an update is made, sees no mounts; the master told.
+    machine.run(&["apply"]).ended(0);
+    let told = machine.place.read("run/rootfs/lower/var/lib/voidclust/master.toml");
+    assert!(told.ends_with("\napart = [\"/home\", \"/data\"]\n"), "{told}");
 }
