@@ -47,6 +47,18 @@ fn own_address(site: &Site, facts: &Facts) -> Option<String> {
             let on: Vec<&str> = on.iter().map(String::as_str).collect();
             Some(format!("{address} is an address of {}, not of `interface` {name}, where dnsmasq answers", on.join(", ")))
         }
+        (Some(on), None) => {
+            // By an address alone dnsmasq cannot tell from which network somebody asks: to the kernel all are of this machine.
+            let others = addresses.keys().filter(|other| !site.network.address.contains(**other));
+            let others: Vec<String> = others.map(ToString::to_string).collect();
+            let on = on.first().filter(|_| on.len() == 1).map_or("…", String::as_str);
+            (!others.is_empty()).then(|| {
+                format!(
+                    "`interface` under [network] is not set, so machines of other networks that this one is in ({}) get boot files and names of {address}, too; set interface = \"{on}\"",
+                    others.join(", ")
+                )
+            })
+        }
         _ => None,
     }
 }

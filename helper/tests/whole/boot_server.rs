@@ -1,6 +1,6 @@
 //! The real dnsmasq serves from what we render: in a network of its own, where a veth pair is the cable.
 
-use crate::place::{Place, program, skip, there_is};
+use crate::place::{Place, Ran, program, skip, there_is};
 
 /// The most cards that a node may have.
 pub(crate) const MAX_CARDS: usize = 50;
@@ -46,6 +46,26 @@ const SCENE: &str = r#"
     }
 "#;
 
+/// A script in a network of its own, which finds the folder of its files as `$1`.
+fn in_network(place: &Place, script: &str) -> Ran {
+    let mut command = program("unshare");
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    command.env("PATH", path).args(["--net", "sh", "-euc", script, "sh"]).arg(place.root());
+    place.ran(&mut command)
+}
+
+/// What the boot server of a site reads, as `FILE.new`, with folders of the test in place of the machine's.
+fn render(place: &Place, etc: &Place) {
+    let here = etc.root().display().to_string();
+    etc.write("additions/none.conf", "");
+    etc.write("tftp/none", "");
+    for file in ["dnsmasq.conf", "dnsmasq.hosts"] {
+        let text = place.run(&["show", "master", file]).ended(0).out;
+        let text = text.replace("/etc/dnsmasq.d", &format!("{here}/additions")).replace("/etc/", &format!("{here}/"));
+        etc.write(&format!("{file}.new"), text.replace("/srv/tftp", &format!("{here}/tftp")));
+    }
+}
+
 #[test]
 fn machines_get_their_addresses_and_boot_files_and_new_ones_without_a_restart() {
     const TEST: &str = "machines_get_their_addresses_and_boot_files_and_new_ones_without_a_restart";
@@ -54,12 +74,6 @@ fn machines_get_their_addresses_and_boot_files_and_new_ones_without_a_restart() 
             return skip(TEST, &format!("{tool} is not installed"));
         }
     }
-    let in_network = |place: &Place, script: &str| {
-        let mut command = program("unshare");
-        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-        command.env("PATH", path).args(["--net", "sh", "-euc", script, "sh"]).arg(place.root());
-        place.ran(&mut command)
-    };
     if in_network(&Place::empty(), "ip link add cable0 type veth peer name card; busybox udhcpc --help 2>&1 | grep -q -e OPT:VAL")
         .status
         != 0
@@ -71,23 +85,12 @@ fn machines_get_their_addresses_and_boot_files_and_new_ones_without_a_restart() 
         return skip(TEST, "the packages' overlays are not in this tree");
     }
     let etc = Place::empty();
-    let here = etc.root().display().to_string();
-    etc.write("additions/none.conf", "");
-    etc.write("tftp/none", "");
-    // What a folder of the test stands in for.
-    let render = |etc: &Place| {
-        for file in ["dnsmasq.conf", "dnsmasq.hosts"] {
-            let text = place.run(&["show", "master", file]).ended(0).out;
-            let text = text.replace("/etc/dnsmasq.d", &format!("{here}/additions")).replace("/etc/", &format!("{here}/"));
-            etc.write(&format!("{file}.new"), text.replace("/srv/tftp", &format!("{here}/tftp")));
-        }
-    };
     place.write("etc/voidclust.conf", format!("{SITE}{}", many_cards()));
-    render(&etc);
+    render(&place, &etc);
     etc.write("dnsmasq.conf", etc.read("dnsmasq.conf.new"));
     etc.write("dnsmasq.hosts", etc.read("dnsmasq.hosts.new"));
     place.append("etc/voidclust.conf", NODE2);
-    render(&etc);
+    render(&place, &etc);
     assert_eq!(etc.read("dnsmasq.conf"), etc.read("dnsmasq.conf.new"), "one more node and the server must restart");
 
     let last = format!("52:54:00:00:01:{:02x}", MAX_CARDS - 1);
@@ -112,4 +115,58 @@ fn machines_get_their_addresses_and_boot_files_and_new_ones_without_a_restart() 
         "10.0.0.6 lpxelinux.0",
     ];
     assert_eq!(said.lines().collect::<Vec<_>>(), told);
+}
+
+/// The master has a second network, where a machine knows a way to its address in the cluster. `from PROCESS` tells what the
+/// machine in the networks of that process gets.
+const TWO_NETWORKS: &str = r#"
+    cd "$1"
+    ip link set lo up
+    own="$(readlink /proc/self/ns/net)"
+    peers=
+    trap 'kill $peers' EXIT
+    for cable in cable0 other0; do
+        unshare --net sleep 60 & peers="$peers $!"
+        until [ "$(readlink /proc/$!/ns/net)" != "$own" ]; do sleep 0.1; done
+        ip link add "$cable" type veth peer name card netns "$!"
+        nsenter -t "$!" -n ip link set card up; ip link set "$cable" up
+    done
+    set -- $peers
+    ip addr add 10.0.0.1/24 dev cable0; nsenter -t "$1" -n ip addr add 10.0.0.9/24 dev card
+    ip addr add 10.9.9.1/24 dev other0; nsenter -t "$2" -n ip addr add 10.9.9.9/24 dev card
+    nsenter -t "$2" -n ip route add 10.0.0.0/24 via 10.9.9.1
+    echo menu >tftp/menu
+    dnsmasq -k -C dnsmasq.conf -u root --log-facility=- --pid-file=pid --dhcp-leasefile=leases >log 2>&1 & peers="$peers $!"
+    for _ in 1 2 3 4 5 6 7 8 9 10; do ! grep -q started log || break; sleep 0.3; done
+    from() {
+        nsenter -t "$1" -n timeout 5 busybox tftp -g -l got -r menu 10.0.0.1 2>/dev/null && cat got || echo "no file"
+        nsenter -t "$1" -n timeout 9 busybox udhcpc -i card -n -q -f -t 6 -T 1 -s /bin/true >/dev/null 2>&1 && echo lease || echo "no lease"
+        rm -f got
+    }
+    from "$1"; from "$2"
+"#;
+
+#[test]
+fn the_boot_server_answers_in_the_cluster_only() {
+    const TEST: &str = "the_boot_server_answers_in_the_cluster_only";
+    for tool in ["dnsmasq", "busybox", "ip", "unshare", "nsenter"] {
+        if !there_is(tool) {
+            return skip(TEST, &format!("{tool} is not installed"));
+        }
+    }
+    let can =
+        "ip link add cable0 type veth peer name card; for applet in udhcpc tftp; do busybox --list | grep -qx $applet; done";
+    if in_network(&Place::empty(), can).status != 0 {
+        return skip(TEST, "no network of one's own here, or a busybox without udhcpc and tftp");
+    }
+    let (place, etc) = (Place::empty(), Place::empty());
+    if !place.add_packaged_overlays() {
+        return skip(TEST, "the packages' overlays are not in this tree");
+    }
+    place.write("etc/voidclust.conf", SITE.replace("\"server\"\n", "\"server\"\nrange = \"10.0.0.100 - 10.0.0.110\"\n"));
+    render(&place, &etc);
+    etc.write("dnsmasq.conf", etc.read("dnsmasq.conf.new"));
+    etc.write("dnsmasq.hosts", etc.read("dnsmasq.hosts.new"));
+    let said = in_network(&etc, TWO_NETWORKS).ended(0).out;
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["menu", "lease", "no file", "no lease"]);
 }

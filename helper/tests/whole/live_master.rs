@@ -244,6 +244,16 @@ fn the_card_and_the_interface_are_those_of_this_machine() {
     assert!(ran.out.contains("note: 172.23.199.225 is an address of eth0, not of `interface` br0"), "{}", ran.out);
     let ran = check("[network]\naddress = \"172.23.199.224/24\"\n").ended(0);
     assert!(ran.out.contains("does not have the address 172.23.199.224 yet; give it to eth0"), "{}", ran.out);
+    // In two networks the address alone says nothing of who asks.
+    let alone = machine.place.read("proc/net/fib_trie");
+    machine.place.write("proc/net/fib_trie", format!("{alone} |-- 10.9.9.1\n /32 host LOCAL\n"));
+    let example = machine.place.read("etc/voidclust.conf");
+    machine.place.write("etc/voidclust.conf", example.replace("interface = ", "#interface = "));
+    let out = check("").ended(0).out;
+    assert!(out.contains("`interface` under [network] is not set") && out.contains("(10.9.9.1)"), "{out}");
+    assert!(out.contains("set interface = \"eth0\""), "{out}");
+    machine.place.write("etc/voidclust.conf", example);
+    machine.place.write("proc/net/fib_trie", alone);
     let said = check("").ended(0).out;
     // Its services are enabled in the tree that it shares, which is another matter.
     let is_usual = |line: &str| {
