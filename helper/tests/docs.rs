@@ -116,7 +116,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 }
 
 fn markdown() -> Vec<(&'static str, String)> {
-    let names = ["../README.md", "guide.md", "design.md", "contributing.md", "news.md"];
+    let names = ["../README.md", "guide.md", "security.md", "design.md", "contributing.md", "news.md"];
     names.iter().map(|name| (*name, document(name))).collect()
 }
 
@@ -129,7 +129,7 @@ fn every_configuration_in_the_documents_is_right() {
     assert!(examples.len() > 5, "{examples:?}");
     let facts = Facts {
         kernels: ["6.12.93_1", "6.12.94_1"].map(ToOwned::to_owned).into(),
-        overlays: ["master", "client", "compute", "desk"].map(ToOwned::to_owned).into(),
+        overlays: ["master", "client", "compute", "desk", "keys", "node1"].map(ToOwned::to_owned).into(),
         ..Facts::default()
     };
     for mut example in examples {
@@ -167,7 +167,12 @@ fn every_link_between_documents_leads_somewhere() {
         let folder = repository().join("docs").join(name);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if !link.contains("://") && !link.starts_with('#') {
-                assert!(folder.parent().unwrap().join(link).exists(), "{name}: {link}");
+                let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+                let file = folder.parent().unwrap().join(file);
+                assert!(file.exists(), "{name}: {link}");
+                let text = if heading.is_empty() { String::new() } else { std::fs::read_to_string(&file).unwrap() };
+                let named = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-") == heading;
+                assert!(heading.is_empty() || text.lines().any(named), "{name}: {link}");
             }
         }
     }
