@@ -113,6 +113,10 @@ def run(report, cluster):
             status, said = one.sh(f"touch {AT}/x", check=False)
             report.check(f"n1: it writes nothing into {path}", status != 0, said)
 
+        found = master.sh("ps -o user= -C dnsmasq").split()
+        report.equal("master: the boot server runs as a user of its own", found, ["dnsmasq"])
+        found = master.sh("find /srv/tftp ! -type l \\( ! -user root -o -perm /022 \\)").split()
+        report.equal("master: the boot tree is root's alone to change", found, [])
         report.equal("n1: the boot server gives it a menu", perl(one, TFTP, 1, "pxelinux.cfg/default"), "3")
         for path in ("../../etc/passwd", "/etc/passwd", "images/../../../etc/passwd", "/srv/tftp/../../etc/passwd"):
             report.equal(f"n1: but not {path}", perl(one, TFTP, 1, path), "5")
