@@ -158,6 +158,10 @@ pub(super) fn unified(before: &str, after: &str, old: &str, new: &str) -> String
 }
 
 fn diff(name: &str, member: bool, old: &Side, new: &Side) -> String {
+    let is_changed = old.as_ref().map(|item| &item.content) != new.as_ref().map(|item| &item.content);
+    if is_changed && [old, new].into_iter().flatten().any(is_secret) {
+        return format!("Secret files a/{name} and b/{name} differ\n");
+    }
     let (Some(before), Some(after)) = (text(old), text(new)) else {
         return format!("Binary files a/{name} and b/{name} differ\n");
     };
@@ -177,6 +181,13 @@ fn diff(name: &str, member: bool, old: &Side, new: &Side) -> String {
         out = format!("--- {}\n+++ {}\n", header(old, "a"), header(new, "b"));
     }
     out
+}
+
+/// Whether nobody may read it but those whom it is for: its content then is in no diff, which ends in mails and logs.
+fn is_secret(item: &Item) -> bool {
+    let Content::File(bytes) = &item.content else { return false };
+    let has_key = |bytes: &[u8]| bytes.windows(16).any(|window| window == b"PRIVATE KEY-----");
+    item.mode & 0o007 == 0 || has_key(&bytes.whole())
 }
 
 /// What a diff shows; of what is not text, and of what nobody reads any more, nothing.
@@ -216,6 +227,18 @@ mod tests {
         assert_eq!(diff("a", &None, &file("", 0o644)), "--- /dev/null\n+++ b/a\n");
         assert!(diff("a", &None, &Some(Item::link("/etc/sv/x"))).contains("+-> /etc/sv/x"));
         assert_eq!(diff("a", &file("\0", 0o644), &None), "Binary files a/a and b/a differ\n");
+    }
+
+    #[test]
+    fn of_what_others_may_not_read_a_diff_says_only_that_it_differs() {
+        let secret = "Secret files a/a and b/a differ\n";
+        for mode in [0o600, 0o400, 0o640] {
+            assert_eq!(diff("a", true, &file("old\n", mode), &file("new\n", mode)), secret);
+            assert_eq!(diff("a", true, &None, &file("new\n", mode)), secret);
+            assert_eq!(diff("a", true, &file("old\n", mode), &file("new\n", 0o644)), secret, "what it was is one, too");
+        }
+        let key = file("-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", 0o644);
+        assert_eq!(diff("a", true, &key, &None), secret);
     }
 
     #[test]
