@@ -26,6 +26,8 @@ pub const STATE: &str = "var/lib/voidclust";
 pub const MANIFEST: &str = "var/lib/voidclust/manifest.toml";
 /// The files we are about to write: there while a run is under way, or after one was killed.
 pub const PENDING: &str = "var/lib/voidclust/pending.toml";
+/// What makes each node itself, a folder each: made once, and never again by themselves. Only root may enter.
+pub const IDENTITIES: &str = "var/lib/voidclust/identity";
 /// What the master's own images were made from.
 pub const MASTER_IMAGES: &str = "var/lib/voidclust/images.toml";
 /// Where the snapshots of the root lie that btrfs makes before a shell.
@@ -125,6 +127,18 @@ pub fn is_menu(path: &str) -> bool {
 #[must_use]
 pub fn may_be_menu(name: &str) -> bool {
     !name.ends_with(".efi")
+}
+
+/// The folder of what makes a node itself, by the name of the node.
+#[must_use]
+pub fn identity(node: &str) -> String {
+    format!("{IDENTITIES}/{node}")
+}
+
+/// A file in there.
+#[must_use]
+pub fn identity_file(node: &str, file: &str) -> String {
+    format!("{IDENTITIES}/{node}/{file}")
 }
 
 /// The record of a generation: written when it is whole, and gone before it goes.

@@ -1,14 +1,16 @@
 //! The site of the original scheme, for unit tests, and how one of them is skipped.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::config::{Outcome, parse};
 use crate::disk::tree::Item;
 use crate::machine::facts::Facts;
 use crate::render::overlay::{CLIENT, MASTER, Origin, Overlay, Overlays, Piece};
-use crate::site::Site;
+use crate::site::{Node, Site};
 use crate::tools::Tool;
 use crate::types::generation::{Generation, Number, Storage};
+use crate::types::identity::{Identities, Identity, MACHINE_ID};
 
 /// Says why a test does nothing here: past the macros, whose output libtest keeps from those who run tests that pass.
 pub(crate) fn skip(test: &str, reason: &str) {
@@ -46,6 +48,17 @@ pub(crate) fn example_site() -> Site {
         Outcome::Site(site) => *site,
         other => panic!("{other:?}"),
     }
+}
+
+/// An identity for this node alone.
+pub(crate) fn identity(node: &Node) -> Identities {
+    let files = [
+        (MACHINE_ID, "0123\n"),
+        ("ssh_host_ed25519_key", "secret\n"),
+        ("ssh_host_ed25519_key.pub", "ssh-ed25519 AAAA root@n1\n"),
+    ];
+    let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().into()));
+    BTreeMap::from([(node.name.to_string(), Identity(files.into()))]).into()
 }
 
 /// A generation with modules of these kernels.

@@ -88,6 +88,7 @@ table!(Client, "[client]", {
     services: List<Service>,
     kernel: Key<Kernel>,
     generation: Key<RootWish>,
+    identity: Key<bool>,
     mounts: List<RawMount>,
 });
 table!(Root, "[root]", {

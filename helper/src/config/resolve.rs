@@ -52,6 +52,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
             services: values(raw.client.services),
             kernel: value(raw.client.kernel).unwrap_or_default(),
             generation: value(raw.client.generation).unwrap_or_default(),
+            identity: value(raw.client.identity).unwrap_or(true),
             mounts,
         },
         root,
@@ -62,6 +63,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         nodes: nodes?,
         lower: facts.lower.clone(),
         generations: facts.generations.clone(),
+        identities: facts.identities.clone(),
     };
     mistakes.extend(wishes.mistakes(&site));
     mistakes.extend(written.too_long(&site, facts));

@@ -154,9 +154,18 @@ impl<'root> Aside<'root> {
     }
 
     pub(super) fn remove(&mut self, path: &str) -> Result<()> {
+        self.unlink(path, AtFlags::empty())
+    }
+
+    /// Removes a folder that is empty.
+    pub(super) fn remove_folder(&mut self, path: &str) -> Result<()> {
+        self.unlink(path, AtFlags::REMOVEDIR)
+    }
+
+    fn unlink(&mut self, path: &str, flags: AtFlags) -> Result<()> {
         let (parent, name) = split(path);
         let root = self.root;
-        match rustix::fs::unlinkat(self.folder(parent)?, name, AtFlags::empty()) {
+        match rustix::fs::unlinkat(self.folder(parent)?, name, flags) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error).with_context(|| format!("{}: cannot remove", root.display(path))),
         }

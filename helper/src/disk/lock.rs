@@ -16,6 +16,12 @@ pub struct Lock<'root> {
 }
 
 impl<'root> Lock<'root> {
+    /// What it is held on.
+    #[must_use]
+    pub fn root(&self) -> &'root Root {
+        self.root
+    }
+
     /// Takes the lock, waiting for nobody.
     ///
     /// # Errors

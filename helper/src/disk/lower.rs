@@ -7,15 +7,18 @@ use anyhow::Result;
 use crate::disk::root::Root;
 use crate::disk::tree::Content;
 use crate::paths;
-use crate::types::lower::{Lower, Service};
+use crate::types::identity::{KEY_KINDS, public_key};
+use crate::types::lower::{KNOWN_HOSTS, Lower, SSHD_CONFIG, Service};
 
-/// Texts that an overlay of ours replaces, or that every node runs.
-const TEXTS: [&str; 9] = [
+/// Texts that an overlay of ours replaces, that say what to make for a node, or that every node runs.
+const TEXTS: [&str; 11] = [
     "dnsmasq.conf",
     "fstab",
     "hosts",
     "rc.local",
     "resolv.conf",
+    KNOWN_HOSTS,
+    SSHD_CONFIG,
     "sv/dnsmasq/conf",
     "sv/netmount/conf",
     "sv/nfs-server/conf",
@@ -28,6 +31,7 @@ const TEXTS: [&str; 9] = [
 /// When something is there but cannot be read.
 pub fn read(root: &Root) -> Result<Lower> {
     let mut paths: Vec<String> = TEXTS.map(ToOwned::to_owned).into();
+    paths.extend(KEY_KINDS.map(|kind| format!("ssh/{}", public_key(kind))));
     for folder in paths::BOOT_SCRIPTS {
         let names = root.list(&format!("etc/{folder}"))?.unwrap_or_default();
         paths.extend(names.into_iter().map(|name| format!("{folder}/{name}")));

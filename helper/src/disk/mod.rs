@@ -4,6 +4,7 @@ pub mod archive;
 pub(crate) mod aside;
 pub mod commit;
 pub mod generations;
+pub mod identities;
 pub mod lock;
 pub mod lower;
 pub mod manifest;

@@ -164,8 +164,8 @@ impl Root {
         }
     }
 
-    /// Opens a folder, made with its parents if it is not there (mode 0755, and 0700 for the archives of single machines,
-    /// which hold what only root may read). No part of the path may be a symbolic link.
+    /// Opens a folder, made with its parents if it is not there (mode 0755, and 0700 for the archives and identities of
+    /// single machines, which hold what only root may read). No part of the path may be a symbolic link.
     ///
     /// # Errors
     /// When a part is a link or a file, or cannot be made.
@@ -175,7 +175,8 @@ impl Root {
         }
         let (parent, name) = split(relative);
         let above = self.folder(parent)?;
-        let mode = if relative == crate::paths::NODES { 0o700 } else { 0o755 };
+        let is_private = [crate::paths::NODES, crate::paths::IDENTITIES].iter().any(|private| relative.starts_with(private));
+        let mode = if is_private { 0o700 } else { 0o755 };
         match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(mode)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error).with_context(|| format!("{}: cannot make this folder", self.display(relative))),

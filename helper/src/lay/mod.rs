@@ -159,7 +159,8 @@ pub fn reader_of(path: &str) -> Option<&str> {
     Some(match path.split('/').next()? {
         "dnsmasq.conf" | "dnsmasq.d" | "dnsmasq.hosts" | "hosts" | "ethers" => "dnsmasq",
         "exports" | "exports.d" | "nfs.conf" | "nfs.conf.d" => "nfs-server",
-        "ssh" => "sshd",
+        // What every ssh reads by itself.
+        "ssh" if !path.starts_with("ssh/ssh_known_hosts") => "sshd",
         "chrony.conf" => "chronyd",
         "ntp.conf" => "isc-ntpd",
         "ntpd.conf" => "openntpd",
@@ -209,6 +210,6 @@ mod tests {
         ] {
             assert_eq!(reader_of(path), Some(service));
         }
-        assert_eq!(reader_of("motd"), None);
+        assert_eq!([reader_of("motd"), reader_of("ssh/ssh_known_hosts")], [None, None]);
     }
 }

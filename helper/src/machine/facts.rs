@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::Machine;
 use super::cards::Interfaces;
 use crate::disk::root::Root;
-use crate::disk::{generations, lower};
+use crate::disk::{generations, identities, lower};
 use crate::paths;
 use crate::site::Site;
 use crate::types::generation::Generations;
+use crate::types::identity::Identities;
 use crate::types::lower::Lower;
 use crate::types::{Mac, compare_versions};
 
@@ -41,6 +42,8 @@ pub struct Facts {
     pub lower: Lower,
     /// The generations there are, and who boots which.
     pub generations: Generations,
+    /// What makes each node itself, as far as it was made.
+    pub identities: Identities,
     /// How messages name the root.
     pub root: String,
 }
@@ -83,6 +86,7 @@ impl Facts {
             unasked,
             lower: lower::read(root)?,
             generations: generations::load(root)?,
+            identities: identities::load(root)?,
             root: root.display(""),
         })
     }

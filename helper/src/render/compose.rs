@@ -16,6 +16,7 @@ use crate::render::parts::{Parts, Rendered, Shared};
 use crate::render::template::{NodeView, Templates, values};
 use crate::site::Site;
 use crate::types::Problem;
+use crate::types::identity::Identity;
 
 /// Fewer machines are done sooner than a thread is made.
 const FEW: usize = 8;
@@ -87,14 +88,15 @@ impl<'a> Composer<'a> {
         if outline.conditional {
             outline = self.outline_by_rendering(machine, &node);
         }
-        let (rendered, mut problems) = self.rendered(&Parts::of(&outline, self.overlays), &node);
+        let (rendered, mut problems) = self.rendered(&Parts::of(&outline, self.overlays), machine, &node);
         problems.extend(outline.problems.iter().cloned());
         if !problems.is_empty() {
             return Err(problems);
         }
         let mut layout = Layout::new();
-        for (path, Placed { piece, reason, .. }) in &outline.placed {
-            let item = if piece.template { rendered.get(path.as_ref()).cloned() } else { Some(piece.item.clone()) };
+        for (path, placed) in &outline.placed {
+            let Placed { piece, reason, .. } = placed;
+            let item = if placed.is_single() { rendered.get(path.as_ref()).cloned() } else { Some(piece.item.clone()) };
             if let Some(item) = item {
                 let source = Source { origin: piece.origin, reason: reason.clone(), file: piece.file.clone() };
                 layout.insert(path.to_string(), (item, source));
@@ -151,7 +153,7 @@ impl<'a> Composer<'a> {
     fn machines(&self) -> Vec<Machine<'a>> {
         let nodes = self.site.nodes.iter().map(Machine::Node);
         let mut machines: Vec<Machine<'_>> = [Machine::Master, Machine::Unlisted].into_iter().chain(nodes).collect();
-        machines.sort_by(|left, right| kind(*left).cmp(&kind(*right)));
+        machines.sort_by(|left, right| kind(self.site, *left).cmp(&kind(self.site, *right)));
         machines
     }
 
@@ -164,7 +166,7 @@ impl<'a> Composer<'a> {
         mut use_it: impl FnMut(Machine<'a>, &Parts<'_>, &Rendered<'_>) -> anyhow::Result<()>,
     ) -> BTreeSet<Problem> {
         let mut problems = BTreeSet::new();
-        for alike in machines.chunk_by(|left, right| kind(*left) == kind(*right)) {
+        for alike in machines.chunk_by(|left, right| kind(self.site, *left) == kind(self.site, *right)) {
             // What they have in common is worked out once.
             let outline = Outline::of(self.site, self.overlays, alike[0], |_| true);
             let parts = Parts::of(&outline, self.overlays);
@@ -174,7 +176,7 @@ impl<'a> Composer<'a> {
                 let own_parts = own.as_ref().map(|own| Parts::of(own, self.overlays));
                 let parts = own_parts.as_ref().unwrap_or(&parts);
                 problems.extend(own.as_ref().unwrap_or(&outline).problems.iter().cloned());
-                let (rendered, failed) = self.rendered(parts, &node);
+                let (rendered, failed) = self.rendered(parts, *machine, &node);
                 problems.extend(failed);
                 if let Some(problem) = spend(budget, &rendered, parts) {
                     problems.insert(problem);
@@ -197,11 +199,20 @@ impl<'a> Composer<'a> {
         Outline::of(self.site, self.overlays, machine, brings)
     }
 
-    /// What the templates become for a node; one that renders to nothing brings no file.
-    fn rendered<'o>(&self, parts: &Parts<'o>, node: &Value) -> (Rendered<'o>, Vec<Problem>) {
+    /// What the templates become for a node, and what is its own; a template that renders to nothing brings no file.
+    fn rendered<'o>(&self, parts: &Parts<'o>, machine: Machine<'_>, node: &Value) -> (Rendered<'o>, Vec<Problem>) {
         let mut rendered = Rendered::new();
         let mut problems = Vec::new();
-        for (path, piece) in parts.templates.iter().filter(|(_, piece)| !self.broken.contains(&piece.file)) {
+        let own = if let Machine::Node(node) = machine { self.site.identity_of(node) } else { None };
+        for (name, bytes) in own.into_iter().flat_map(|identity| &identity.0) {
+            let (path, mode) = Identity::place(name);
+            // Not where the site has something else.
+            if let Some((path, _)) = parts.single.iter().find(|(at, piece)| *at == path && !piece.template) {
+                rendered.insert(path, Item::file(bytes.to_vec()).with_mode(mode));
+            }
+        }
+        let templates = parts.single.iter().filter(|(_, piece)| piece.template);
+        for (path, piece) in templates.filter(|(_, piece)| !self.broken.contains(&piece.file)) {
             match self.templates.render(&piece.file, node) {
                 Ok(text) if is_blank(&text) => {}
                 Ok(text) => _ = rendered.insert(path, Item { content: Content::File(text.into()), ..piece.item.clone() }),
@@ -237,7 +248,7 @@ fn spend(budget: &AtomicU64, rendered: &Rendered<'_>, parts: &Parts<'_>) -> Opti
     let size = |path: &str| rendered.get(path).and_then(Item::bytes).map_or(0, Bytes::len);
     let sum: usize = rendered.keys().map(|path| size(path)).sum();
     let enough = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(sum as u64)).is_ok();
-    let (path, piece) = parts.templates.iter().max_by_key(|(path, _)| size(path)).filter(|_| !enough)?;
+    let (path, piece) = parts.single.iter().max_by_key(|(path, _)| size(path)).filter(|_| !enough)?;
     let what = format!(
         "templates render to more than {} MiB for all nodes, this one to {} bytes for one",
         RENDERED_MAX >> 20,

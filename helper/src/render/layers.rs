@@ -108,13 +108,16 @@ pub(super) fn withheld<'site>(site: &'site Site, machine: Machine<'_>) -> BTreeS
 }
 
 /// What [`kind`] sorts by.
-pub(super) type Kind<'site> = (u8, [&'site [OverlayName]; 2], &'site [Service], &'site [Mount]);
+pub(super) type Kind<'site> = (u8, [&'site [OverlayName]; 2], &'site [Service], &'site [Mount], Vec<&'site str>);
 
 /// By what machines are sorted. Those for which it is the same are alike: only what templates say of them differs.
-pub(super) fn kind<'site>(machine: Machine<'site>) -> Kind<'site> {
+pub(super) fn kind<'site>(site: &'site Site, machine: Machine<'site>) -> Kind<'site> {
     match machine {
-        Machine::Master => (0, [&[], &[]], &[], &[]),
-        Machine::Unlisted => (1, [&[], &[]], &[], &[]),
-        Machine::Node(node) => (2, [&node.profiles, &node.overlays], &node.services, &node.mounts),
+        Machine::Master => (0, [&[], &[]], &[], &[], Vec::new()),
+        Machine::Unlisted => (1, [&[], &[]], &[], &[], Vec::new()),
+        Machine::Node(node) => {
+            let identity = site.identity_of(node).into_iter().flat_map(|identity| identity.0.keys()).map(String::as_str);
+            (2, [&node.profiles, &node.overlays], &node.services, &node.mounts, identity.collect())
+        }
     }
 }

@@ -4,6 +4,7 @@ pub mod compose;
 mod exports;
 pub mod initcpio;
 mod jinja;
+pub mod known_hosts;
 pub mod layers;
 pub mod menus;
 mod names;

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use crate::disk::root::split;
 use crate::disk::tree::Item;
 use crate::lay::WHITEOUT;
+use crate::paths;
 use crate::render::layers::{self, Machine, Reason};
-use crate::render::overlay::{Origin, Overlays, Piece, first_below, has_below, remove_below, whiteout};
-use crate::site::Site;
+use crate::render::overlay::{CLIENT, Origin, Overlays, Piece, first_below, has_below, remove_below, whiteout};
+use crate::site::{Node, Site};
 use crate::types::Problem;
+use crate::types::identity::Identity;
 
 /// A piece that is laid, and why.
 #[derive(Debug, Clone)]
@@ -19,6 +21,13 @@ pub(super) struct Placed<'a> {
     /// The overlay that has it; what the configuration makes is in none.
     pub(super) overlay: Option<&'a str>,
     pub(super) reason: Reason,
+}
+
+impl Placed<'_> {
+    /// Whether its content is another for each of the machines that are alike.
+    pub(super) fn is_single(&self) -> bool {
+        self.piece.template || (self.piece.origin == Origin::Identity && self.overlay.is_none())
+    }
 }
 
 /// The pieces that are laid, by path.
@@ -44,8 +53,8 @@ impl<'a> Outline<'a> {
         for (name, reason) in layers::overlays(site, machine) {
             let Some(overlay) = overlays.named.get(name) else { continue };
             // The site's pieces after ours, so that its whiteouts take ours away, too.
-            let of = |origin| overlay.iter().filter(move |(_, piece)| piece.origin == origin);
-            for (path, piece) in of(Origin::Package).chain(of(Origin::Site)) {
+            let of = |sites| overlay.iter().filter(move |(_, piece)| (piece.origin == Origin::Site) == sites);
+            for (path, piece) in of(false).chain(of(true)) {
                 // A folder of the usual mode says something only when it is to be there empty.
                 if piece.item == Item::folder() && has_below(overlay, path) {
                     continue;
@@ -56,6 +65,9 @@ impl<'a> Outline<'a> {
                 }
                 let placed = Placed { piece: Cow::Borrowed(piece), overlay: Some(name), reason: reason.clone() };
                 outline.place(Cow::Borrowed(path), placed);
+            }
+            if let (CLIENT, Machine::Node(node)) = (name, machine) {
+                outline.place_identity(site, node);
             }
         }
         for (name, (service, reason)) in layers::services(site, machine) {
@@ -72,6 +84,21 @@ impl<'a> Outline<'a> {
             outline.place(Cow::Owned(path), Placed { piece: Cow::Owned(piece), overlay: None, reason });
         }
         outline
+    }
+
+    /// Lays what was made to be a node's own, over ours and below all that the site says.
+    fn place_identity(&mut self, site: &'a Site, node: &'a Node) {
+        for name in site.identity_of(node).into_iter().flat_map(|identity| identity.0.keys()) {
+            let (path, mode) = Identity::place(name);
+            let is_sites = |path: &str| self.placed.get(path).is_some_and(|placed| placed.piece.origin == Origin::Site);
+            if is_sites(&path) || is_sites(&whiteout(&path)) {
+                continue;
+            }
+            let file = format!("/{}", paths::identity_file(node.name.as_str(), name));
+            // Its content is this machine's alone, and not that of all that are alike.
+            let piece = Piece { item: Item::file(*b"").with_mode(mode), template: false, origin: Origin::Identity, file };
+            self.place(Cow::Owned(path), Placed { piece: Cow::Owned(piece), overlay: None, reason: Reason::Node });
+        }
     }
 
     /// Lays one piece: the later wins, a whiteout takes away what it names, and a file never stands where a folder must.
@@ -124,7 +151,7 @@ impl<'a> Outline<'a> {
 mod tests {
     use super::*;
     use crate::render::compose::{Composer, Layout};
-    use crate::testing::{Content, copied, example_site, overlays, template};
+    use crate::testing::{self, Content, copied, example_site, identity, overlays, template};
 
     /// The example with one more overlay for node1, and what its layout becomes.
     fn node1(base: &[(&str, Content)], own: &[(&str, Content)], services: &[&str]) -> Result<Layout, Vec<Problem>> {
@@ -133,6 +160,43 @@ mod tests {
         site.nodes[0].services = services.iter().map(|service| service.parse().unwrap()).collect();
         let overlays = overlays(&[("client", base), ("own", own)]);
         Composer::new(&site, &overlays).layout(Machine::Node(&site.nodes[0]))
+    }
+
+    #[test]
+    fn what_was_made_for_a_node_is_its_own_unless_the_site_has_something_there() {
+        let mut site = example_site();
+        site.identities = identity(&site.nodes[0]);
+        let base = [("machine-id", template("by mac")), ("x", copied("x"))];
+        let ours = |mut overlays: Overlays| {
+            overlays.named.get_mut("client").unwrap().values_mut().for_each(|piece| piece.origin = Origin::Package);
+            overlays
+        };
+        let overlays = ours(overlays(&[("client", &base)]));
+        let composer = Composer::new(&site, &overlays);
+        let text = |node: usize, path: &str| {
+            let layout = composer.layout(Machine::Node(&site.nodes[node])).unwrap();
+            layout.get(path).map(|(item, _)| (String::from_utf8_lossy(&item.bytes().unwrap().whole()).into_owned(), item.mode))
+        };
+        assert_eq!(text(0, "machine-id"), Some(("0123\n".to_owned(), 0o644)));
+        assert_eq!(text(0, "ssh/ssh_host_ed25519_key"), Some(("secret\n".to_owned(), 0o600)));
+        assert_eq!(text(1, "machine-id").unwrap().0, "by mac", "it was not made yet");
+        let archives = composer.archives().unwrap();
+        let member = |node: usize| {
+            let bytes = archives.0[&paths::archive(&site.nodes[node].macs[0].to_string())].bytes().unwrap().clone();
+            crate::disk::archive::read(&bytes.whole()).unwrap()
+        };
+        assert_eq!(member(0)["ssh/ssh_host_ed25519_key"].mode, 0o600);
+        assert!(!member(1).contains_key("ssh/ssh_host_ed25519_key"));
+        site.nodes[0].overlays = vec!["own".parse().unwrap()];
+        for own in ["ssh/ssh_host_ed25519_key", "ssh/.wh.ssh_host_ed25519_key"] {
+            for of in ["own", "client"] {
+                let overlays = testing::overlays(&[("own", &[]), (of, &[(own, copied("theirs"))])]);
+                let layout = Composer::new(&site, &overlays).layout(Machine::Node(&site.nodes[0])).unwrap();
+                assert_eq!(layout[own].0, Item::file("theirs"), "{of}");
+                assert!(layout.contains_key("ssh/ssh_host_ed25519_key.pub"));
+                assert_eq!(layout.contains_key("ssh/ssh_host_ed25519_key"), !own.contains("wh"));
+            }
+        }
     }
 
     fn names(layout: &Layout) -> Vec<&str> {

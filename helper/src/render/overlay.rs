@@ -38,6 +38,8 @@ pub enum Origin {
     Configuration,
     /// The lower tree, which has something that a machine must not have.
     Lower,
+    /// What was made to be a node's own: its keys and ids, and who is known by them.
+    Identity,
 }
 
 impl fmt::Display for Origin {
@@ -47,6 +49,7 @@ impl fmt::Display for Origin {
             Self::Site => "site",
             Self::Configuration => "configuration",
             Self::Lower => "lower tree",
+            Self::Identity => "identity",
         })
     }
 }

@@ -21,14 +21,14 @@ use crate::render::overlay::{Overlays, Piece};
 /// time at boot.
 const SHARED_MIN: usize = 8192;
 
-/// What templates became, by path.
+/// What became of templates, and what is the machine's own, by path.
 pub(super) type Rendered<'o> = BTreeMap<&'o str, Item>;
 
 /// An outline, taken apart.
 #[derive(Debug)]
 pub(super) struct Parts<'o> {
-    /// What is to be rendered.
-    pub(super) templates: Vec<(&'o str, &'o Piece)>,
+    /// What is to be rendered, or is the machine's own.
+    pub(super) single: Vec<(&'o str, &'o Piece)>,
     /// What is copied into the machine's own archive.
     own: Vec<(&'o str, &'o Item)>,
     /// What is copied into an archive that others share, by overlay.
@@ -50,11 +50,11 @@ pub(super) struct Shared(Mutex<BTreeMap<(String, Vec<String>), Item>>);
 
 impl<'o> Parts<'o> {
     pub(super) fn of(outline: &'o Outline<'_>, overlays: &'o Overlays) -> Self {
-        let mut parts = Self { templates: Vec::new(), own: Vec::new(), shared: Vec::new() };
+        let mut parts = Self { single: Vec::new(), own: Vec::new(), shared: Vec::new() };
         let mut copied: BTreeMap<&str, Vec<(&str, &Item)>> = BTreeMap::new();
         for (path, placed) in &outline.placed {
             match placed.overlay {
-                _ if placed.piece.template => parts.templates.push((path, &placed.piece)),
+                _ if placed.is_single() => parts.single.push((path, &placed.piece)),
                 Some(overlay) if !is_whiteout(path) => copied.entry(overlay).or_default().push((path, &placed.piece.item)),
                 _ => parts.own.push((path, &placed.piece.item)),
             }

@@ -277,7 +277,7 @@ fn site_value(site: &Site) -> Value {
 }
 
 /// Whether every node knows every other by name.
-fn is_small(site: &Site) -> bool {
+pub(super) fn is_small(site: &Site) -> bool {
     site.nodes.len() <= PEERS_MAX
 }
 

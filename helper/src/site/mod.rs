@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::types::generation::{Generations, RootWish};
+use crate::types::identity::Identities;
 use crate::types::lower::Lower;
 use crate::types::mount::Mount;
 use crate::types::{
@@ -46,6 +47,8 @@ pub struct Site {
     pub lower: Lower,
     /// The generations there are, and who boots which.
     pub generations: Generations,
+    /// What makes each node itself, as far as it was made, by name.
+    pub identities: Identities,
 }
 
 /// The cluster's network.
@@ -117,6 +120,8 @@ pub struct Client {
     pub kernel: Kernel,
     /// The root that clients boot.
     pub generation: RootWish,
+    /// Whether each listed node has host keys and ids of its own.
+    pub identity: bool,
     /// What every client mounts besides root and home.
     pub mounts: Vec<Mount>,
 }

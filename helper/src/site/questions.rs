@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::{Home, Node, Profile, Root, Site};
+use crate::types::identity::Identity;
 use crate::types::mount::Mount;
 use crate::types::{AbsolutePath, CommandLine, HostName, Kernel, Mac, OverlayName, Var, VarName};
 
@@ -42,6 +43,12 @@ impl Site {
             _ => None,
         };
         home.into_iter().chain(self.nfs.exports.iter().map(|export| (&export.path, export.apart)))
+    }
+
+    /// What was made to be a node's own.
+    #[must_use]
+    pub fn identity_of(&self, node: &Node) -> Option<&Identity> {
+        self.identities.get(node.name.as_str()).filter(|_| self.client.identity)
     }
 
     /// Whether the master answers DNS: only when the clients are told to ask it.

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::notes;
 use super::target::Target;
+use super::notes;
 use crate::config::{self, Outcome, Texts};
 use crate::disk::generations;
 use crate::disk::lock::Lock;
@@ -17,6 +17,7 @@ use crate::machine::facts::Facts;
 use crate::machine::reboot;
 use crate::paths;
 use crate::render::compose::Composer;
+use crate::render::known_hosts;
 use crate::render::notes as rendered;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
@@ -124,7 +125,8 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) 
     if !elsewhere.is_empty() {
         return Err(Unready::Wrong(elsewhere).into());
     }
-    let overlays = overlay::load(root, &site);
+    let mut overlays = overlay::load(root, &site);
+    known_hosts::add(&mut overlays, &site);
     let mut notes = notes::of(target, &site, &facts)?;
     notes.extend(overlays.notes.iter().cloned());
     notes.extend(image::without_modules(root, &site)?);

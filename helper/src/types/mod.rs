@@ -66,6 +66,7 @@ use std::str::FromStr;
 mod command_line;
 pub mod generation;
 mod host;
+pub mod identity;
 mod kernel;
 pub mod lower;
 mod mac;
