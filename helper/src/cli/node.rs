@@ -102,6 +102,16 @@ voidclust node add 'n[01-16]' --mac 52:54:00:00:00:01+ --address 10.0.0.11+")]
         #[command(flatten)]
         dry: Dry,
     },
+    /// Make apply give nodes, also removed ones, new host keys and ids
+    #[command(after_help = "Example:\n  voidclust node forget-keys n1 && voidclust apply\n\n\
+Host keys, machine id and host id are of a name: a node that is removed and\n\
+added again has those it had, whatever its network card, until they are\n\
+forgotten.")]
+    ForgetKeys {
+        /// Names as they are configured, or were: node1, or n[01-16]
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// Remove nodes
     #[command(after_help = "Example:\n  voidclust node remove 'n[01-16]'")]
     Remove {

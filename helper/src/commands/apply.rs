@@ -5,11 +5,11 @@ use anyhow::Result;
 use super::Status;
 use super::screen::{Screen, print_changes, print_report};
 use crate::cli::Global;
-use crate::stages::generations;
 use crate::stages::preview::Preview;
 use crate::stages::target::Target;
 use crate::stages::trees::Trees;
 use crate::stages::wanted;
+use crate::stages::{generations, identities};
 
 /// Applies, or with `dry_run` says what would be done.
 ///
@@ -26,11 +26,13 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
         return Ok(if preview.differs() { Status::Differs } else { Status::Done });
     }
     let trees = Trees::of(&wanted, &target.root)?;
-    let (lock, now) = wanted::lock(&target, config, &wanted)?;
+    let (lock, mut now) = wanted::lock(&target, config, &wanted)?;
+    let mut screen = Screen::new(global.verbose);
+    identities::make(&mut now, &lock, &mut screen)?;
     let trees = if now == wanted { trees } else { Trees::of(&now, &target.root)? };
     // Of two readings one is enough from here on: overlays may be large.
     drop(wanted);
-    let report = generations::apply(&target, now, trees, &lock, force, &mut Screen::new(global.verbose))?;
+    let report = generations::apply(&target, now, trees, &lock, force, &mut screen)?;
     print_report(&report);
     report.is_done()?;
     Ok(Status::Done)

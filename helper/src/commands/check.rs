@@ -9,6 +9,7 @@ use crate::cli::Global;
 use crate::machine::reboot;
 use crate::print::{say, say_err};
 use crate::render::notes as rendered;
+use crate::stages::identities;
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready, Wanted};
 use crate::stages::whom;
@@ -48,8 +49,13 @@ pub fn run(global: &Global, json: bool) -> Result<Status> {
 }
 
 fn notes(wanted: &Wanted) -> Vec<String> {
+    let due = identities::due(&wanted.site).len();
+    let due = (due > 0).then(|| {
+        let nodes = counted(due, "node");
+        format!("the identity of {nodes} is not made yet, or not all of it; run: voidclust apply")
+    });
     let readers = rendered::readers(&wanted.site);
-    wanted.notes.iter().cloned().chain(readers).chain(reboot::note_for(&wanted.waiting)).collect()
+    wanted.notes.iter().cloned().chain(due).chain(readers).chain(reboot::note_for(&wanted.waiting)).collect()
 }
 
 fn sound(global: &Global) -> Result<Wanted> {

@@ -12,6 +12,10 @@ use crate::stages::preview::{Laying, Preview};
 use crate::stages::target::Target;
 use crate::stages::wanted;
 use crate::types::Problem;
+use crate::words::counted;
+
+/// A new site has as many as nodes.
+const IDENTITIES_SHOWN: usize = 10;
 
 /// Prints the difference.
 ///
@@ -51,6 +55,7 @@ fn report(preview: Option<&Preview>, problems: &[Problem]) -> serde_json::Value 
         "images": preview.map_or(&[][..], |preview| &preview.images),
         "master_images": preview.map_or(&[][..], |preview| &preview.master_images),
         "prune": preview.map_or(&[][..], |preview| &preview.prune),
+        "identities": preview.map_or(&[][..], |preview| &preview.identities),
         "generation": preview.and_then(|preview| preview.generation),
         "prune_generations": preview.map_or(&[][..], |preview| &preview.prune_generations),
         "notes": preview.map_or(&[][..], |preview| &preview.notes),
@@ -79,6 +84,12 @@ pub(super) fn print_consequences(preview: &Preview) {
     }
     for folder in &preview.prune {
         say!("prune: {folder}");
+    }
+    for name in preview.identities.iter().take(IDENTITIES_SHOWN) {
+        say!("identity: {name}");
+    }
+    if preview.identities.len() > IDENTITIES_SHOWN {
+        say!("identity: and {} more", counted(preview.identities.len() - IDENTITIES_SHOWN, "node"));
     }
     if let Some(number) = preview.generation {
         say!(

@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod edits;
 pub mod generations;
+pub mod identities;
 pub mod images;
 pub mod live;
 pub mod menus;

@@ -6,10 +6,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::changes::{self, Action, Change};
-use super::generations;
 use super::target::{Runs, Target};
 use super::trees::{Plans, Trees};
 use super::wanted::Wanted;
+use super::{generations, identities};
 use crate::disk::plan::Step;
 use crate::image;
 use crate::lay::{self, Coming};
@@ -38,6 +38,8 @@ pub struct Preview {
     pub master_images: Vec<String>,
     /// The folders of images that are not needed any more.
     pub prune: Vec<String>,
+    /// The nodes whose host keys and ids would be made: what depends on these is not among the changes.
+    pub identities: Vec<String>,
     /// The generation that would be made, because there is none yet.
     pub generation: Option<Number>,
     /// Generations that would be removed, because nobody needs them any more.
@@ -57,7 +59,8 @@ impl Preview {
         let trees = Trees::of(&wanted, &target.root)?;
         let plans = Plans::of(&target.root, &trees, force)?;
         let preview = Self::of_plans(target, &wanted, &trees, &plans)?;
-        Ok(Self { generation, prune_generations, ..preview })
+        let identities = identities::due(&wanted.site);
+        Ok(Self { identities, generation, prune_generations, ..preview })
     }
 
     fn of_plans(target: &Target, wanted: &Wanted, trees: &Trees, plans: &Plans) -> Result<Self> {
@@ -101,8 +104,8 @@ impl Preview {
         }
         notes.extend(reboot::note_for(&waiting));
         let prune = prune.iter().map(image::Image::folder).collect();
-        let (generation, prune_generations) = (None, Vec::new());
-        Ok(Self { changes, lay, tell, images, master_images, prune, generation, prune_generations, notes })
+        let (identities, generation, prune_generations) = (Vec::new(), None, Vec::new());
+        Ok(Self { changes, lay, tell, images, master_images, prune, identities, generation, prune_generations, notes })
     }
 
     /// Whether the disk is not as the site wants it: apply would change something, or cannot, for somebody edited a file.
@@ -112,6 +115,7 @@ impl Preview {
             && self.images.is_empty()
             && self.master_images.is_empty()
             && self.prune.is_empty()
+            && self.identities.is_empty()
             && self.generation.is_none()
             && self.prune_generations.is_empty()
             && self.lay.is_empty()
@@ -142,6 +146,9 @@ impl Preview {
         parts.push(format!("{} to build", counted(self.images.len() + self.master_images.len(), "image")));
         if !self.prune.is_empty() {
             parts.push(format!("{} to prune", counted(self.prune.len(), "image")));
+        }
+        if !self.identities.is_empty() {
+            parts.push(format!("the identity of {} to make", counted(self.identities.len(), "node")));
         }
         if self.generation.is_some() {
             parts.push("the first generation to make".to_owned());

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::target::Target;
-use super::notes;
+use super::{identities, notes};
 use crate::config::{self, Outcome, Texts};
 use crate::disk::generations;
 use crate::disk::lock::Lock;
@@ -129,6 +129,7 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) 
     known_hosts::add(&mut overlays, &site);
     let mut notes = notes::of(target, &site, &facts)?;
     notes.extend(overlays.notes.iter().cloned());
+    notes.extend(identities::without_keys(&site));
     notes.extend(image::without_modules(root, &site)?);
     notes.extend(rendered::notes(&site, &Composer::new(&site, &overlays)));
     let waiting = target.machine().map(reboot::waiting).transpose()?.unwrap_or_default();

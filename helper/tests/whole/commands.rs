@@ -53,7 +53,8 @@ fn check_says_ok_or_every_problem() {
     let place = Place::small();
     let live = "note: node1, node2, node3 and machines that are not listed boot the live tree, so root there can read what is laid on all nodes, and what is the master's alone\n";
     let ok = "ok: master master.cluster, 3 nodes, 0 profiles\n";
-    assert_eq!(place.run(&["check"]).ended(0).out, format!("{live}{ok}"));
+    let identity = "note: the identity of 3 nodes is not made yet, or not all of it; run: voidclust apply\n";
+    assert_eq!(place.run(&["check"]).ended(0).out, format!("{identity}{live}{ok}"));
     let json = place.run(&["check", "--json"]).ended(0).json();
     assert_eq!(json["ok"], true);
     assert_eq!(json["problems"].as_array().map(Vec::len), Some(0));

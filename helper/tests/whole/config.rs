@@ -187,8 +187,8 @@ fn the_shipped_configuration_is_right_once_its_keys_are_uncommented() {
     let place = Place::small();
     place.write("etc/voidclust/overlays/compute/motd", "");
     place.write("etc/voidclust.conf", &text);
-    assert_eq!(place.run(&["check"]).ended(0).out, "ok: master master, 1 node, 1 profile\n");
     place.run(&["apply"]).ended(0);
+    assert_eq!(place.run(&["check"]).ended(0).out, "ok: master master, 1 node, 1 profile\n");
 }
 
 #[test]

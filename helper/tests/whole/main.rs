@@ -14,6 +14,7 @@ mod config;
 mod foreseen;
 mod generations;
 mod hooks;
+mod identity;
 mod killed;
 mod live_images;
 mod live_master;

@@ -15,6 +15,7 @@ use crate::print::say;
 use crate::site::Site;
 use crate::stages::edits::{self, Edit};
 use crate::stages::target::Target;
+use crate::stages::{identities, live};
 use crate::types::series;
 use crate::words::counted;
 
@@ -67,6 +68,10 @@ pub fn run(global: &Global, command: &Node) -> Result<Status> {
             let edit = standing.changed(edit::add(&standing.texts, &drafts), &[])?;
             change(edit, dry, &format!("{} added", counted(drafts.len(), "node")))
         }
+        Node::ForgetKeys { names } => {
+            let names: Vec<String> = names.iter().map(|name| named(name)).collect::<Result<Vec<_>>>()?.concat();
+            forget(&target, &names)
+        }
         Node::Remove { nodes, dry } => {
             let numbers = numbers_of(standing.configured()?, nodes)?;
             let edit = standing.changed(edit::remove(&standing.texts, &numbers), &numbers)?;
@@ -97,6 +102,19 @@ fn numbers_of(site: &Site, texts: &[String]) -> Result<Vec<usize>> {
         }
     }
     Ok(numbers)
+}
+
+/// Removes what was made to be the own of these machines.
+fn forget(target: &Target, names: &[String]) -> Result<Status> {
+    let lock = target.lock()?;
+    identities::forget(&lock, names)?;
+    let live = live::bring_up_to_date(target, &mut |line| say!("{line}"));
+    print_notes(&live.notes);
+    if !live.failures.is_empty() {
+        bail!("forgotten, but the running machine was not told:\n{}", live.failures.join("\n"));
+    }
+    say!("forgot the host keys and ids of {}; now run: voidclust apply", counted(names.len(), "node"));
+    Ok(Status::Done)
 }
 
 /// Shows a change, and writes it unless it is only to be shown.
