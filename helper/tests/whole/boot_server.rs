@@ -1,5 +1,7 @@
 //! The real dnsmasq serves from what we render: in a network of its own, where a veth pair is the cable.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::place::{Place, Ran, program, skip, there_is};
 
 /// The most cards that a node may have.
@@ -169,4 +171,20 @@ fn the_boot_server_answers_in_the_cluster_only() {
     etc.write("dnsmasq.hosts", etc.read("dnsmasq.hosts.new"));
     let said = in_network(&etc, TWO_NETWORKS).ended(0).out;
     assert_eq!(said.lines().collect::<Vec<_>>(), ["menu", "lease", "no file", "no lease"]);
+}
+
+#[test]
+fn nothing_that_is_written_can_be_changed_by_others_whatever_the_umask() {
+    let place = Place::small();
+    place.add_packaged_overlays();
+    let before = place.tree();
+    let script = "umask 0; exec \"$2\" --root \"$1\" apply";
+    let binary = env!("CARGO_BIN_EXE_voidclust");
+    place.ran(program("sh").args(["-euc", script, "sh"]).arg(place.root()).arg(binary).env("PATH", "/usr/bin:/bin")).ended(0);
+    let written: Vec<String> = place.tree().into_keys().filter(|path| !before.contains_key(path)).collect();
+    assert!(written.iter().any(|path| path.starts_with("srv/tftp/grub/")), "{written:?}");
+    for path in written {
+        let meta = place.at(&path).symlink_metadata().unwrap();
+        assert!(meta.is_symlink() || meta.permissions().mode() & 0o022 == 0, "{path}: {:o}", meta.permissions().mode());
+    }
 }
