@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::unified::unified;
 use crate::disk::archive;
 use crate::disk::plan::{Plan, Step};
 use crate::disk::root::Root;
@@ -149,12 +150,6 @@ fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side,
     };
     let name = member.map_or_else(|| path.to_owned(), |member| format!("{path}:{member}"));
     Change { path: path.to_owned(), member: member.cloned(), node, action, diff: diff(&name, member.is_some(), old, new) }
-}
-
-/// The unified diff of two texts. All of similar is in the program once for each type that it is used with, so nothing else
-/// calls it.
-pub(super) fn unified(before: &str, after: &str, old: &str, new: &str) -> String {
-    similar::TextDiff::from_lines(before, after).unified_diff().header(old, new).to_string()
 }
 
 fn diff(name: &str, member: bool, old: &Side, new: &Side) -> String {

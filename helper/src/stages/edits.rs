@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::changes::unified;
 use super::live::{self, Live};
 use super::target::{Runs, Target};
+use super::unified::unified;
 use super::wanted::{self, Unready};
 use crate::config::{self, Outcome, Texts};
 use crate::edit::{self, Refused};

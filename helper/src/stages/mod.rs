@@ -11,6 +11,7 @@ pub mod notes;
 pub mod preview;
 pub mod target;
 pub mod trees;
+mod unified;
 pub mod wanted;
 pub mod whom;
 pub mod workflow;
