@@ -29,7 +29,7 @@ def run(report, cluster):
         for node in nodes:
             settle(node)
         own = {node.name: node.sh(OWN) for node in nodes}
-        for first, second in zip(own["n1"].splitlines(), own["n2"].splitlines()):
+        for first, second in zip(own["n1"].splitlines(), own["n2"].splitlines(), strict=True):
             report.check(f"n1 and n2: {first.split()[1]} is another on each", first != second, first)
         report.equal("n1: its private key is for root alone", one.sh(f"stat -c '%a %u:%g' /{KEY}").strip(), "600 0:0")
         known = {machine.name: machine.sh("cat /etc/ssh/ssh_known_hosts") for machine in (master, *nodes)}
@@ -50,4 +50,4 @@ def run(report, cluster):
         report.equal("n2: it keeps its own", two.sh(OWN), own["n2"])
     finally:
         cluster.down("n1", "n2")
-        master.sh(f"rm -r /run/rig/bin {LOWER}/etc/sv/sshd; rm -rf {LOWER}/var/lib/voidclust/identity/*/ssh_*; voidclust apply", 600)
+        master.sh(f"rm -r /run/rig/bin {LOWER}/etc/sv/sshd {LOWER}/var/lib/voidclust/identity/*/ssh_*; voidclust apply", 600)
