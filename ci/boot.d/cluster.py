@@ -25,7 +25,7 @@ CONSOLE = "console=ttyS0"
 # `boot` says which of them the firmware boots from.
 MACHINES = {
     "n1": {"mac": "52:54:00:c1:00:01", "address": "172.23.199.226", "profiles": ["blue"]},
-    "n2": {"mac": "52:54:00:c1:00:02", "address": "172.23.199.227", "profiles": ["green"], "card": "e1000"},
+    "n2": {"mac": "52:54:00:c1:00:02", "address": "172.23.199.227", "profiles": ["green", "tried"], "card": "e1000"},
     "n3": {"mac": "52:54:00:c1:00:03", "address": "172.23.199.228", "profiles": ["blue"], "firmware": "uefi"},
     # Only the second card is listed and boots; the first one is plugged into the same switch.
     "n4": {"mac": ["52:54:00:c1:00:40", "52:54:00:c1:00:04"], "listed": ["52:54:00:c1:00:04"],
@@ -87,6 +87,9 @@ services = ["marker"]
 
 [profile.green]
 overlays = ["green"]
+
+# Nothing of its own: a story gives it something, for one node.
+[profile.tried]
 """
     for name, machine in MACHINES.items():
         macs = machine.get("listed", machine["mac"])

@@ -6,7 +6,7 @@ from cluster import LOWER, MASTER
 
 def run(report, cluster):
     master = cluster.master
-    status, said = cluster.configure('[profile.green]\ngeneration = "head"\n')
+    status, said = cluster.configure('[profile.tried]\ngeneration = "head"\n')
     report.check("master: apply lets the nodes of a profile boot the live tree", status == 0, said)
     cluster.generations = {"n2": "head"}
     try:
