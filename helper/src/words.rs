@@ -27,6 +27,14 @@ pub fn date(seconds: u64) -> String {
     text.get(..16).unwrap_or(&text).replace('T', " ")
 }
 
+/// The first `most` names, and how many more there are.
+#[must_use]
+pub fn some(names: &[impl AsRef<str>], most: usize, between: &str) -> String {
+    let (shown, more) = names.split_at(names.len().min(most));
+    let shown = shown.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(between);
+    if more.is_empty() { shown } else { format!("{shown} and {} more", more.len()) }
+}
+
 /// One line for each of the first `limit` lines, and one that says how many more there are.
 #[must_use]
 pub fn listed(lines: &[String], limit: usize) -> String {
@@ -45,6 +53,13 @@ mod tests {
     fn bytes_and_times_are_read_by_people() {
         assert_eq!([0, 999, 1000, 3_141_592, 5_000_000_000].map(bytes), ["0 B", "999 B", "1.0 kB", "3.1 MB", "5.0 GB"]);
         assert_eq!(date(1_764_547_200), "2025-12-01 00:00");
+    }
+
+    #[test]
+    fn many_names_are_counted() {
+        assert_eq!(some(&["a", "b"], 2, ", "), "a, b");
+        assert_eq!(some(&["a", "b", "c"], 1, " "), "a and 2 more");
+        assert_eq!(some(&[""; 0], 2, " "), "");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::disk::root::Root;
 use crate::paths;
 use crate::site::{Root as Tree, Site};
 use crate::types::Kernel;
+use crate::words::some;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,9 +79,7 @@ pub fn without_modules(root: &Root, site: &Site) -> Result<Vec<String>> {
             }
             _ => continue,
         };
-        let more = if names.len() > 3 { format!(" and {} more", names.len() - 3) } else { String::new() };
-        let names = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-        notes.push(format!("kernel {kernel} of {names}{more}: {why}"));
+        notes.push(format!("kernel {kernel} of {}: {why}", some(&names, 3, ", ")));
     }
     Ok(notes)
 }

@@ -8,6 +8,7 @@ use crate::render::compose::{Composer, Layout, Machine};
 use crate::render::overlay::{Origin, whiteout};
 use crate::site::{Root, Site};
 use crate::types::mount::Mount;
+use crate::words::some;
 
 /// Files that ours take the place of: which machine, and where lines of one's own belong. What else ours replace is either
 /// merged (hosts) or a matter of `mounts` (fstab).
@@ -19,6 +20,9 @@ const REPLACED: [(Of, &str, &str); 6] = [
     (Of::Clients, "resolv.conf", "put a resolv.conf into /etc/voidclust/overlays/client"),
     (Of::Clients, "sv/netmount/conf", "put them into /etc/voidclust/overlays/client/sv/netmount/conf"),
 ];
+
+/// So many nodes are named in a note.
+const NAMED: usize = 3;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Of {
@@ -53,7 +57,7 @@ pub fn readers(site: &Site) -> Vec<String> {
 /// Nodes that cannot be told from others by their address.
 fn shared_with_the_subnet(site: &Site) -> Option<String> {
     let names: Vec<&str> = site.nodes.iter().filter(|node| node.address.is_none()).map(|node| node.name.as_str()).collect();
-    let whose = some_of(&names);
+    let whose = some(&names, NAMED, ", ");
     match names.len() {
         0 => None,
         1 => Some(format!("{whose} has no `address`, so every machine of the subnet can read what is laid on it")),
@@ -72,17 +76,10 @@ fn shared_with_live_nodes(site: &Site) -> Option<String> {
     match (on_head.len(), site.on_head()) {
         (0, Some(_)) => None,
         (0, None) => Some(format!("machines that are not listed boot the live tree, {what}")),
-        (_, None) => Some(format!("{} and machines that are not listed boot the live tree, {what}", some_of(&on_head))),
-        (1, _) => Some(format!("{} boots the live tree, {what}", some_of(&on_head))),
-        _ => Some(format!("{} boot the live tree, {what}", some_of(&on_head))),
+        (_, None) => Some(format!("{} and machines that are not listed boot the live tree, {what}", some(&on_head, NAMED, ", "))),
+        (1, _) => Some(format!("{} boots the live tree, {what}", some(&on_head, NAMED, ", "))),
+        _ => Some(format!("{} boot the live tree, {what}", some(&on_head, NAMED, ", "))),
     }
-}
-
-/// The first names of a list, and how many more there are.
-fn some_of(names: &[&str]) -> String {
-    let (shown, more) = names.split_at(names.len().min(3));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    format!("{}{more}", shown.join(", "))
 }
 
 /// Services that the lower tree starts, and clients do not.
@@ -187,7 +184,7 @@ fn lost_mounts<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<Stri
         }
     }
     let lines = lost.into_iter().map(|((source, missing), names)| {
-        let whose = some_of(&names);
+        let whose = some(&names, NAMED, ", ");
         format!("{source}: {whose} will not mount {missing}; use `mounts` in place of this file, or add the lines")
     });
     lines.collect()

@@ -13,6 +13,7 @@ use crate::disk::tree::{Content, Item, Owner};
 use crate::render::names::{is_litter, unsound};
 use crate::render::overlay::{Origin, Overlay, Piece};
 use crate::types::Problem;
+use crate::words::some;
 
 /// The largest file of an overlay, in bytes: every node holds its /etc in memory.
 pub const FILE_MAX: u64 = 64 << 20;
@@ -233,11 +234,7 @@ impl<'root> Reader<'root> {
 
     /// What the administrator should know of all that was read.
     pub(super) fn notes(&self) -> Vec<String> {
-        fn several(files: &[String]) -> String {
-            const NAMED: usize = 3;
-            let named = files.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-            if files.len() > NAMED { format!("{named} and {} more", files.len() - NAMED) } else { named }
-        }
+        let several = |files: &[String]| some(files, 3, ", ");
         let mut notes = Vec::new();
         if !self.litter.is_empty() {
             notes.push(format!(

@@ -10,6 +10,7 @@ use crate::machine::Machine;
 use crate::site::{Root, Site};
 use crate::types::generation::{Number, Whom};
 use crate::types::{OverlayName, nearest};
+use crate::words::some;
 
 /// Reads whom names stand for: nodes by name, MAC or address, and profiles.
 ///
@@ -63,14 +64,10 @@ pub(super) fn spelled(whom: &Whom) -> String {
 pub fn told_to_all(target: &Target, site: &Site) -> Result<Option<String>> {
     const SHOWN: usize = 5;
     let suspects = generation::suspects(&target.root, &site.private())?;
-    let (shown, more) = suspects.split_at(suspects.len().min(SHOWN));
-    let shown: Vec<String> = shown.iter().map(|path| format!("/{path}")).collect();
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    Ok((!shown.is_empty()).then(|| {
-        format!(
-            "for root alone, and yet read by every node: {}{more}; list what is the master's own as `private` under [root]",
-            shown.join(", ")
-        )
+    let suspects: Vec<String> = suspects.iter().map(|path| format!("/{path}")).collect();
+    Ok((!suspects.is_empty()).then(|| {
+        let which = some(&suspects, SHOWN, ", ");
+        format!("for root alone, and yet read by every node: {which}; list what is the master's own as `private` under [root]")
     }))
 }
 
