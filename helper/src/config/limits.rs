@@ -1,14 +1,15 @@
 //! The kernel's command line as a whole: what its loaders and the kernel take of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
+use super::inherited::{Inherited, span};
 use super::raw::Raw;
 use super::source::Mistake;
 use crate::machine::facts::Facts;
 use crate::site::{Node, Root, Site};
 use crate::types::generation::Number;
-use crate::types::{Kernel, Mac, OverlayName};
+use crate::types::{Kernel, Mac};
 
 /// The kernel takes 2,047 bytes on x86 (`COMMAND_LINE_SIZE` of asm/setup.h, with a NUL), and cuts off the rest without a word:
 /// BOOTIF, which is last. PXELINUX counts the NUL once more (syslinux, `com32/lib/syslinux/load_linux.c`). Its lines of 4,095
@@ -22,10 +23,7 @@ const VERSION: usize = 20;
 pub(super) struct Written {
     root_options: Option<Range<usize>>,
     root_server: Option<Range<usize>>,
-    client: Option<Range<usize>>,
-    profiles: BTreeMap<OverlayName, Range<usize>>,
-    /// In the order of the nodes.
-    nodes: Vec<Option<Range<usize>>>,
+    cmdline: Inherited,
 }
 
 /// A part: the key, its length, and where it is written.
@@ -34,14 +32,10 @@ type Part = (String, usize, Option<Range<usize>>);
 impl Written {
     /// Notes the places before the values are taken out of `raw`.
     pub(super) fn of(raw: &Raw) -> Self {
-        let profiles =
-            raw.profiles.iter().filter_map(|(name, profile)| Some((name.get_ref().clone(), profile.cmdline.as_ref()?.span())));
         Self {
-            root_options: raw.nfs.root_options.as_ref().map(toml::Spanned::span),
-            root_server: raw.nfs.root_server.as_ref().map(toml::Spanned::span),
-            client: raw.client.cmdline.as_ref().map(toml::Spanned::span),
-            profiles: profiles.collect(),
-            nodes: raw.nodes.iter().map(|entry| entry.node.cmdline.as_ref().map(toml::Spanned::span)).collect(),
+            root_options: span(&raw.nfs.root_options),
+            root_server: span(&raw.nfs.root_server),
+            cmdline: Inherited::of(raw, |client| &client.cmdline, |profile| &profile.cmdline, |node| &node.cmdline),
         }
     }
 
@@ -57,7 +51,7 @@ impl Written {
         }
         let mut told = HashSet::new();
         let mut mistakes = Vec::new();
-        for (node, own) in site.nodes.iter().zip(&self.nodes) {
+        for (node, own) in site.nodes.iter().zip(&self.cmdline.nodes) {
             let length = whole(Some(node));
             if length > LIMIT {
                 let mistake = self.tell(site, Some(node), own.as_ref(), length, &format!("of node `{}`", node.name));
@@ -76,11 +70,15 @@ impl Written {
             parts.push(("[nfs] root_server".to_owned(), server.to_string().len(), self.root_server.clone()));
         }
         if let Some(cmdline) = &site.client.cmdline {
-            parts.push(("[client] cmdline".to_owned(), cmdline.as_str().len(), self.client.clone()));
+            parts.push(("[client] cmdline".to_owned(), cmdline.as_str().len(), self.cmdline.client.clone()));
         }
         for (name, profile) in node.into_iter().flat_map(|node| site.profiles_of(node)) {
             if let Some(cmdline) = &profile.cmdline {
-                parts.push((format!("[profile.{name}] cmdline"), cmdline.as_str().len(), self.profiles.get(name).cloned()));
+                parts.push((
+                    format!("[profile.{name}] cmdline"),
+                    cmdline.as_str().len(),
+                    self.cmdline.profiles.get(name).cloned(),
+                ));
             }
         }
         if let Some(cmdline) = node.and_then(|node| node.cmdline.as_ref()) {

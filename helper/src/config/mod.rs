@@ -1,5 +1,6 @@
 //! From the text of /etc/voidclust.conf and its drop-ins to a checked [`Site`].
 
+mod inherited;
 mod judge;
 mod known;
 mod limits;

@@ -3,33 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use toml::Spanned;
-
-use super::raw::{Key, Raw};
+use super::inherited::Inherited;
+use super::raw::Raw;
 use super::source::Mistake;
 use crate::site::{Node, Site};
+use crate::types::Kernel;
 use crate::types::generation::RootWish;
-use crate::types::{Kernel, OverlayName};
 
 /// Where wishes are written.
-pub(super) struct Wishes {
-    client: Option<Range<usize>>,
-    profiles: BTreeMap<OverlayName, Range<usize>>,
-    /// In the order of the nodes.
-    nodes: Vec<Option<Range<usize>>>,
-}
+pub(super) struct Wishes(Inherited);
 
 impl Wishes {
     /// Notes the places before the values are taken out of `raw`.
     pub(super) fn of(raw: &Raw) -> Self {
-        let span = |wish: &Key<RootWish>| wish.as_ref().map(Spanned::span);
-        let profiles =
-            raw.profiles.iter().filter_map(|(name, profile)| Some((name.get_ref().clone(), span(&profile.generation)?)));
-        Self {
-            client: span(&raw.client.generation),
-            profiles: profiles.collect(),
-            nodes: raw.nodes.iter().map(|entry| span(&entry.node.generation)).collect(),
-        }
+        Self(Inherited::of(raw, |client| &client.generation, |profile| &profile.generation, |node| &node.generation))
     }
 
     /// What cannot be, each place once.
@@ -41,15 +28,15 @@ impl Wishes {
             }
         };
         // A profile that no node names is checked, too.
-        for (name, span) in &self.profiles {
+        for (name, span) in &self.0.profiles {
             if let Some(wish) = site.profiles.get(name).and_then(|profile| profile.generation) {
                 tell(span, wish, &Kernel::Newest);
             }
         }
-        if let Some(span) = &self.client {
+        if let Some(span) = &self.0.client {
             tell(span, site.client.generation, &site.client.kernel);
         }
-        for (node, own) in site.nodes.iter().zip(&self.nodes) {
+        for (node, own) in site.nodes.iter().zip(&self.0.nodes) {
             if let Some(span) = own.as_ref().or_else(|| self.inherited(site, node)) {
                 tell(span, site.wish_of(Some(node)), site.kernel_of(node));
             }
@@ -59,8 +46,8 @@ impl Wishes {
 
     /// The place of the wish that a node has from its profiles, or the clients.
     fn inherited(&self, site: &Site, node: &Node) -> Option<&Range<usize>> {
-        let of_profile = site.profiles_of(node).rev().find_map(|(name, _)| self.profiles.get(name));
-        of_profile.or(self.client.as_ref())
+        let of_profile = site.profiles_of(node).rev().find_map(|(name, _)| self.0.profiles.get(name));
+        of_profile.or(self.0.client.as_ref())
     }
 }
 
