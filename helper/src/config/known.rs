@@ -9,7 +9,7 @@ use super::raw::{Entry, Raw};
 use super::resolve::Check;
 use super::source::Mistake;
 use crate::paths;
-use crate::types::{Kernel, OverlayName, Service, nearest};
+use crate::types::{Kernel, OverlayName, Service, did_you_mean};
 
 /// The overlay that only the master gets, and the one that it does not get.
 const MASTER: &str = "master";
@@ -31,8 +31,10 @@ fn places(count: usize) -> String {
     if count > 1 { format!(", which is named in {count} places") } else { String::new() }
 }
 
-fn did_you_mean<'known>(wrong: &str, known: impl IntoIterator<Item = &'known str>) -> String {
-    nearest(wrong, known).map_or_else(String::new, |meant| format!("did you mean `{meant}`? Otherwise "))
+/// The guess, before what is to be done when it is wrong.
+fn guess<'known>(wrong: &str, known: impl IntoIterator<Item = &'known str>) -> String {
+    let guess = did_you_mean(wrong, known);
+    if guess.is_empty() { guess } else { format!("{guess}Otherwise ") }
 }
 
 impl Check<'_> {
@@ -71,7 +73,7 @@ impl Check<'_> {
         }
         let all = if known.is_empty() { "there are none yet".to_owned() } else { format!("there are: {}", known.join(", ")) };
         for (name, (span, count)) in unknown {
-            let hint = did_you_mean(&name, known.iter().copied());
+            let hint = guess(&name, known.iter().copied());
             let text = format!("there is no profile `{name}`{}", places(count));
             self.add(Mistake::at(span, text).remedy(format!("{hint}add [profile.{name}]; {all}")));
         }
@@ -91,7 +93,7 @@ impl Check<'_> {
             note(&mut unknown, overlay.get_ref().as_str(), overlay.span());
         }
         for (name, (span, count)) in unknown {
-            let hint = did_you_mean(&name, self.facts.overlays.iter().map(String::as_str));
+            let hint = guess(&name, self.facts.overlays.iter().map(String::as_str));
             let text = format!("there is no overlay `{name}`{}", places(count));
             let folder = format!("/{}/{name}", paths::SITE_OVERLAYS);
             self.add(Mistake::at(span, text).remedy(format!("{hint}make the folder {folder} (it mirrors /etc)")));
@@ -106,7 +108,7 @@ impl Check<'_> {
             note(&mut unknown, &service.get_ref().name, service.span());
         }
         for (name, (span, count)) in unknown {
-            let hint = did_you_mean(&name, known.iter().map(String::as_str));
+            let hint = guess(&name, known.iter().map(String::as_str));
             let text = format!("there is no service `{name}`{}", places(count));
             let remedy = format!("{hint}install the package that has /{}/{name}", paths::SERVICES);
             self.mistakes.push(Mistake::at(span, text).remedy(remedy));

@@ -84,7 +84,7 @@ pub use command_line::CommandLine;
 pub use host::HostName;
 pub use kernel::{Kernel, ModuleName, compare_versions};
 pub use mac::Mac;
-pub use nearest::nearest;
+pub use nearest::{did_you_mean, nearest};
 pub use net::{Address, HostNet, InterfaceName, RemoteDevice, RootServer};
 pub use problem::{Problem, listed};
 pub use range::AddressRange;

@@ -40,6 +40,12 @@ fn distance(left: &[char], right: &[char]) -> usize {
     rows[left.len()][right.len()]
 }
 
+/// The guess as the beginning of a remedy, or nothing.
+#[must_use]
+pub fn did_you_mean<'known>(wrong: &str, known: impl IntoIterator<Item = &'known str>) -> String {
+    nearest(wrong, known).map_or_else(String::new, |meant| format!("did you mean `{meant}`? "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::cli::Keys;
 use crate::config;
 use crate::edit::draft::Draft;
-use crate::types::{Address, Mac, nearest};
+use crate::types::{Address, Mac, did_you_mean};
 use crate::words::counted;
 
 /// The drafts for so many nodes, without names.
@@ -45,7 +45,7 @@ pub(super) fn unset(drafts: &mut [Draft], keys: &[String]) -> Result<()> {
     let keys: BTreeSet<&String> = keys.iter().collect();
     let known = config::node_keys();
     if let Some(wrong) = keys.iter().find(|key| !known.contains(&key.as_str())) {
-        let hint = nearest(wrong, known.iter().copied()).map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+        let hint = did_you_mean(wrong, known.iter().copied());
         bail!("--unset {wrong}: there is no such key; {hint}there are {}", known.join(", "));
     }
     for draft in drafts {

@@ -7,13 +7,13 @@ use crate::commands::Status;
 use crate::print::say;
 use crate::render::layers::{self, Machine};
 use crate::site::{Node, Site, VarsFrom};
-use crate::types::{OverlayName, nearest, series};
+use crate::types::{OverlayName, did_you_mean, series};
 
 /// Lists the nodes, or those of a profile.
 pub(super) fn list(site: &Site, profile: Option<&str>, names: bool, json: bool) -> Result<Status> {
     if let Some(wrong) = profile.filter(|profile| !site.profiles.keys().any(|name| name.as_str() == *profile)) {
         let known = || site.profiles.keys().map(OverlayName::as_str);
-        let hint = nearest(wrong, known()).map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+        let hint = did_you_mean(wrong, known());
         let all = if site.profiles.is_empty() { "none yet".to_owned() } else { known().collect::<Vec<_>>().join(", ") };
         bail!("there is no profile `{wrong}`; {hint}there are {all}");
     }

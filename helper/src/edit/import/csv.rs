@@ -2,7 +2,7 @@
 
 use super::{Import, MARK, unless};
 use crate::edit::draft::Draft;
-use crate::types::{Problem, nearest, shown};
+use crate::types::{Problem, did_you_mean, shown};
 
 /// The columns that there are, and `vars.NAME` besides.
 const COLUMNS: [&str; 8] = ["name", "mac", "address", "profiles", "overlays", "services", "kernel", "cmdline"];
@@ -45,7 +45,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Import, Vec<Problem>> {
     let columns: Vec<String> = fields(header, separator).into_iter().map(|name| name.to_lowercase()).collect();
     let mut problems = Vec::new();
     for column in columns.iter().filter(|column| !COLUMNS.contains(&column.as_str()) && !column.starts_with(VARS)) {
-        let meant = nearest(column, COLUMNS).map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
+        let meant = did_you_mean(column, COLUMNS);
         let remedy = format!("{meant}There are {}, and {VARS}NAME", COLUMNS.join(", "));
         problems.push(Problem::new(file, format!("there is no column `{}`", shown(column))).line(at + 1).remedy(remedy));
     }
