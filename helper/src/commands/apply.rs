@@ -25,11 +25,20 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
         super::diff::print_consequences(&preview);
         return Ok(if preview.differs() { Status::Differs } else { Status::Done });
     }
-    let trees = Trees::of(&wanted, &target.root)?;
+    // What is made for nodes changes what is rendered for them: then mistakes are looked for, and nothing is kept.
+    let early = if identities::due(&wanted.site).is_empty() {
+        Some(Trees::of(&wanted, &target.root)?)
+    } else {
+        wanted.check()?;
+        None
+    };
     let (lock, mut now) = wanted::lock(&target, config, &wanted)?;
     let mut screen = Screen::new(global.verbose);
     identities::make(&mut now, &lock, &mut screen)?;
-    let trees = if now == wanted { trees } else { Trees::of(&now, &target.root)? };
+    let trees = match early.filter(|_| now == wanted) {
+        Some(trees) => trees,
+        None => Trees::of(&now, &target.root)?,
+    };
     // Of two readings one is enough from here on: overlays may be large.
     drop(wanted);
     let report = generations::apply(&target, now, trees, &lock, force, &mut screen)?;
