@@ -116,7 +116,7 @@ pub enum Command {
     Image(Image),
     /// Make a generation of the live tree, and let nodes boot it
     #[command(after_help = "Example:\n  voidclust publish --only node1 -m \"new kernel\"\n  voidclust publish\n\n\
-Exit status of --dry-run: 0 nothing to publish, 3 there is something.")]
+Exit status of --dry-run: 3, for what it tells is still to be done.")]
     Publish {
         /// Only these nodes or profiles boot it, until it is published for all
         #[arg(long, value_name = "NODE|PROFILE", num_args = 1..)]

@@ -1,12 +1,14 @@
 //! `voidclust generation`: which there are, what they have, who boots them.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::Status;
 use super::screen::{Screen, print_report};
 use crate::cli::{Generation as Command, Global};
-use crate::generation::{self, Client};
+use crate::generation::{self, Became, Client, Difference};
 use crate::paths;
 use crate::print::say;
 use crate::stages::generations;
@@ -14,7 +16,7 @@ use crate::stages::target::Target;
 use crate::stages::wanted::{self, Wanted};
 use crate::stages::whom;
 use crate::types::generation::{Generation, Number};
-use crate::words::{bytes, counted, date};
+use crate::words::{bytes, counted, date, some};
 
 /// Runs a command about generations.
 ///
@@ -39,18 +41,18 @@ struct Known {
     used_by: Vec<Client>,
 }
 
-fn known(target: &Target, wanted: &Wanted, number: Option<Number>) -> Result<Vec<Known>> {
-    let used = target.machine().map(|machine| generation::in_use(machine, &target.root)).transpose()?.unwrap_or_default();
-    let wished = |made: &&Generation| number.is_none_or(|number| made.number == number);
-    let know = |made: &Generation| {
-        Ok(Known {
-            own: generation::own_size(&target.root, made)?,
-            booted_by: whom::booted_by(&wanted.site, made.number),
-            used_by: used.get(&made.number).cloned().unwrap_or_default(),
-            made: made.clone(),
-        })
-    };
-    wanted.site.generations.made.values().filter(wished).map(know).collect()
+/// Who uses which; nobody where no machine runs that could serve any.
+fn used(target: &Target) -> Result<BTreeMap<Number, Vec<Client>>> {
+    Ok(target.machine().map(|machine| generation::in_use(machine, &target.root)).transpose()?.unwrap_or_default())
+}
+
+fn know(target: &Target, wanted: &Wanted, made: &Generation, used: &BTreeMap<Number, Vec<Client>>) -> Result<Known> {
+    Ok(Known {
+        own: generation::own_size(&target.root, made)?,
+        booted_by: whom::booted_by(&wanted.site, made.number),
+        used_by: used.get(&made.number).cloned().unwrap_or_default(),
+        made: made.clone(),
+    })
 }
 
 impl Known {
@@ -72,18 +74,20 @@ impl Known {
     }
 
     /// Who uses it, as far as that is known.
-    fn users(&self, wanted: &Wanted) -> String {
+    fn users(&self, wanted: &Wanted) -> Vec<String> {
         let name = |client: &Client| {
             let node = wanted.site.node(&client.address).map_or(client.address.clone(), |node| node.name.to_string());
             if client.certain { node } else { format!("{node}?") }
         };
-        self.used_by.iter().map(name).collect::<Vec<_>>().join(" ")
+        self.used_by.iter().map(name).collect()
     }
 }
 
 fn list(target: &Target, global: &Global, as_json: bool) -> Result<Status> {
     let wanted = wanted::read(target, global.config.as_deref())?;
-    let all = known(target, &wanted, None)?;
+    let used = used(target)?;
+    let made = wanted.site.generations.made.values();
+    let all: Vec<Known> = made.map(|made| know(target, &wanted, made, &used)).collect::<Result<_>>()?;
     if as_json {
         let list: Vec<Value> = all.iter().map(Known::json).collect();
         say!("{}", serde_json::to_string_pretty(&list)?);
@@ -96,21 +100,18 @@ fn list(target: &Target, global: &Global, as_json: bool) -> Result<Status> {
         let own = one.own.map_or_else(|| "-".to_owned(), bytes);
         let text = if one.made.text.is_empty() { String::new() } else { format!("  {}", one.made.text) };
         say!("{:>4}  {}  {:>9}  {}{text}", one.made.number, date(one.made.made), own, newest(&one.made));
-        print_names("boots on", &one.booted_by.join(" "));
+        print_names("boots on", &one.booted_by);
         print_names("used by", &one.users(&wanted));
     }
     Ok(Status::Done)
 }
 
 /// Many nodes are counted: the list is for a screen.
-fn print_names(what: &str, names: &str) {
+fn print_names(what: &str, names: &[String]) {
     const SHOWN: usize = 12;
-    let all: Vec<&str> = names.split_whitespace().collect();
-    if all.is_empty() {
-        return;
+    if !names.is_empty() {
+        say!("      {what} {}", some(names, SHOWN, " "));
     }
-    let more = if all.len() > SHOWN { format!(" and {} more", all.len() - SHOWN) } else { String::new() };
-    say!("      {what} {}{more}", all.iter().take(SHOWN).copied().collect::<Vec<_>>().join(" "));
 }
 
 fn newest(made: &Generation) -> &str {
@@ -119,12 +120,11 @@ fn newest(made: &Generation) -> &str {
 
 fn show(target: &Target, global: &Global, number: Number, diff: Option<Option<Number>>, as_json: bool) -> Result<Status> {
     let wanted = wanted::read(target, global.config.as_deref())?;
-    let Some(one) = known(target, &wanted, Some(number))?.pop() else { return Err(none(number)) };
     let made = &wanted.site.generations;
+    let one = know(target, &wanted, made.find(number)?, &used(target)?)?;
     let older = match diff {
         None => None,
-        Some(Some(other)) if !made.made.contains_key(&other) => return Err(none(other)),
-        Some(Some(other)) => Some(other),
+        Some(Some(other)) => Some(made.find(other)?.number),
         Some(None) => Some(made.before(number).context("there is no generation before it; name one: --diff M")?),
     };
     let (mut packages, mut etc) = (Vec::new(), Vec::new());
@@ -152,36 +152,38 @@ fn show(target: &Target, global: &Global, number: Number, diff: Option<Option<Nu
     }
     say!("kernels: {}", one.made.kernels.join(" "));
     say!("of its own: {}", one.own.map_or_else(|| "this storage does not tell".to_owned(), bytes));
-    say!("boots on: {}", or_nobody(&one.booted_by.join(" ")));
+    say!("boots on: {}", or_nobody(&one.booted_by));
     say!("used by: {}", or_nobody(&one.users(&wanted)));
     if let Some(older) = older {
-        packages.iter().for_each(|difference| say!("package {difference}"));
-        etc.iter().for_each(|(path, became)| say!("/{path}: {became}"));
-        let count = format!("{}, {} in /etc", counted(packages.len(), "package"), counted(etc.len(), "file"));
+        let count = print_differences(&packages, &etc);
         say!("from generation {older} differ: {count}");
     }
     Ok(Status::Done)
 }
 
-fn or_nobody(names: &str) -> &str {
-    if names.is_empty() { "nobody" } else { names }
+/// A line for each package and file of /etc that differs; returns how many of each.
+pub(super) fn print_differences(packages: &[Difference], etc: &[(String, Became)]) -> String {
+    packages.iter().for_each(|difference| say!("package {difference}"));
+    etc.iter().for_each(|(path, became)| say!("/{path}: {became}"));
+    format!("{}, {} in /etc", counted(packages.len(), "package"), counted(etc.len(), "file"))
 }
 
-fn none(number: Number) -> anyhow::Error {
-    anyhow::anyhow!("there is no generation {number}; list them with: voidclust generation list")
+fn or_nobody(names: &[String]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
 }
 
 fn remove(target: &Target, global: &Global, number: Number) -> Result<Status> {
     let (lock, wanted) = wanted::locked(target, global.config.as_deref())?;
-    if !wanted.site.generations.made.contains_key(&number) {
-        return Err(none(number));
-    }
+    let made = wanted.site.generations.find(number)?;
     if wanted.site.named_generations().contains(&number) {
         bail!("generation {number}: a menu names it, or it is the one to fall back to; nothing was changed");
     }
-    let one = known(target, &wanted, Some(number))?.pop().with_context(|| format!("generation {number}: is gone"))?;
+    let one = know(target, &wanted, made, &used(target)?)?;
     if !one.used_by.is_empty() {
-        bail!("generation {number}: in use by {}; reboot them first, or wait until their leases end", one.users(&wanted));
+        bail!(
+            "generation {number}: in use by {}; reboot them first, or wait until their leases end",
+            one.users(&wanted).join(" ")
+        );
     }
     let report = generations::without(target, wanted, &lock, &[number], &mut Screen::terse())?;
     print_report(&report);

@@ -208,7 +208,7 @@ fn first_generation(target: &Target, global: &Global) -> Result<()> {
         return Ok(());
     }
     let (lock, wanted) = wanted::lock(target, global.config.as_deref(), &wanted)?;
-    let report = generations::first(target, wanted, &lock, &mut Screen::terse())?;
+    let report = generations::first(target, wanted, &lock, false, &mut Screen::terse())?;
     print_notes(&report.notes);
     report.is_done()
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::Status;
+use super::generation::print_differences;
 use super::screen::{Screen, print_notes, print_report};
 use crate::cli::Global;
 use crate::generation;
@@ -15,7 +16,7 @@ use crate::stages::wanted::{self, Wanted};
 use crate::stages::whom;
 use crate::stages::workflow::Report;
 use crate::types::generation::Number;
-use crate::words::{bytes, counted};
+use crate::words::bytes;
 
 /// Publishes the live tree.
 ///
@@ -28,7 +29,7 @@ pub fn run(global: &Global, only: &[String], text: &str) -> Result<Status> {
     let target = Target::open(global)?;
     let (lock, wanted) = wanted::locked(&target, global.config.as_deref())?;
     let whom = whom::of(&wanted.site, only)?;
-    let order = Publication { whom: &whom, text };
+    let order = Publication { whom: &whom, text, force: false };
     let report = generations::publish(&target, wanted, &lock, &order, &mut Screen::terse())?;
     drop(lock);
     ended(&target, global, &report)
@@ -78,16 +79,10 @@ pub fn preview(global: &Global, only: &[String]) -> Result<Status> {
     let tree = paths::generation_tree(newest.number);
     let packages = generation::differences(&target.root, &tree, "")?;
     let etc = generation::changed_in_etc(&target.root, &tree, "")?;
-    for difference in &packages {
-        say!("package {difference}");
-    }
-    for (path, became) in &etc {
-        say!("/{path}: {became}");
-    }
+    let changed = print_differences(&packages, &etc);
     if let Some(size) = generation::own_size(&target.root, newest)? {
         say!("generation {} has {} of its own; another one takes about that and what changed", newest.number, bytes(size));
     }
-    let changed = format!("{}, {} in /etc", counted(packages.len(), "package"), counted(etc.len(), "file"));
     say!("this would be generation {number}; since {} differ: {changed}", newest.number);
     Ok(Status::Differs)
 }

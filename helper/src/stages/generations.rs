@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 
 use super::images::Which;
+use super::menus;
 use super::target::{Runs, Target};
 use super::trees::Trees;
 use super::wanted::Wanted;
@@ -29,6 +30,8 @@ pub struct Publication<'a> {
     pub whom: &'a Whom,
     /// What the administrator says of it.
     pub text: &'a str,
+    /// Replace files that were edited by hand or are not ours.
+    pub force: bool,
 }
 
 /// The generation that only some boot: published to all, it is theirs, and no new one is made.
@@ -62,17 +65,21 @@ pub fn publish(
     let site = &wanted.site;
     let published = before.to(number, order.whom, |node, profile| whom::has_profile(site, node, profile));
     wanted.publish(&published);
-    if let Err(error) = serve(target, &wanted, lock, number, watch) {
-        wanted.publish(&before);
-        if is_new {
-            take_back(target, wanted, lock, number, watch)
-                .with_context(|| format!("{error:#}\nand generation {number} stays"))?;
+    let served = serve(target, &wanted, lock, Which::Booted, order.force, watch);
+    let trees = match served.and_then(|trees| send(target, number, watch).map(|()| trees)) {
+        Ok(trees) => trees,
+        Err(error) => {
+            wanted.publish(&before);
+            if is_new {
+                take_back(target, wanted, lock, number, watch)
+                    .with_context(|| format!("{error:#}\nand generation {number} stays"))?;
+            }
+            return Err(error.context(format!("generation {number} was not published: nodes boot what they did")));
         }
-        return Err(error.context(format!("generation {number} was not published: nodes boot what they did")));
-    }
+    };
     lock.publish(&published)?;
     watch.said(&format!("published generation {number} for {}", whom::spelled(order.whom)));
-    switch(target, wanted, lock, watch)
+    switch(target, wanted, trees, lock, order.force, watch)
 }
 
 /// Lets nodes boot a generation that is there; without a number the one before that which all boot now.
@@ -91,8 +98,7 @@ pub fn roll_back(
     let generations = &wanted.site.generations;
     let now = whom::now_of(&wanted.site, whom);
     let number = match number {
-        Some(number) if generations.made.contains_key(&number) => number,
-        Some(number) => bail!("there is no generation {number}; list them with: voidclust generation list"),
+        Some(number) => generations.find(number)?.number,
         None => match now.and_then(|now| generations.before(now)) {
             Some(number) => number,
             None => bail!("there is no generation before the one that is booted now; list them with: voidclust generation list"),
@@ -101,33 +107,31 @@ pub fn roll_back(
     let before = generations.published.clone();
     let published = before.to(number, whom, |node, profile| whom::has_profile(&wanted.site, node, profile));
     wanted.publish(&published);
-    let trees = Trees::of(&wanted, &target.root)?;
-    let work = Work { files: Some(&trees), images: Which::Booted, menus: false, prune: false, force: false };
-    workflow::run(target, &wanted, lock, &work, watch)?.is_done()?;
+    let trees = serve(target, &wanted, lock, Which::Booted, false, watch)?;
     lock.publish(&published)?;
     watch.said(&format!("generation {number} is booted by {} from now on", whom::spelled(whom)));
-    switch(target, wanted, lock, watch)
+    switch(target, wanted, trees, lock, false, watch)
 }
 
 /// Whether the first generation is to be made: some machine wants the newest, and there is none.
 #[must_use]
 pub fn is_first_due(target: &Target, site: &Site) -> bool {
     // Only the machine itself knows what it is on, and shows how it gets on.
-    let Some(Runs::Overlay(_)) = Some(&target.runs) else { return false };
+    let is_seen = matches!(target.runs, Runs::Overlay(_));
     let is_wanted = || site.nodes.iter().map(Some).chain([None]).any(|node| site.wish_of(node) == RootWish::Newest);
-    site.uses_generations() && site.generations.made.is_empty() && is_wanted()
+    is_seen && site.uses_generations() && site.generations.made.is_empty() && is_wanted()
 }
 
 /// Makes the first generation, and publishes it.
 ///
 /// # Errors
 /// Those of [`publish`].
-pub fn first(target: &Target, wanted: Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Result<Report> {
-    publish(target, wanted, lock, &Publication { whom: &Whom::default(), text: "the first" }, watch)
+pub fn first(target: &Target, wanted: Wanted, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
+    publish(target, wanted, lock, &Publication { whom: &Whom::default(), text: "the first", force }, watch)
 }
 
-/// Everything that follows from the configuration, with the first generation, and without those that nobody needs any more. `trees` were made of
-/// `wanted`.
+/// Everything that follows from the configuration, with the first generation, and without those that nobody needs any more.
+/// `trees` were made of `wanted`.
 ///
 /// # Errors
 /// Those of [`workflow::run`].
@@ -140,16 +144,17 @@ pub fn apply(
     watch: &mut dyn Watch,
 ) -> Result<Report> {
     if is_first_due(target, &wanted.site) {
-        return first(target, wanted, lock, watch);
+        return first(target, wanted, lock, force, watch);
     }
     let going = superfluous(target, &wanted)?;
-    let trees = Some(trees).filter(|_| going.is_empty());
-    everything(target, wanted, trees, lock, &going, force, watch)
+    everything(target, wanted, Some(trees), lock, &going, force, watch)
 }
 
-fn switch(target: &Target, wanted: Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Result<Report> {
+/// Has the menus name what is served by now. All else is in `trees` as it was for [`serve`].
+fn switch(target: &Target, wanted: Wanted, trees: Trees, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
     let going = superfluous(target, &wanted)?;
-    everything(target, wanted, None, lock, &going, false, watch)
+    let trees = Trees { menus: menus::tree(&wanted, &target.root)?, ..trees };
+    everything(target, wanted, Some(trees), lock, &going, force, watch)
 }
 
 /// Everything that follows from the configuration, without these generations, which nobody needs.
@@ -171,7 +176,8 @@ fn everything(
 ) -> Result<Report> {
     // Whatever is rendered from now on does not know them: nothing serves one when it goes.
     let going: Vec<Generation> = going.iter().filter_map(|number| wanted.site.generations.made.remove(number)).collect();
-    let trees = match trees {
+    // Trees that were made before name those that go.
+    let trees = match trees.filter(|_| going.is_empty()) {
         Some(trees) => trees,
         None => Trees::of(&wanted, &target.root)?,
     };
@@ -245,13 +251,12 @@ fn make(target: &Target, wanted: &Wanted, lock: &Lock<'_>, text: &str, watch: &m
     Ok(number)
 }
 
-/// Serves a generation with all that its nodes need, and lets the site send it to servers of its own.
-fn serve(target: &Target, wanted: &Wanted, lock: &Lock<'_>, number: Number, watch: &mut dyn Watch) -> Result<()> {
+/// Serves all that nodes need who will boot what is `wanted`, but for the menus.
+fn serve(target: &Target, wanted: &Wanted, lock: &Lock<'_>, images: Which, force: bool, watch: &mut dyn Watch) -> Result<Trees> {
     let trees = Trees::of(wanted, &target.root)?;
-    let work = Work { files: Some(&trees), images: Which::Booted, menus: false, prune: false, force: false };
-    let report = workflow::run(target, wanted, lock, &work, watch)?;
-    report.is_done()?;
-    send(target, number, watch)
+    let work = Work { files: Some(&trees), images, menus: false, prune: false, force };
+    workflow::run(target, wanted, lock, &work, watch)?.is_done()?;
+    Ok(trees)
 }
 
 /// Runs the site's own scripts, in the order of their names, with the number and the folder of a new generation.
@@ -274,8 +279,6 @@ fn send(target: &Target, number: Number, watch: &mut dyn Watch) -> Result<()> {
 /// Nobody boots it, and nothing shall be left of it.
 fn take_back(target: &Target, mut wanted: Wanted, lock: &Lock<'_>, number: Number, watch: &mut dyn Watch) -> Result<()> {
     let Some(generation) = wanted.site.generations.made.remove(&number) else { return Ok(()) };
-    let trees = Trees::of(&wanted, &target.root)?;
-    let work = Work { files: Some(&trees), images: Which::Present, menus: false, prune: false, force: false };
-    workflow::run(target, &wanted, lock, &work, watch)?.is_done()?;
+    serve(target, &wanted, lock, Which::Present, false, watch)?;
     remove(target, lock, &generation)
 }

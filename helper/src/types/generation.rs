@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use anyhow::Context;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -196,6 +197,15 @@ impl Generations {
     #[must_use]
     pub fn newest(&self) -> Option<&Generation> {
         self.made.values().next_back()
+    }
+
+    /// The one with a number.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find(&self, number: Number) -> anyhow::Result<&Generation> {
+        let found = self.made.get(&number);
+        found.with_context(|| format!("there is no generation {number}; list them with: voidclust generation list"))
     }
 
     /// The newest one that is older than a number.

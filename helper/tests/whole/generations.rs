@@ -117,6 +117,16 @@ fn apply_makes_the_first_one_and_no_other() {
 }
 
 #[test]
+fn the_first_one_replaces_what_was_edited_when_it_is_told_to() {
+    let Some(machine) = master("the_first_one_replaces_what_was_edited_when_it_is_told_to") else { return };
+    let before = machine.file("etc/mkinitcpio.net.conf");
+    machine.place.write(&machine.lower("etc/mkinitcpio.net.conf"), "by hand");
+    machine.run(&["apply", "--force"]).ended(0);
+    assert!(machine.has("var/lib/voidclust/generations/1"));
+    assert_eq!(machine.file("etc/mkinitcpio.net.conf"), before);
+}
+
+#[test]
 fn some_try_it_first_and_all_can_go_back() {
     let Some(machine) = master("some_try_it_first_and_all_can_go_back") else { return };
     machine.run(&["publish"]).ended(0);
