@@ -32,16 +32,14 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
         wanted.check()?;
         None
     };
-    let (lock, mut now) = wanted::lock(&target, config, &wanted)?;
+    let (lock, mut wanted, is_as_before) = wanted::lock(&target, config, wanted)?;
     let mut screen = Screen::new(global.verbose);
-    identities::make(&mut now, &lock, &mut screen)?;
-    let trees = match early.filter(|_| now == wanted) {
+    identities::make(&mut wanted, &lock, &mut screen)?;
+    let trees = match early.filter(|_| is_as_before) {
         Some(trees) => trees,
-        None => Trees::of(&now, &target.root)?,
+        None => Trees::of(&wanted, &target.root)?,
     };
-    // Of two readings one is enough from here on: overlays may be large.
-    drop(wanted);
-    let report = generations::apply(&target, now, trees, &lock, force, &mut screen)?;
+    let report = generations::apply(&target, wanted, trees, &lock, force, &mut screen)?;
     print_report(&report);
     report.is_done()?;
     Ok(Status::Done)

@@ -37,12 +37,12 @@ pub(super) fn exported(site: &Site) -> Vec<serde_json::Value> {
 }
 
 /// What is exported to single machines: the folder of each card, and that for all machines that are not listed.
-pub(super) fn nfs_own(site: &Site) -> serde_json::Value {
+pub(super) fn nfs_own(site: &Site) -> impl Iterator<Item = serde_json::Value> {
     let own =
         |name: String, client: String| json!({ "fsid": file_system_id(&format!("node/{name}")), "name": name, "client": client });
     let cards = |node: &Node| node.macs.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let nodes = site.nodes.iter().flat_map(|node| cards(node).into_iter().map(|mac| own(mac, site.reader_of(Some(node)))));
-    nodes.chain([own(paths::DEFAULT_NODE.to_owned(), site.reader_of(None))]).collect()
+    let nodes = site.nodes.iter().flat_map(move |node| cards(node).into_iter().map(move |mac| own(mac, site.reader_of(Some(node)))));
+    nodes.chain([own(paths::DEFAULT_NODE.to_owned(), site.reader_of(None))])
 }
 
 /// By what the kernel tells the exports of one file system apart: made of the name, so that no other folder ever has it.

@@ -206,7 +206,9 @@ fn said_by(lower: &Lower, path: &str) -> String {
 
 fn site_value(site: &Site) -> Value {
     let net = &site.network;
-    let nodes: Vec<NodeView<'_>> = site.nodes.iter().map(|node| NodeView::client(site, node)).collect();
+    // For ten thousand nodes these two are most of all memory: they are never kept in another shape besides.
+    let nodes: Vec<Value> = site.nodes.iter().map(|node| values(NodeView::client(site, node))).collect();
+    let own: Vec<Value> = exports::nfs_own(site).map(values).collect();
     let (dhcp, range) = match net.dhcp {
         Dhcp::Proxy => ("proxy", None),
         Dhcp::Server(range) => ("server", range.map(|range| json!({ "first": range.first, "last": range.last }))),
@@ -227,7 +229,26 @@ fn site_value(site: &Site) -> Value {
         }
     };
     let (root_server, root_path) = site.root_source(site.root_of(None));
-    values(json!({
+    let nfs = values(json!({
+        "root_options": site.nfs.root_options,
+        "home_options": site.nfs.home_options,
+        "threads": site.nfs.threads,
+        "exports_root": site.nfs.root_server.is_none(),
+        "root_server": root_server,
+        "root_path": root_path,
+        "home": home,
+        "exports": site.nfs.exports.iter().map(|export| json!({
+            "path": export.path,
+            "read_only": export.read_only,
+            "root_squash": export.root_squash,
+            "apart": export.apart,
+            "fsid": exports::file_system_id(export.path.as_str()),
+        })).collect::<Vec<_>>(),
+        "clients": exports::nfs_clients(site),
+        "head_clients": exports::head_clients(site),
+        "generations": if site.nfs.root_server.is_none() { exports::exported(site) } else { Vec::new() },
+    }));
+    let rest = values(json!({
         "cluster": { "domain": site.domain },
         "network": {
             "interface": net.interface,
@@ -244,28 +265,7 @@ fn site_value(site: &Site) -> Value {
             "machines": machines(site),
         },
         "master": NodeView::master(site),
-        "nfs": {
-            "root_options": site.nfs.root_options,
-            "home_options": site.nfs.home_options,
-            "threads": site.nfs.threads,
-            "exports_root": site.nfs.root_server.is_none(),
-            "root_server": root_server,
-            "root_path": root_path,
-            "home": home,
-            "exports": site.nfs.exports.iter().map(|export| json!({
-                "path": export.path,
-                "read_only": export.read_only,
-                "root_squash": export.root_squash,
-                "apart": export.apart,
-                "fsid": exports::file_system_id(export.path.as_str()),
-            })).collect::<Vec<_>>(),
-            "clients": exports::nfs_clients(site),
-            "head_clients": exports::head_clients(site),
-            "generations": if site.nfs.root_server.is_none() { exports::exported(site) } else { Vec::new() },
-            "own": exports::nfs_own(site),
-        },
         "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
-        "nodes": nodes,
         "lower": {
             "hosts": site.lower.hosts(&names(site, if is_small(site) { &site.nodes } else { &[] })),
             "dnsmasq": said_by(&site.lower, "sv/dnsmasq/conf"),
@@ -273,7 +273,8 @@ fn site_value(site: &Site) -> Value {
             "nfs_server": said_by(&site.lower, "sv/nfs-server/conf"),
             "nfsdcld": said_by(&site.lower, "sv/nfsdcld/conf"),
         },
-    }))
+    }));
+    context! { nodes => nodes, nfs => context! { own => own, ..nfs }, ..rest }
 }
 
 /// Whether every node knows every other by name.

@@ -26,7 +26,7 @@ use crate::types::{Problem, listed};
 use crate::words::counted;
 
 /// A site, its overlays and the machine's facts: everything that the Tree is a function of.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Wanted {
     /// What the configuration was read from: names and texts.
     texts: Texts,
@@ -83,7 +83,7 @@ impl std::error::Error for Unready {}
 /// [`Unready`] when it is not edited yet, or something is wrong with it or its overlays; others when a file cannot be read,
 /// or this machine is a client.
 pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
-    read_knowing(target, config, None)
+    Ok(read_knowing(target, config, None)?.0)
 }
 
 /// The texts of the configuration, and what they are checked against.
@@ -100,19 +100,19 @@ pub fn texts(target: &Target, config: Option<&Path>) -> Result<(Texts, Facts)> {
     Ok((config::load(root, config)?, Facts::gather(root, target.machine(), image::kernels(root)?)?))
 }
 
-/// Texts and facts that are as in an earlier reading make the same site: for ten thousand nodes, to parse them again would
-/// take more memory than all else.
-fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) -> Result<Wanted> {
+/// Reads, and says whether all is as in an earlier reading. Texts and facts that are the same make the same site: for ten
+/// thousand nodes, to parse them again or to keep both would take more memory than all else.
+fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -> Result<(Wanted, bool)> {
     let root = &target.root;
     let (texts, facts) = texts(target, config)?;
-    let site = match known.filter(|known| known.texts == texts && known.facts == facts) {
-        Some(known) => known.site.clone(),
+    let (texts, facts, site, before) = match known.filter(|known| known.texts == texts && known.facts == facts) {
+        Some(Wanted { texts, facts, site, overlays, notes, waiting }) => (texts, facts, site, Some((overlays, notes, waiting))),
         None => match config::parse(&texts, &facts) {
             Outcome::NotConfigured => {
                 return Err(Unready::NotConfigured(texts.into_iter().next().map(|(name, _)| name).unwrap_or_default()).into());
             }
             Outcome::Wrong(problems) => return Err(Unready::Wrong(problems).into()),
-            Outcome::Site(site) => *site,
+            Outcome::Site(site) => (texts, facts, *site, None),
         },
     };
     let used: Vec<String> = site
@@ -133,18 +133,20 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<&Wanted>) 
     notes.extend(image::without_modules(root, &site)?);
     notes.extend(rendered::notes(&site, &Composer::new(&site, &overlays)));
     let waiting = target.machine().map(reboot::waiting).transpose()?.unwrap_or_default();
-    Ok(Wanted { texts, site, facts, overlays, notes, waiting })
+    let is_as_before = before.is_some_and(|before| before.0 == overlays && before.1 == notes && before.2 == waiting);
+    Ok((Wanted { texts, site, facts, overlays, notes, waiting }, is_as_before))
 }
 
 /// Takes the lock and reads again what is `known` of a first reading: what another run wrote, or an editor, between that and
-/// the lock must not be put back to what it was. Whoever finds a mistake in the first reading leaves no lock behind.
+/// the lock must not be put back to what it was. Says whether it is all the same. Whoever finds a mistake in the first reading
+/// leaves no lock behind.
 ///
 /// # Errors
 /// When another run holds the lock, or the configuration has become wrong.
-pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: &Wanted) -> Result<(Lock<'target>, Wanted)> {
+pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: Wanted) -> Result<(Lock<'target>, Wanted, bool)> {
     let lock = target.lock()?;
-    let wanted = read_knowing(target, config, Some(known))?;
-    Ok((lock, wanted))
+    let (wanted, is_as_before) = read_knowing(target, config, Some(known))?;
+    Ok((lock, wanted, is_as_before))
 }
 
 /// Reads, takes the lock and reads again, as [`lock`] does.
@@ -152,7 +154,8 @@ pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: &Wan
 /// # Errors
 /// Those of [`read`] and [`lock`].
 pub fn locked<'target>(target: &'target Target, config: Option<&Path>) -> Result<(Lock<'target>, Wanted)> {
-    lock(target, config, &read(target, config)?)
+    let (lock, wanted, _) = lock(target, config, read(target, config)?)?;
+    Ok((lock, wanted))
 }
 
 impl Wanted {
