@@ -23,11 +23,17 @@ use crate::words::counted;
 pub fn run(global: &Global, json: bool) -> Result<Status> {
     match sound(global) {
         Ok(wanted) if json => {
-            say!("{:#}", json!({ "ok": true, "problems": [], "notes": notes(&wanted) }));
+            say!(
+                "{:#}",
+                json!({ "ok": true, "problems": [], "notes": notes(&wanted), "private": rendered::private(&wanted.site) })
+            );
             Ok(Status::Done)
         }
         Ok(wanted) => {
             print_notes(&notes(&wanted));
+            if let Some(line) = rendered::private(&wanted.site) {
+                say!("private: {line}");
+            }
             let (nodes, profiles) = (counted(wanted.site.nodes.len(), "node"), counted(wanted.site.profiles.len(), "profile"));
             say!("ok: master {}, {nodes}, {profiles}", wanted.site.master.name);
             Ok(Status::Done)
@@ -36,7 +42,7 @@ pub fn run(global: &Global, json: bool) -> Result<Status> {
         Err(error) => {
             let problems = super::problems(&error);
             if json {
-                say!("{:#}", json!({ "ok": false, "problems": problems, "notes": [] }));
+                say!("{:#}", json!({ "ok": false, "problems": problems, "notes": [], "private": null }));
             } else {
                 for line in listed(&problems) {
                     say_err!("{line}");

@@ -41,7 +41,8 @@ pub(super) fn nfs_own(site: &Site) -> impl Iterator<Item = serde_json::Value> {
     let own =
         |name: String, client: String| json!({ "fsid": file_system_id(&format!("node/{name}")), "name": name, "client": client });
     let cards = |node: &Node| node.macs.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let nodes = site.nodes.iter().flat_map(move |node| cards(node).into_iter().map(move |mac| own(mac, site.reader_of(Some(node)))));
+    let nodes =
+        site.nodes.iter().flat_map(move |node| cards(node).into_iter().map(move |mac| own(mac, site.reader_of(Some(node)))));
     nodes.chain([own(paths::DEFAULT_NODE.to_owned(), site.reader_of(None))])
 }
 

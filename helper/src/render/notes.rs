@@ -54,6 +54,18 @@ pub fn readers(site: &Site) -> Vec<String> {
     shared_with_the_subnet(site).into_iter().chain(shared_with_live_nodes(site)).collect()
 }
 
+/// What is one node's alone as far as addresses can tell nodes apart; [`readers`] are the exceptions.
+#[must_use]
+pub fn private(site: &Site) -> Option<String> {
+    let names: Vec<&str> = site.nodes.iter().filter(|node| node.address.is_some()).map(|node| node.name.as_str()).collect();
+    let whose = some(&names, NAMED, ", ");
+    match names.len() {
+        0 => None,
+        1 => Some(format!("what is laid on {whose} is served to its address alone")),
+        _ => Some(format!("what is laid on {whose} is served to the address of each alone")),
+    }
+}
+
 /// Nodes that cannot be told from others by their address.
 fn shared_with_the_subnet(site: &Site) -> Option<String> {
     let names: Vec<&str> = site.nodes.iter().filter(|node| node.address.is_none()).map(|node| node.name.as_str()).collect();

@@ -52,12 +52,13 @@ fn a_root_that_is_not_there_is_named() {
 fn check_says_ok_or_every_problem() {
     let place = Place::small();
     let live = "note: node1, node2, node3 and machines that are not listed boot the live tree, so root there can read what is laid on all nodes, and what is the master's alone\n";
-    let ok = "ok: master master.cluster, 3 nodes, 0 profiles\n";
+    let ok = "private: what is laid on node1, node2, node3 is served to the address of each alone\nok: master master.cluster, 3 nodes, 0 profiles\n";
     let identity = "note: the identity of 3 nodes is not made yet, or not all of it; run: voidclust apply\n";
     assert_eq!(place.run(&["check"]).ended(0).out, format!("{identity}{live}{ok}"));
     let json = place.run(&["check", "--json"]).ended(0).json();
     assert_eq!(json["ok"], true);
     assert_eq!(json["problems"].as_array().map(Vec::len), Some(0));
+    assert!(json["private"].as_str().unwrap().ends_with("the address of each alone"), "{json}");
 
     place.append("etc/voidclust.conf", "[boot]\nkeep = 0\ntimeout = -1\n");
     let json = place.run(&["check", "--json"]).ended(1).json();

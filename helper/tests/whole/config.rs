@@ -188,7 +188,8 @@ fn the_shipped_configuration_is_right_once_its_keys_are_uncommented() {
     place.write("etc/voidclust/overlays/compute/motd", "");
     place.write("etc/voidclust.conf", &text);
     place.run(&["apply"]).ended(0);
-    assert_eq!(place.run(&["check"]).ended(0).out, "ok: master master, 1 node, 1 profile\n");
+    let private = "private: what is laid on node1 is served to its address alone\n";
+    assert_eq!(place.run(&["check"]).ended(0).out, format!("{private}ok: master master, 1 node, 1 profile\n"));
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn foretold(machine: &Machine, lay: &[&str], tell: &[&str]) {
 fn what_a_killed_run_left_for_its_last_stage() {
     let machine = Machine::master();
     machine.configure("1", "[network]\ndhcp = \"off\"\n");
-    machine.double("mount", "kill -9 $PPID");
+    machine.double("mount", "kill -9 $PPID; exit");
     machine.run(&["apply"]);
     machine.double("mount", "");
     machine.told();

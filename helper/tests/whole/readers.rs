@@ -169,7 +169,7 @@ fn exports(text: &str, site: &str) {
 fn a_service_that_is_to_stay_down_is_never_started() {
     let machine = Machine::master();
     machine.configure("1", "[master]\nservices = [\"!acpid\"]\n");
-    machine.double("sv", "kill -9 $PPID");
+    machine.double("sv", "kill -9 $PPID; exit");
     machine.run(&["apply"]);
     machine.double("sv", "");
     machine.told();
