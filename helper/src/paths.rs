@@ -72,6 +72,8 @@ pub const SERVICES: &str = "etc/sv";
 pub const BOOT: &str = "boot";
 /// The hooks that packages bring for images.
 pub const INITCPIO_HOOKS: &str = "usr/lib/initcpio/hooks";
+/// What mkinitcpio is told for the master's own image, by the machine's administrator.
+pub const MKINITCPIO: &str = "etc/mkinitcpio.conf";
 /// The run levels, a folder each, with a link for each service that is enabled.
 pub const RUN_LEVELS: &str = "etc/runit/runsvdir";
 /// Folders in /etc whose scripts every node runs at boot.
@@ -89,6 +91,10 @@ pub const BOOT_SERVER_LOGS: [&str; 5] = [
 pub const LEASES: &str = "var/lib/misc/dnsmasq.leases";
 /// The vendors of network cards, from the package hwdata.
 pub const VENDORS: &str = "usr/share/hwdata/oui.txt";
+/// Which name servers a machine asks.
+pub const RESOLVERS: &str = "etc/resolv.conf";
+/// What the DHCP client of Void is told.
+pub const DHCPCD: &str = "etc/dhcpcd.conf";
 /// The names of machines.
 pub const HOSTS: &str = "etc/hosts";
 /// What stage 1 mounts.
@@ -207,6 +213,10 @@ pub const MOUNTS: &str = "proc/self/mountinfo";
 pub const NFS_CLIENTS: &str = "proc/fs/nfsd/clients";
 /// What the boot loader told the kernel.
 pub const COMMAND_LINE: &str = "proc/cmdline";
+/// What the machine calls itself now.
+pub const RUNNING_NAME: &str = "proc/sys/kernel/hostname";
+/// A folder for each block device, by its name in the kernel.
+pub const BLOCK_DEVICES: &str = "sys/class/block";
 /// How much memory there is.
 pub const MEMORY: &str = "proc/meminfo";
 /// A folder for each network interface.

@@ -59,7 +59,7 @@ impl Interfaces {
 
 /// The kernel's table of routes has each address of this machine as `/32 host LOCAL` below its own line (`|-- ADDRESS`).
 fn addresses(machine: &Machine) -> Result<BTreeMap<Ipv4Addr, BTreeSet<String>>> {
-    let routes = routes(&machine.text(paths::ROUTES)?.unwrap_or_default());
+    let routes = direct(&routes(machine)?);
     let mut addresses = BTreeMap::new();
     let mut last = None;
     for line in machine.text(paths::LOCAL_ADDRESSES)?.unwrap_or_default().lines() {
@@ -75,19 +75,39 @@ fn addresses(machine: &Machine) -> Result<BTreeMap<Ipv4Addr, BTreeSet<String>>> 
     Ok(addresses)
 }
 
-/// Interface, network and mask of every subnet that is reached without a gateway: `NAME NETWORK GATEWAY FLAGS … MASK`, in
-/// hexadecimal digits of the machine's own order.
-fn routes(table: &str) -> Vec<(String, u32, u32)> {
+/// A line of the kernel's table of routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Through which interface.
+    pub interface: String,
+    /// Where to.
+    pub network: u32,
+    /// The mask of that.
+    pub mask: u32,
+    /// The router; 0 for a subnet that the machine is in.
+    pub gateway: u32,
+}
+
+/// The routes: `NAME NETWORK GATEWAY FLAGS … MASK` a line, in hexadecimal digits of the machine's own order.
+///
+/// # Errors
+/// When the table is there and cannot be read.
+pub fn routes(machine: &Machine) -> Result<Vec<Route>> {
     let route = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let number = |index: usize| {
             let bits = u32::from_str_radix(fields.get(index)?, 16).ok()?;
             Some(u32::from_be_bytes(bits.to_ne_bytes()))
         };
-        let (network, gateway, mask) = (number(1)?, number(2)?, number(7)?);
-        (gateway == 0 && mask != 0).then(|| (fields[0].to_owned(), network, mask))
+        Some(Route { interface: fields.first()?.to_string(), network: number(1)?, gateway: number(2)?, mask: number(7)? })
     };
-    table.lines().filter_map(route).collect()
+    Ok(machine.text(paths::ROUTES)?.unwrap_or_default().lines().filter_map(route).collect())
+}
+
+/// Interface, network and mask of every subnet that the machine is in.
+fn direct(routes: &[Route]) -> Vec<(String, u32, u32)> {
+    let subnets = routes.iter().filter(|route| route.gateway == 0 && route.mask != 0);
+    subnets.map(|route| (route.interface.clone(), route.network, route.mask)).collect()
 }
 
 #[cfg(test)]

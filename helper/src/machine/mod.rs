@@ -2,6 +2,7 @@
 
 mod binds;
 pub mod cards;
+pub mod dhcp;
 pub mod facts;
 pub mod loads;
 pub mod mounts;
@@ -11,6 +12,7 @@ pub mod proc;
 pub mod reboot;
 pub mod requests;
 pub mod roots;
+pub mod seen;
 pub mod served;
 pub mod services;
 pub mod snapshot;

@@ -55,6 +55,12 @@ impl fmt::Display for Mac {
 }
 
 impl Mac {
+    /// Its six bytes, as they go over the wire.
+    #[must_use]
+    pub fn octets(self) -> [u8; 6] {
+        self.0
+    }
+
     /// The length of [`Self::loader_name`].
     pub const LOADER_NAME: usize = "01-52-54-00-12-34-56".len();
 
