@@ -73,6 +73,16 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write the first configuration, of what this machine tells
+    #[command(after_help = "Example:\n  voidclust init && voidclust node add node1 --mac 52:54:00:12:34:56")]
+    Init {
+        /// Take every proposal, ask nothing
+        #[arg(short, long)]
+        yes: bool,
+        /// Whether to write
+        #[command(flatten)]
+        dry: Dry,
+    },
     /// Check the configuration and the overlays; change nothing
     #[command(after_help = "Example:\n  voidclust check --config ./voidclust.conf")]
     Check {

@@ -1,11 +1,13 @@
 //! One module per command: each prints its result and returns the exit status.
 
 pub mod apply;
+mod change;
 pub mod check;
 pub mod diff;
 pub mod generation;
 pub mod hook;
 pub mod image;
+pub mod init;
 pub mod node;
 pub mod publish;
 pub mod refresh;
@@ -50,6 +52,7 @@ pub fn run(cli: &Cli) -> Result<Status> {
         Command::Diff { json } => diff::run(global, *json),
         Command::Apply { dry_run, force } => apply::run(global, *dry_run, *force),
         Command::Show { node, path, json } => show::run(global, node, path.as_deref(), *json),
+        Command::Init { yes, dry } => init::run(global, *yes, *dry),
         Command::Node(command) => node::run(global, command),
         Command::Image(command) => image::run(global, command),
         Command::Publish { only, dry_run: true, .. } => publish::preview(global, only),

@@ -4,6 +4,7 @@
 //! blank lines are the administrator's, whatever they are.
 
 pub mod draft;
+pub mod first;
 pub mod import;
 mod places;
 

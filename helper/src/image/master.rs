@@ -26,6 +26,8 @@ use crate::disk::tree::Content;
 const CONFIG: &str = inputs::MASTER[0];
 /// The alternative of xbps that says which program makes this machine's images.
 const KERNEL_HOOK: &str = "etc/kernel.d/post-install/20-initramfs";
+/// The command that has mkinitcpio make them.
+pub const SWITCH: &str = "xbps-alternatives -g initramfs -s mkinitcpio";
 
 /// What [`master_rebuild`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,20 +44,45 @@ pub(super) fn image_path(kernel: &str) -> String {
     format!("boot/initramfs-{kernel}.img")
 }
 
-/// Why the images of this machine are none of our business; `None` when they are.
-fn not_ours(root: &Root) -> Result<Option<String>> {
+/// Who makes the images of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// mkinitcpio, as it must be.
+    Mkinitcpio,
+    /// Another program, though mkinitcpio is installed.
+    Another,
+    /// mkinitcpio is not installed.
+    Missing,
+}
+
+/// Who makes the images of this machine.
+///
+/// # Errors
+/// When that cannot be read.
+pub fn maker(root: &Root) -> Result<Maker> {
     if root.open_file(CONFIG)?.is_none() {
-        return Ok(Some(format!("{}: not there; install mkinitcpio, the master boots by it", root.display(CONFIG))));
+        return Ok(Maker::Missing);
     }
     let other = match root.find(KERNEL_HOOK)?.map(|item| item.content) {
         Some(Content::Link(target)) => !target.to_string_lossy().contains("mkinitcpio"),
         Some(Content::File(bytes)) => !String::from_utf8_lossy(&bytes.whole()).contains("mkinitcpio"),
         _ => false,
     };
-    Ok(other.then(|| {
-        let hook = root.display(KERNEL_HOOK);
-        format!("{hook}: another program makes this machine's initramfs, without the overlay; run `xbps-alternatives -g initramfs -s mkinitcpio`, then `voidclust apply`")
-    }))
+    Ok(if other { Maker::Another } else { Maker::Mkinitcpio })
+}
+
+/// Why the images of this machine are none of our business; `None` when they are.
+fn not_ours(root: &Root) -> Result<Option<String>> {
+    Ok(match maker(root)? {
+        Maker::Mkinitcpio => None,
+        Maker::Missing => Some(format!("{}: not there; install mkinitcpio, the master boots by it", root.display(CONFIG))),
+        Maker::Another => {
+            let hook = root.display(KERNEL_HOOK);
+            Some(format!(
+                "{hook}: another program makes this machine's initramfs, without the overlay; run `{SWITCH}`, then `voidclust apply`"
+            ))
+        }
+    })
 }
 
 /// Those of `kernels` whose image is missing or older than what goes into it; all of them when something that does is

@@ -33,7 +33,7 @@ mod verify;
 
 pub use build::{Build, build, stale};
 pub use loaders::{Loaders, loaders};
-pub use master::{Master, master_rebuild, master_stale};
+pub use master::{Maker, Master, SWITCH, maker, master_rebuild, master_stale};
 pub use mkinitcpio::Mkinitcpio;
 pub use part::Part;
 pub use progress::{Lines, Progress, Spinner};

@@ -5,6 +5,7 @@ pub mod edits;
 pub mod generations;
 pub mod identities;
 pub mod images;
+pub mod initramfs;
 pub mod live;
 pub mod menus;
 pub mod notes;

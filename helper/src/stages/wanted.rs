@@ -57,7 +57,7 @@ impl Unready {
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::NotConfigured(file) => {
-                let remedy = "set at least `address` under [network] and one [[node]]";
+                let remedy = "run voidclust init, or set at least `address` under [network] and one [[node]]";
                 vec![Problem::new(file, "not configured yet").remedy(remedy)]
             }
             Self::Wrong(problems) => problems.clone(),

@@ -15,6 +15,7 @@ mod foreseen;
 mod generations;
 mod hooks;
 mod identity;
+mod init;
 mod killed;
 mod live_images;
 mod live_master;

@@ -7,8 +7,9 @@ mod list;
 
 use anyhow::{Result, bail};
 
+use super::change::finish;
 use super::screen::print_notes;
-use super::{Status, diff, no_such_node};
+use super::{Status, no_such_node};
 use crate::cli::{Dry, Global, Keys, Node};
 use crate::edit;
 use crate::print::say;
@@ -26,7 +27,7 @@ use crate::words::counted;
 pub fn run(global: &Global, command: &Node) -> Result<Status> {
     let target = Target::open(global)?;
     let standing = edits::read(&target, global.config.as_deref())?;
-    let change = |edit: Edit, dry: &Dry, done: &str| finish(&target, global, *dry, edit, done);
+    let change = |edit: Edit, dry: &Dry, done: &str| finish(&target, global, *dry, edit, done, "voidclust apply");
     match command {
         Node::List { profile, names, json } => list::list(standing.configured()?, profile.as_deref(), *names, *json),
         Node::Show { node, json } => {
@@ -114,30 +115,5 @@ fn forget(target: &Target, names: &[String]) -> Result<Status> {
         bail!("forgotten, but the running machine was not told:\n{}", live.failures.join("\n"));
     }
     say!("forgot the host keys and ids of {}; now run: voidclust apply", counted(names.len(), "node"));
-    Ok(Status::Done)
-}
-
-/// Shows a change, and writes it unless it is only to be shown.
-fn finish(target: &Target, global: &Global, dry: Dry, edit: Edit, done: &str) -> Result<Status> {
-    if edit.is_empty() {
-        say!("nothing to change");
-        return Ok(Status::Done);
-    }
-    diff::print_lines(&edit.diff());
-    if dry.dry_run {
-        return Ok(Status::Differs);
-    }
-    if let Some(config) = &global.config {
-        bail!("{}: only the configuration of a tree is changed; leave out --config, or add --dry-run", config.display());
-    }
-    let written = edit.write(target, &mut |line| say!("{line}"))?;
-    print_notes(&written.live.notes);
-    for command in &written.undo {
-        say!("undo: {command}");
-    }
-    if !written.live.failures.is_empty() {
-        bail!("{done}, but the running machine was not told:\n{}", written.live.failures.join("\n"));
-    }
-    say!("{done}; now run: voidclust apply");
     Ok(Status::Done)
 }
