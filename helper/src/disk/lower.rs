@@ -8,7 +8,7 @@ use crate::disk::root::Root;
 use crate::disk::tree::Content;
 use crate::paths;
 use crate::types::identity::{KEY_KINDS, public_key};
-use crate::types::lower::{KNOWN_HOSTS, Lower, SSHD_CONFIG, Service};
+use crate::types::lower::{KNOWN_HOSTS, Lower, SSHD_CONFIG, SSHD_PARTS, Service};
 
 /// Texts that an overlay of ours replaces, that say what to make for a node, or that every node runs.
 const TEXTS: [&str; 11] = [
@@ -36,6 +36,8 @@ pub fn read(root: &Root) -> Result<Lower> {
         let names = root.list(&format!("etc/{folder}"))?.unwrap_or_default();
         paths.extend(names.into_iter().map(|name| format!("{folder}/{name}")));
     }
+    let parts = root.list(&format!("etc/{SSHD_PARTS}"))?.unwrap_or_default();
+    paths.extend(parts.into_iter().filter(|name| name.ends_with(".conf")).map(|name| format!("{SSHD_PARTS}/{name}")));
     let mut texts = BTreeMap::new();
     for path in paths {
         if let Some(text) = text(root, &format!("etc/{path}"))? {
