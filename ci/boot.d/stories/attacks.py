@@ -46,6 +46,34 @@ alarm 20;
 recv($socket, my $answer, 600, 0) // die $!;
 print unpack("n", $answer);
 """.replace("MASTER", MASTER)
+# Sends the bytes $4, in digits of 16, from the port $3 to the port $2 of the address $1, and waits for an answer.
+ASK = r"""
+use Socket;
+my ($address, $port, $own, $bytes) = @ARGV;
+socket(my $socket, PF_INET, SOCK_DGRAM, 0) or die $!;
+setsockopt($socket, SOL_SOCKET, SO_BROADCAST, 1) or die $!;
+bind($socket, sockaddr_in($own, INADDR_ANY)) or die $!;
+send($socket, pack("H*", $bytes), 0, sockaddr_in($port, inet_aton($address))) or die $!;
+$SIG{ALRM} = sub { print "nothing"; exit };
+alarm 10;
+recv($socket, my $answer, 1500, 0) // die $!;
+print "an answer";
+"""
+# RFC 1350: the first file of every boot. RFC 1035: the address of the master. RFC 2131 and the PXE specification: who
+# boots me? With a card that nobody has.
+QUESTIONS = {
+    "TFTP": (69, 0, "0001" + b"pxelinux.cfg/default\0octet\0".hex()),
+    "DNS": (53, 0, "123401000001000000000000" + "06" + b"master".hex() + "07" + b"cluster".hex() + "0000010001"),
+    "DHCP": (67, 68, "01010600" + "00001234" + "00008000" + "0" * 32 + "5254009999990000" + "0" * 16 + "0" * 384
+             + "63825363" + "350101" + "3c09" + b"PXEClient".hex() + "5d020000" + "ff"),
+}
+# A network that the master has besides the cluster's, and a stranger in it.
+OUTSIDE, STRANGER = "10.99.0.1", "10.99.0.2"
+SECOND_CARD = f"""
+ip netns add stranger && ip link add outside type veth peer name eth9 netns stranger &&
+ip addr add {OUTSIDE}/24 dev outside && ip link set outside up && ip -n stranger link set eth9 up &&
+ip -n stranger addr add {STRANGER}/24 dev eth9
+"""
 AT = "/run/rig/attack"
 
 
@@ -60,6 +88,43 @@ def mounted(node, path, options="ro"):
     """What is seen of a path of the master once it is mounted; nothing when that fails."""
     script = f"exec 2>/dev/null; umount -lf {AT}; mkdir -p {AT}; mount -t nfs4 -o {options} {MASTER}:{path} {AT} && ls -A {AT}"
     return node.sh(script, 120, check=False)[1].split()
+
+
+def stranger(report, master):
+    """Whoever is on another network of the master gets no answer there."""
+    master.sh(SECOND_CARD)
+    try:
+        def ask(where, to, question):
+            port, own, what = QUESTIONS[question]
+            arguments = f"{to} {port} {own} {what}"
+            return master.sh(f"cat >/run/rig/ask.pl <<'EOF'\n{ASK}\nEOF\n{where} perl /run/rig/ask.pl {arguments}", 60).strip()
+
+        report.equal("master: the boot server answers itself", ask("", MASTER, "TFTP"), "an answer")
+        for question in QUESTIONS:
+            to = "255.255.255.255" if question == "DHCP" else OUTSIDE
+            found = ask("ip netns exec stranger", to, question)
+            report.equal(f"a stranger on the master's other network: {question}", found, "nothing")
+        look = f"mkdir -p {AT}; mount -t nfs4 -o ro,soft,timeo=50,retrans=1 {OUTSIDE}:/ {AT} && find {AT} -type f | head -n 1"
+        found = master.sh(f"ip netns exec stranger sh -c '{look}' 2>/dev/null; true", 120).strip()
+        report.equal("a stranger on the master's other network: NFS", found, "")
+    finally:
+        master.sh("ip link del outside; ip netns del stranger; true")
+
+
+def taken(report, cluster, one, two):
+    """Nodes are known by their addresses: whoever has another's gets what is laid on it. docs/security.md says so."""
+    path, address = f"/node/{two.boot_mac}", MACHINES["n2"]["address"]
+    report.equal("n1: with the card's number of n2 and its own address it sees nothing", mounted(one, path), [])
+    cluster.down("n2")
+    card = one.sh(f"ip -o route get {MASTER} | sed 's/.* dev \\([^ ]*\\).*/\\1/'").strip()
+    # Another version has a connection of its own.
+    options = "ro,vers=4.1"
+    one.sh(f"ip addr add {address}/32 dev {card}")
+    report.equal("n1: with both addresses its first one counts", mounted(one, path, options), [])
+    one.sh(f"umount -lf {AT}; ip route add {MASTER}/32 dev {card} src {address}")
+    found = mounted(one, path, options)
+    report.check("n1: what does not hold: with the address of n2, which is off, it reads what is n2's", "own" in found, found)
+    one.sh(f"umount -lf {AT}; ip route del {MASTER}/32; ip addr del {address}/32 dev {card}; true")
 
 
 def guesses(file, folder, shown):
@@ -121,6 +186,7 @@ def run(report, cluster):
         for path in ("../../etc/passwd", "/etc/passwd", "images/../../../etc/passwd", "/srv/tftp/../../etc/passwd"):
             report.equal(f"n1: but not {path}", perl(one, TFTP, 1, path), "5")
         report.check("n1: nor does it take one", perl(one, TFTP, 2, "pxelinux.cfg/default") != "4")
+        stranger(report, master)
 
         # What all this is for: without the check the same handle is good enough.
         master.sh("exportfs -o rw,sec=sys,no_subtree_check,crossmnt,fsid=2 "
@@ -128,6 +194,7 @@ def run(report, cluster):
         mounted(one, "/home", "rw")
         found = perl(one, GRAFT, AT, f"{AT}/mine", "", "01" + secret, "taken")
         report.equal("n1: without subtree_check it gets to a file beside the home", found, "secret")
+        taken(report, cluster, one, two)
     finally:
         master.sh(f"exportfs -ra; cd {LOWER} && rm -f var/tmp/secret home/mine home/shown")
         cluster.down("n1", "n2")
