@@ -9,6 +9,7 @@ pub mod cli;
 pub mod parallel;
 pub mod paths;
 pub mod print;
+pub mod progress;
 pub mod tools;
 pub mod words;
 

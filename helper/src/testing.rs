@@ -6,11 +6,23 @@ use std::io::Write;
 use crate::config::{Outcome, parse};
 use crate::disk::tree::Item;
 use crate::machine::facts::Facts;
+use crate::progress::Progress;
 use crate::render::overlay::{CLIENT, MASTER, Origin, Overlay, Overlays, Piece};
 use crate::site::{Node, Site};
 use crate::tools::Tool;
 use crate::types::generation::{Generation, Number, Storage};
 use crate::types::identity::{Identities, Identity, MACHINE_ID};
+
+/// Says nothing.
+#[derive(Debug)]
+pub(crate) struct Silent;
+
+impl Progress for Silent {
+    fn begin(&mut self, _: &str) {}
+    fn step(&mut self, _: &str) {}
+    fn warn(&mut self, _: &str) {}
+    fn done(&mut self, _: &str) {}
+}
 
 /// Says why a test does nothing here: past the macros, whose output libtest keeps from those who run tests that pass.
 pub(crate) fn skip(test: &str, reason: &str) {

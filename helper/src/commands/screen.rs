@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use crate::image::{Lines, Progress, Spinner};
 use crate::print::say;
+use crate::progress::{Lines, Progress, Spinner};
 use crate::stages::changes::{Action, Change};
 use crate::stages::workflow::{Report, Watch};
 use crate::words::counted;

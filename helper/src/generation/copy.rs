@@ -16,6 +16,7 @@ use super::Making;
 use super::head::{Head, read_index};
 use super::store::{Kind, Tree};
 use crate::paths;
+use crate::progress::Progress;
 use crate::tools::Tool;
 use crate::types::generation::{Generation, Number, Storage};
 
@@ -27,11 +28,11 @@ const VANISHED: i32 = 24;
 const TICK: Duration = Duration::from_millis(20);
 
 /// Copies the root to where the generation is made.
-pub(super) fn begin(making: &Making<'_>, before: Option<&Generation>, progress: &mut dyn FnMut(&str)) -> Result<()> {
+pub(super) fn begin(making: &Making<'_>, before: Option<&Generation>, progress: &mut dyn Progress) -> Result<()> {
     let tree = Tree::open(making.root.path())?;
     let before = before.filter(|before| before.storage == Storage::Copy).map(|before| before.number);
     let known = before.map_or_else(|| Ok(BTreeMap::new()), |before| read_index(making.root, before))?;
-    progress("looking at the root");
+    progress.step("looking at the root");
     let mut head = Head::look(&tree, making.order.private)?;
     let changed: BTreeSet<&Path> = head.changed_since(&known).collect();
     let needed = head.room(|path| changed.contains(path));
@@ -42,7 +43,7 @@ pub(super) fn begin(making: &Making<'_>, before: Option<&Generation>, progress: 
         // A change from now on leaves another time than the one that was seen.
         std::thread::sleep(TICK);
         let total = paths.len();
-        rsync(making, before, paths, by_content, &mut |done| progress(&format!("copying the root: {done} of {total}")))
+        rsync(making, before, paths, by_content, &mut |done| progress.step(&format!("copying the root: {done} of {total}")))
     };
     let quiet = head.marks.keys().map(PathBuf::as_path).filter(|path| !changed.contains(path));
     run(&quiet.collect(), false)?;

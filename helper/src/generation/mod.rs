@@ -31,6 +31,7 @@ use crate::disk::root::{Root, split};
 use crate::machine::Machine;
 use crate::machine::mounts::Mounts;
 use crate::paths;
+use crate::progress::Progress;
 use crate::types::generation::{Generation, Number, Storage};
 use crate::types::{compare_versions, whole_number};
 pub use differences::{Became, Difference, changed_in_etc, differences};
@@ -89,15 +90,15 @@ impl<'a> Making<'a> {
     }
 
     /// Makes all of it but the record.
-    fn run(&self, storage: Storage, before: Option<&Generation>, progress: &mut dyn FnMut(&str)) -> Result<Generation> {
+    fn run(&self, storage: Storage, before: Option<&Generation>, progress: &mut dyn Progress) -> Result<Generation> {
         match &storage {
             Storage::Copy => copy::begin(self, before, progress)?,
             Storage::Btrfs => btrfs::begin(self)?,
             Storage::Zfs(head) => zfs::begin(self, head)?,
         }
-        progress("taking out what is private");
+        progress.step("taking out what is private");
         self.generalise()?;
-        progress("writing it to the disk");
+        progress.step("writing it to the disk");
         let storage = self.finish(storage)?;
         let kernels = kernels(self.root, self.number)?;
         Ok(Generation { number: self.number, made: self.order.now, text: self.order.text.to_owned(), storage, kernels })
@@ -162,7 +163,7 @@ pub fn make(
     number: Number,
     before: Option<&Generation>,
     order: &Order<'_>,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn Progress,
 ) -> Result<Generation> {
     sweep(lock, root, machine)?;
     let made = Making::new(root, number, order)?.run(storage(root, machine).0, before, progress);

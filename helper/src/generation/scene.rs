@@ -142,7 +142,7 @@ impl Scene {
         let private: Vec<String> = private.iter().map(|text| (*text).to_owned()).collect();
         self.now.set(self.now.get() + 1);
         let order = Order { text: "text", private: &private, now: self.now.get() };
-        make(&lock, &self.root, machine, generations.next(), generations.newest(), &order, &mut |_| ())
+        make(&lock, &self.root, machine, generations.next(), generations.newest(), &order, &mut crate::testing::Silent)
     }
 
     /// The same, which must succeed; the path of its tree.

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 
 use super::mkinitcpio::Mkinitcpio;
-use super::progress::Progress;
 use super::store::{SCRATCH, Store};
 use super::survey::check;
 use super::{INITRAMFS, Image, KERNEL, booted, inputs, kernel_path, list, modules_path};
@@ -13,6 +12,7 @@ use crate::disk::lock::Lock;
 use crate::disk::root::Root;
 use crate::disk::tree::Tree;
 use crate::paths;
+use crate::progress::Progress;
 use crate::site::Site;
 use crate::types::Kernel;
 
@@ -84,7 +84,7 @@ pub fn build(
         return Ok(Build::UpToDate(image));
     }
 
-    progress.begin(&format!("client image of {kernel}"));
+    progress.begin(&format!("building the client image of {kernel}"));
     let work = store.begin(kernel)?;
     let vmlinuz = work.copy(&kernel_path(kernel), KERNEL)?;
     let arguments =
@@ -102,7 +102,7 @@ pub fn build(
     let digest = inputs::short(&[&vmlinuz.sha256, &initramfs.sha256]);
     let image = Image { kernel: kernel.to_owned(), digest, inputs, built: now(&images), vmlinuz, initramfs };
     store.publish(&work, &image)?;
-    progress.done(&format!("client image of {kernel}: {}", image.folder()));
+    progress.done(&format!("built the client image of {kernel}: {}", image.folder()));
     Ok(Build::New(image))
 }
 
@@ -132,9 +132,9 @@ fn now(images: &[Image]) -> u64 {
 mod tests {
     use super::*;
     use crate::disk::tree::Item;
-    use crate::image::Lines;
-    use crate::image::scene::{GOOD, K, OLD, REFUSE, Scene, Silent, delete, owned, put, site};
+    use crate::image::scene::{GOOD, K, OLD, REFUSE, Scene, delete, owned, put, site};
     use crate::machine::facts::Facts;
+    use crate::progress::Lines;
     use crate::testing::skip;
     use std::fs::read_dir;
     use std::path::Path;
@@ -310,9 +310,12 @@ mod tests {
         let first = build(&lock, &root, &mut mkinitcpio, &kernel, true, &mut Lines { verbose: true }).unwrap().image().clone();
         eprintln!("built in {:?}: kernel {}, initramfs {} bytes", start.elapsed(), first.vmlinuz.size, first.initramfs.size);
         let start = std::time::Instant::now();
-        assert_eq!(build(&lock, &root, &mut mkinitcpio, &kernel, false, &mut Silent).unwrap(), Build::UpToDate(first.clone()));
+        assert_eq!(
+            build(&lock, &root, &mut mkinitcpio, &kernel, false, &mut crate::testing::Silent).unwrap(),
+            Build::UpToDate(first.clone())
+        );
         eprintln!("found up to date in {:?}", start.elapsed());
-        let again = build(&lock, &root, &mut mkinitcpio, &kernel, true, &mut Silent).unwrap().image().clone();
+        let again = build(&lock, &root, &mut mkinitcpio, &kernel, true, &mut crate::testing::Silent).unwrap().image().clone();
         assert_eq!(again.folder(), first.folder(), "mkinitcpio makes the same bytes from the same inputs");
         assert!(list(&root).unwrap().contains(&again));
     }

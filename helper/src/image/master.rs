@@ -13,7 +13,6 @@ use anyhow::{Context, Result, bail};
 
 use super::mkinitcpio::Mkinitcpio;
 use super::part::initramfs;
-use super::progress::Progress;
 use super::record::Record;
 use super::store::{SCRATCH, Store};
 use super::{inputs, kernel_path, modules_path};
@@ -21,6 +20,7 @@ use crate::disk::aside::Aside;
 use crate::disk::lock::Lock;
 use crate::disk::root::Root;
 use crate::disk::tree::Content;
+use crate::progress::Progress;
 
 /// Without it, mkinitcpio makes no image.
 const CONFIG: &str = inputs::MASTER[0];
@@ -177,7 +177,7 @@ fn rebuild(
         );
     }
     let what = format!("master's own image of {kernel}");
-    progress.begin(&what);
+    progress.begin(&format!("building the {what}"));
     let started = SystemTime::now();
     let work = store.begin(kernel)?;
     // /boot may be a file system of its own, and a rename stays on one.
@@ -194,7 +194,7 @@ fn rebuild(
     // What changed while it was built is younger than the image.
     root.open_file(&made)?.with_context(context)?.set_modified(started).with_context(context)?;
     aside.publish()?;
-    progress.done(&what);
+    progress.done(&format!("built the {what}"));
     Ok(())
 }
 

@@ -6,10 +6,10 @@ use std::io::Write;
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::{Mode, OFlags};
 
-use super::progress::Progress;
 use crate::disk::root::{Root, split};
 use crate::machine::proc;
 use crate::paths;
+use crate::progress::Progress;
 use crate::tools::Tool;
 use crate::words::listed;
 

@@ -22,7 +22,6 @@ mod loaders;
 mod master;
 mod mkinitcpio;
 mod part;
-mod progress;
 mod prune;
 mod record;
 #[cfg(test)]
@@ -36,7 +35,6 @@ pub use loaders::{Loaders, loaders};
 pub use master::{Maker, Master, SWITCH, maker, master_rebuild, master_stale};
 pub use mkinitcpio::Mkinitcpio;
 pub use part::Part;
-pub use progress::{Lines, Progress, Spinner};
 pub use prune::{Pruned, kept, prunable, prune};
 pub use survey::{Surveyed, size, survey};
 pub use verify::{Finding, verify, without_modules};

@@ -67,7 +67,7 @@ impl Scene {
     pub(super) fn try_build(&self, kernel: &str, force: bool, script: &str) -> Result<Build> {
         let program = self.double(script);
         let lock = Lock::take(&self.root)?;
-        build(&lock, &self.root, &mut Mkinitcpio::double(&self.root, &program), kernel, force, &mut Silent)
+        build(&lock, &self.root, &mut Mkinitcpio::double(&self.root, &program), kernel, force, &mut crate::testing::Silent)
     }
 
     pub(super) fn build(&self, kernel: &str, script: &str) -> Image {
@@ -81,7 +81,7 @@ impl Scene {
     pub(super) fn master_of(&self, kernels: &[String], script: &str) -> Result<Master> {
         let program = self.double(script);
         let lock = Lock::take(&self.root)?;
-        master_rebuild(&lock, &self.root, &mut Mkinitcpio::double(&self.root, &program), kernels, &mut Silent)
+        master_rebuild(&lock, &self.root, &mut Mkinitcpio::double(&self.root, &program), kernels, &mut crate::testing::Silent)
     }
 
     /// Prunes for a site that keeps so many, one of whose nodes is pinned to each of `pinned`, with the kernels that are
@@ -124,17 +124,6 @@ pub(super) fn site(keep: u16, pinned: &[&str]) -> Site {
         node.kernel = Some(Kernel::Version((*kernel).to_owned()));
     }
     site
-}
-
-/// Says nothing.
-#[derive(Debug)]
-pub(super) struct Silent;
-
-impl Progress for Silent {
-    fn begin(&mut self, _: &str) {}
-    fn step(&mut self, _: &str) {}
-    fn warn(&mut self, _: &str) {}
-    fn done(&mut self, _: &str) {}
 }
 
 pub(super) const GOOD: &str = "image one";

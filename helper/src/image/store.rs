@@ -206,7 +206,7 @@ pub(super) fn stranger(root: &Root, image: &Image) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::scene::{GOOD, K, Scene, Silent, put};
+    use crate::image::scene::{GOOD, K, Scene, put};
     use crate::image::*;
     use crate::testing::{SMALL_DISK, on_a_small_disk};
     use crate::tools::Tool;
@@ -237,7 +237,7 @@ mod tests {
         let root = Root::open(Path::new(&root)).unwrap();
         let program = root.path().join("double");
         let lock = Lock::take(&root).unwrap();
-        build(&lock, &root, &mut Mkinitcpio::double(&root, &program), K, true, &mut Silent).unwrap();
+        build(&lock, &root, &mut Mkinitcpio::double(&root, &program), K, true, &mut crate::testing::Silent).unwrap();
     }
 
     #[test]

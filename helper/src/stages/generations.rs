@@ -245,9 +245,10 @@ fn make(target: &Target, wanted: &Wanted, lock: &Lock<'_>, text: &str, watch: &m
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
     let order = Order { text, private: &private, now };
     let (storage, why) = generation::storage(&target.root, target.machine());
-    watch.said(&format!("making generation {number} ({storage}: {why})"));
-    let before = generations.newest();
-    generation::make(lock, &target.root, target.machine(), number, before, &order, &mut |line| watch.said(line))?;
+    let progress = watch.progress();
+    progress.begin(&format!("making generation {number} ({storage}: {why})"));
+    generation::make(lock, &target.root, target.machine(), number, generations.newest(), &order, progress)?;
+    progress.done(&format!("made generation {number}"));
     Ok(number)
 }
 

@@ -8,7 +8,8 @@ use super::live::Served;
 use super::target::Target;
 use super::wanted::Wanted;
 use crate::disk::lock::Lock;
-use crate::image::{self, Build, Image, Mkinitcpio, Progress, Pruned};
+use crate::image::{self, Build, Image, Mkinitcpio, Pruned};
+use crate::progress::Progress;
 
 /// Which images are to be there afterwards.
 #[derive(Debug, Clone)]

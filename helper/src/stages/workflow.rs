@@ -16,7 +16,8 @@ use crate::disk::lock::Lock;
 use crate::disk::manifest::Ours;
 use crate::disk::plan::{Plan, Step};
 use crate::disk::tree::Tree;
-use crate::image::{self, Image, Progress, Pruned};
+use crate::image::{self, Image, Pruned};
+use crate::progress::Progress;
 
 /// What a run is to do. What it does not name is left as it is.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub trait Watch {
     fn changed(&mut self, changes: &[Change]);
     /// One thing was done, in a line.
     fn said(&mut self, line: &str);
-    /// An image is being built.
+    /// An image or a generation is being made.
     fn progress(&mut self) -> &mut dyn Progress;
 }
 

@@ -1,16 +1,16 @@
-//! Tells a person what a build is doing, which takes from seconds to minutes.
+//! Tells a person what is being done that takes from seconds to minutes: images, generations.
 
 use crate::print::say_err;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
-/// Whoever wants to know how a build gets on.
+/// Whoever wants to know how such work gets on.
 pub trait Progress {
-    /// A build begins.
+    /// It begins, with this.
     fn begin(&mut self, what: &str);
     /// It has come to this step.
     fn step(&mut self, what: &str);
-    /// Something to know about, the build goes on.
+    /// Something to know about, the work goes on.
     fn warn(&mut self, what: &str);
     /// It has ended well.
     fn done(&mut self, what: &str);
@@ -25,7 +25,7 @@ pub struct Lines {
 
 impl Progress for Lines {
     fn begin(&mut self, what: &str) {
-        say_err!("building the {what}");
+        say_err!("{what}");
     }
 
     fn step(&mut self, what: &str) {
@@ -41,11 +41,11 @@ impl Progress for Lines {
     }
 
     fn done(&mut self, what: &str) {
-        say_err!("built the {what}");
+        say_err!("{what}");
     }
 }
 
-/// A line on a terminal that moves, with the step that is under way; gone when the build is, however that ends.
+/// A line on a terminal that moves, with the step that is under way; gone when the work is, however that ends.
 #[derive(Debug)]
 pub struct Spinner {
     bar: ProgressBar,
@@ -85,7 +85,7 @@ impl Progress for Spinner {
     fn warn(&mut self, _: &str) {}
 
     fn done(&mut self, what: &str) {
-        self.bar.println(format!("built the {what}"));
+        self.bar.println(what);
         self.bar.finish_and_clear();
     }
 }
@@ -111,20 +111,20 @@ mod tests {
     fn the_spinner_shows_the_step_and_leaves_a_line_for_each_image() {
         let (terminal, mut spinner) = spinner();
         for image in ["client image", "master's own image"] {
-            spinner.begin(image);
+            spinner.begin(&format!("building the {image}"));
             spinner.step("hook netroot");
             spinner.bar.tick();
             let shown = terminal.contents();
-            assert!(shown.ends_with(&format!("{image}: hook netroot")), "{shown}");
-            spinner.done(image);
+            assert!(shown.ends_with(&format!("building the {image}: hook netroot")), "{shown}");
+            spinner.done(&format!("built the {image}"));
         }
         assert_eq!(terminal.contents(), "built the client image\nbuilt the master's own image");
     }
 
     #[test]
-    fn a_build_that_fails_leaves_no_line_that_seems_to_go_on() {
+    fn what_fails_leaves_no_line_that_seems_to_go_on() {
         let (terminal, mut spinner) = spinner();
-        spinner.begin("client image");
+        spinner.begin("building the client image");
         spinner.bar.tick();
         assert!(terminal.contents().contains("client image"));
         drop(spinner);
