@@ -165,7 +165,9 @@ pub fn make(
     order: &Order<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Generation> {
-    sweep(lock, root, machine)?;
+    for stays in sweep(lock, root, machine)? {
+        progress(&stays);
+    }
     let made = Making::new(root, number, order)?.run(storage(root, machine).0, before, progress);
     let made = made.and_then(|generation| lock.record_generation(&generation).map(|()| generation));
     made.with_context(|| format!("generation {number}: cannot be made")).inspect_err(|_| {
@@ -193,9 +195,19 @@ pub fn remove(lock: &Lock<'_>, root: &Root, machine: Option<&Machine>, generatio
     }
     let store = open_store(root)?;
     let (tree, aside) = (name_of(&paths::generation_tree(number)), name_of(&paths::generation_aside(number)));
-    if store.apart(&tree)? == Some(Apart::Mount) {
+    let was_mounted = store.apart(&tree)? == Some(Apart::Mount);
+    if was_mounted {
         zfs::unmount(&root.path().join(paths::generation_tree(number)))
             .with_context(|| format!("generation {number}: is in use"))?;
+    }
+    if let (Storage::Zfs(set), Some(machine)) = (&generation.storage, machine) {
+        let mounts = machine.mounts_now()?;
+        if let Some(held) = mounts.all().find(|mount| mount.source == *set) {
+            if was_mounted {
+                mount(root, generation)?;
+            }
+            bail!("generation {number}: is in use: it is mounted on {}; umount that", held.point.display());
+        }
     }
     lock.forget_generation(number)?;
     if store.look(&tree)?.is_some() {
@@ -223,10 +235,11 @@ fn seen_at(machine: &Machine, number: Number) -> Result<Option<String>> {
 }
 
 /// Removes what killed runs left: what stands in the folder of generations and no record tells of, snapshots and clones.
+/// Returns what is said of those snapshots and clones that stay; they are in nobody's way.
 ///
 /// # Errors
 /// When a record cannot be understood, for then it is not known what is litter; or when something cannot be removed.
-pub fn sweep(_lock: &Lock<'_>, root: &Root, machine: Option<&Machine>) -> Result<()> {
+pub fn sweep(_lock: &Lock<'_>, root: &Root, machine: Option<&Machine>) -> Result<Vec<String>> {
     let generations = load(root)?;
     let store = open_store(root)?;
     for name in store.names(Path::new(""))? {
@@ -238,7 +251,7 @@ pub fn sweep(_lock: &Lock<'_>, root: &Root, machine: Option<&Machine>) -> Result
     }
     match storage(root, machine) {
         (Storage::Zfs(head), _) => zfs::sweep(&head, &generations),
-        _ => Ok(()),
+        _ => Ok(Vec::new()),
     }
 }
 

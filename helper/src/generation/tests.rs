@@ -252,7 +252,7 @@ fn what_is_served_is_not_removed() {
 /// Programs of ZFS that note how they are called, and what they would leave.
 fn zfs_doubles(scene: &Scene, doubles: &Path) {
     let log = "echo \"${0##*/} $*\" >>\"${0%/*}/log\"\n";
-    let here = "case $1 in get) echo z/ROOT/void@voidclust-1;; list) cat \"${0%/*}/listed\" 2>/dev/null;; esac; exit 0";
+    let here = "case \"$*\" in *acltype*) printf 'acltype\\tposix\\nxattr\\tsa\\n';; get*) echo z/ROOT/void@voidclust-1;; list*) cat \"${0%/*}/listed\" 2>/dev/null;; esac; exit 0";
     scene.double(doubles, "zfs", &format!("{log}[ \"$1\" != \"$(cat \"${{0%/*}}/fails\" 2>/dev/null)\" ] || exit 1\n{here}"));
     scene.double(doubles, "mount", &format!("{log}for last do :; done; mkdir -p \"$last/etc\""));
     scene.double(doubles, "umount", &format!("{log}rm -r \"$1\"; mkdir \"$1\""));
@@ -268,7 +268,9 @@ fn on_zfs() {
         Err(error) => return println!("failed: {error:#}"),
     }
     let made = &load(&scene.root).unwrap().made[&1];
-    remove(&Lock::take(&scene.root).unwrap(), &scene.root, None, made).unwrap();
+    if let Err(error) = remove(&Lock::take(&scene.root).unwrap(), &scene.root, None, made) {
+        println!("stays: {error:#}");
+    }
 }
 
 #[test]
@@ -282,12 +284,13 @@ fn a_clone_is_made_below_a_data_set_of_its_own_and_goes_with_its_snapshot() {
     let list = "zfs list -H -t snapshot -o name,clones -d 1 z/ROOT/void\n";
     let folder = "/var/lib/voidclust/generations";
     let begin = format!(
-        "zfs create -p -o canmount=off -o mountpoint=none z/voidclust\n\
-         zfs create -p -o canmount=off -o mountpoint=none z/voidclust/ROOT\n\
-         zfs create -p -o canmount=off -o mountpoint=none z/voidclust/ROOT/void\n\
+        "zfs create -p -o canmount=off -o mountpoint=none -o com.sun:auto-snapshot=false z/voidclust\n\
+         zfs create -p -o canmount=off -o mountpoint=none -o com.sun:auto-snapshot=false z/voidclust/ROOT\n\
+         zfs create -p -o canmount=off -o mountpoint=none -o com.sun:auto-snapshot=false z/voidclust/ROOT/void\n\
          zfs snapshot z/ROOT/void@voidclust-1\n\
-         zfs clone -o canmount=noauto -o mountpoint=legacy -o snapdir=disabled z/ROOT/void@voidclust-1 \
-         z/voidclust/ROOT/void/1\n\
+         zfs get -H -o property,value acltype,xattr z/ROOT/void\n\
+         zfs clone -o canmount=noauto -o mountpoint=legacy -o snapdir=disabled -o acltype=posix -o xattr=sa \
+         z/ROOT/void@voidclust-1 z/voidclust/ROOT/void/1\n\
          mount -t zfs -o rw z/voidclust/ROOT/void/1 {folder}/.voidclust-1\n"
     );
     let end = format!(
@@ -295,7 +298,7 @@ fn a_clone_is_made_below_a_data_set_of_its_own_and_goes_with_its_snapshot() {
          zfs set readonly=on z/voidclust/ROOT/void/1\n\
          mount -t zfs -o ro z/voidclust/ROOT/void/1 {folder}/1\n\
          zfs get -H -o value origin z/voidclust/ROOT/void/1\n\
-         zfs destroy z/voidclust/ROOT/void/1\n\
+         zfs destroy -r z/voidclust/ROOT/void/1\n\
          zfs destroy z/ROOT/void@voidclust-1\n"
     );
     assert_eq!(log(), format!("{list}{begin}{end}"));
@@ -308,9 +311,37 @@ fn a_clone_is_made_below_a_data_set_of_its_own_and_goes_with_its_snapshot() {
     write(doubles.path().join("listed"), left).unwrap();
     let said = scene.victim(&[], "on_zfs", doubles.path()).output().unwrap();
     assert!(said.contains("failed: generation 1: cannot be made"), "{said}");
-    let swept = "zfs get -H -o value origin z/voidclust/ROOT/void/1\nzfs destroy z/voidclust/ROOT/void/1\n\
+    let swept = "zfs get -H -o value origin z/voidclust/ROOT/void/1\nzfs destroy -r z/voidclust/ROOT/void/1\n\
         zfs destroy z/ROOT/void@voidclust-1\nzfs destroy z/ROOT/void@voidclust-6\n";
     let begin = &begin[..begin.find("mount -t").unwrap()];
     assert_eq!(log(), format!("{list}{swept}{begin}{list}{swept}"));
     assert_eq!(scene.kept(), [""; 0]);
+}
+
+#[test]
+fn what_somebody_holds_of_zfs_hinders_no_other_generation() {
+    let (dir, _machine) = machine(&[(paths::MOUNTS, &overlay_on("zfs", "z/ROOT/void", "rw"))]);
+    let (scene, doubles) = (Scene::found(dir.path()), tempfile::tempdir().unwrap());
+    zfs_doubles(&scene, doubles.path());
+    write(doubles.path().join("fails"), "destroy").unwrap();
+    write(doubles.path().join("listed"), "z/ROOT/void@voidclust-5\t-\n").unwrap();
+    let said = scene.victim(&[], "on_zfs", doubles.path()).output().unwrap();
+    assert!(
+        said.contains("said generation 5, which is none any more, takes room: `zfs destroy z/ROOT/void@voidclust-5`"),
+        "{said}"
+    );
+    assert!(said.contains("made Zfs"), "{said}");
+}
+
+#[test]
+fn a_clone_that_is_mounted_elsewhere_is_in_use() {
+    let table = overlay_on("zfs", "z/r", "rw") + "40 30 0:60 / /mnt ro - zfs z/voidclust/r/1 ro\n";
+    let (dir, machine) = machine(&[(paths::MOUNTS, &table)]);
+    let (scene, storage) = (Scene::found(dir.path()), Storage::Zfs("z/voidclust/r/1".to_owned()));
+    let lock = Lock::take(&scene.root).unwrap();
+    let made = Generation { number: 1, made: 0, text: String::new(), storage, kernels: Vec::new() };
+    lock.record_generation(&made).unwrap();
+    let error = format!("{:#}", remove(&lock, &scene.root, Some(&machine), &made).unwrap_err());
+    assert!(error.contains("generation 1: is in use: it is mounted on /mnt; umount that"), "{error}");
+    assert_eq!(scene.kept(), ["1.toml"], "nothing was changed");
 }

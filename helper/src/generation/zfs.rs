@@ -54,11 +54,17 @@ pub(super) fn begin(making: &Making<'_>, head: &str) -> Result<()> {
     let inner: Vec<usize> = parent(head).match_indices('/').map(|(at, _)| at).filter(|at| *at > pool.len()).collect();
     let parent = parent(head);
     for above in inner.into_iter().map(|at| &parent[..at]).chain([parent.as_str()]) {
-        zfs(&["create", "-p", "-o", "canmount=off", "-o", "mountpoint=none", above])?;
+        let options = ["canmount=off", "mountpoint=none", "com.sun:auto-snapshot=false"].map(|option| ["-o", option]);
+        zfs(&[&["create", "-p"], options.as_flattened(), &[above]].concat())?;
     }
     zfs(&["snapshot", &snapshot])?;
-    let options = ["canmount=noauto", "mountpoint=legacy", "snapdir=disabled"].map(|option| ["-o", option]);
-    zfs(&[&["clone"], options.as_flattened(), &[&snapshot, &clone]].concat())?;
+    // A clone has these of its own parents, and without its lists it would show other rights than the root.
+    let shown = zfs(&["get", "-H", "-o", "property,value", "acltype,xattr", head])?;
+    let shown = shown.lines().filter_map(|line| line.split_once('\t')).map(|(name, value)| format!("{name}={}", value.trim()));
+    let options = ["canmount=noauto", "mountpoint=legacy", "snapdir=disabled"].map(ToOwned::to_owned).into_iter().chain(shown);
+    let options: Vec<String> = options.flat_map(|option| ["-o".to_owned(), option]).collect();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    zfs(&[&["clone"], options.as_slice(), &[&snapshot, &clone]].concat())?;
     making.store.make_folder(&making.aside(), 0o700)?;
     mount(&clone, &making.path(&making.aside()), "rw")
 }
@@ -76,7 +82,8 @@ pub(super) fn finish(making: &Making<'_>, head: &str) -> Result<()> {
 /// Destroys a clone that is not mounted, and its snapshot.
 pub(super) fn destroy(set: &str) -> Result<()> {
     let origin = zfs(&["get", "-H", "-o", "value", "origin", set])?;
-    zfs(&["destroy", set])?;
+    // With the snapshots that others take of all there is, which would hold it for ever.
+    zfs(&["destroy", "-r", set])?;
     let origin = origin.trim();
     // Nothing but ours: somebody may have promoted it.
     if origin.split_once('@').is_some_and(|(_, name)| number_in(name).is_some()) {
@@ -85,21 +92,24 @@ pub(super) fn destroy(set: &str) -> Result<()> {
     Ok(())
 }
 
-/// Destroys our snapshots of the root that no record tells of, each with its clone, which is not mounted.
-pub(super) fn sweep(head: &str, generations: &Generations) -> Result<()> {
+/// Destroys our snapshots of the root that no record tells of, each with its clone, which is not mounted. Returns what is said
+/// of those that somebody holds.
+pub(super) fn sweep(head: &str, generations: &Generations) -> Result<Vec<String>> {
+    let mut held = Vec::new();
     let listed = zfs(&["list", "-H", "-t", "snapshot", "-o", "name,clones", "-d", "1", head])?;
     for (snapshot, clones) in listed.lines().filter_map(|line| line.split_once('\t')) {
         let number = snapshot.split_once('@').and_then(|(_, name)| number_in(name));
         let Some(number) = number.filter(|number| !generations.made.contains_key(number)) else { continue };
         let ours = clone_of(head, number);
-        match clones.trim() {
-            "" | "-" => zfs(&["destroy", snapshot]).map(|_| ())?,
-            clones if clones == ours => destroy(&ours)?,
+        let destroyed = match clones.trim() {
+            "" | "-" => zfs(&["destroy", snapshot]).map(|_| ()),
+            clones if clones == ours => destroy(&ours),
             // Somebody lives on it.
-            _ => {}
-        }
+            _ => Ok(()),
+        };
+        held.extend(destroyed.err().map(|error| format!("generation {number}, which is none any more, takes room: {error:#}")));
     }
-    Ok(())
+    Ok(held)
 }
 
 fn number_in(name: &str) -> Option<Number> {

@@ -31,7 +31,10 @@ fn head(machine: &Machine, binds: &Binds<'_>) -> Result<()> {
     }
     let to = machine.path(paths::NFS_HEAD);
     std::fs::create_dir_all(&to).with_context(|| format!("{}: cannot make this folder", to.display()))?;
-    Tool::new("mount").args(["--make-rslave", "--rbind"]).arg(machine.path(paths::LOWER)).arg(&to).output().map(|_| ())
+    let from = machine.path(paths::LOWER);
+    // Else nothing that is mounted or unmounted there later would be so here: a clone that stays here is held for ever.
+    Tool::new("mount").arg("--make-shared").arg(&from).output()?;
+    Tool::new("mount").args(["--make-rslave", "--rbind"]).arg(&from).arg(&to).output().map(|_| ())
 }
 
 /// Serves a generation no longer. Its export is gone: whoever still has files of it open there loses them.

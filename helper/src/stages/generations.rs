@@ -147,14 +147,14 @@ pub fn apply(
         return first(target, wanted, lock, force, watch);
     }
     let going = superfluous(target, &wanted)?;
-    everything(target, wanted, Some(trees), lock, &going, force, watch)
+    everything_but(target, wanted, trees, lock, &going, force, watch)
 }
 
 /// Has the menus name what is served by now. All else is in `trees` as it was for [`serve`].
 fn switch(target: &Target, wanted: Wanted, trees: Trees, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
     let going = superfluous(target, &wanted)?;
     let trees = Trees { menus: menus::tree(&wanted, &target.root)?, ..trees };
-    everything(target, wanted, Some(trees), lock, &going, force, watch)
+    everything_but(target, wanted, trees, lock, &going, force, watch)
 }
 
 /// Everything that follows from the configuration, without these generations, which nobody needs.
@@ -162,7 +162,24 @@ fn switch(target: &Target, wanted: Wanted, trees: Trees, lock: &Lock<'_>, force:
 /// # Errors
 /// Those of [`workflow::run`].
 pub fn without(target: &Target, wanted: Wanted, lock: &Lock<'_>, going: &[Number], watch: &mut dyn Watch) -> Result<Report> {
-    everything(target, wanted, None, lock, going, false, watch)
+    let (mut report, stay) = everything(target, wanted, None, lock, going, false, watch)?;
+    report.failures.extend(stay);
+    Ok(report)
+}
+
+/// The same where nobody asked for their removal: that one stays is no more than a note.
+fn everything_but(
+    target: &Target,
+    wanted: Wanted,
+    trees: Trees,
+    lock: &Lock<'_>,
+    going: &[Number],
+    force: bool,
+    watch: &mut dyn Watch,
+) -> Result<Report> {
+    let (mut report, stay) = everything(target, wanted, Some(trees), lock, going, force, watch)?;
+    report.notes.extend(stay);
+    Ok(report)
 }
 
 fn everything(
@@ -173,7 +190,7 @@ fn everything(
     going: &[Number],
     force: bool,
     watch: &mut dyn Watch,
-) -> Result<Report> {
+) -> Result<(Report, Vec<String>)> {
     // Whatever is rendered from now on does not know them: nothing serves one when it goes.
     let going: Vec<Generation> = going.iter().filter_map(|number| wanted.site.generations.made.remove(number)).collect();
     // Trees that were made before name those that go.
@@ -182,16 +199,17 @@ fn everything(
         None => Trees::of(&wanted, &target.root)?,
     };
     let work = Work { force, ..Work::everything(&trees) };
-    let mut report = workflow::run(target, &wanted, lock, &work, watch)?;
+    let report = workflow::run(target, &wanted, lock, &work, watch)?;
+    let mut stay = Vec::new();
     if report.failures.is_empty() {
         for generation in going {
             match remove(target, lock, &generation) {
                 Ok(()) => watch.said(&format!("removed generation {}", generation.number)),
-                Err(error) => report.notes.push(format!("generation {} stays: {error:#}", generation.number)),
+                Err(error) => stay.push(format!("generation {} stays: {error:#}", generation.number)),
             }
         }
     }
-    Ok(report)
+    Ok((report, stay))
 }
 
 /// Goes on as if the generations were gone that nobody needs any more, and says which these are.
