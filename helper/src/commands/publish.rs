@@ -109,9 +109,8 @@ pub fn back_to_snapshots(global: &Global) -> Result<Status> {
     if ways.is_empty() {
         bail!("there is no snapshot of the live tree; voidclust shell takes one before it begins");
     }
-    say!("with the nodes off, and from another system:");
-    for (name, way) in ways {
-        say!("{name}: {way}");
+    for way in ways {
+        say!("{}\n  here: {}\n  from another system, with the nodes off: {}", way.name, way.here, way.elsewhere);
     }
     Ok(Status::Done)
 }

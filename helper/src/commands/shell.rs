@@ -85,7 +85,7 @@ pub fn run(global: &Global, no_snapshot: bool, command: &[OsString]) -> Result<S
     }
     if let (false, Some(storage)) = (no_snapshot, target.machine().and_then(Storage::of)) {
         let made = storage.snapshot().context("no snapshot of the root; mend that, or go on without: --no-snapshot")?;
-        say!("voidclust: snapshot {}; back to it, with the clients off and from another system: {}", made.name, made.back);
+        say!("voidclust: snapshot {}; the way back to it: voidclust rollback --head", made.name);
         print_notes(&made.failures);
     }
     if command.is_empty() {

@@ -1,7 +1,7 @@
 //! A way back: a snapshot of the machine's own root, where its storage makes one at once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -37,10 +37,19 @@ pub enum Storage {
 pub struct Snapshot {
     /// How it is called.
     pub name: String,
-    /// How to come back to it.
-    pub back: String,
     /// Older ones that could not be removed, one message each.
     pub failures: Vec<String>,
+}
+
+/// The ways back to a snapshot, as commands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// How the snapshot is called.
+    pub name: String,
+    /// On the machine, while it serves: what generations are made of goes back, and these stay.
+    pub here: String,
+    /// From another system, for a machine that does not boot.
+    pub elsewhere: String,
 }
 
 impl Storage {
@@ -73,15 +82,22 @@ impl Storage {
         let old = before.len().saturating_sub(KEPT - 1);
         let removed = before.values().take(old).map(|name| self.remove(name));
         let failures = removed.filter_map(Result::err).map(|error| format!("{error:#}")).collect();
-        Ok(Snapshot { back: self.back(&name, number), name, failures })
+        Ok(Snapshot { name, failures })
     }
 
-    /// Each of ours with the command that brings it back, the oldest first.
+    /// Those to each of ours, the oldest first.
     ///
     /// # Errors
     /// When the storage cannot be asked.
-    pub fn ways_back(&self) -> Result<Vec<(String, String)>> {
-        Ok(self.ours()?.into_iter().map(|(number, name)| (name.clone(), self.back(&name, number))).collect())
+    pub fn ways_back(&self) -> Result<Vec<Ways>> {
+        let listed = match self {
+            Self::Zfs(set) => {
+                let list = ["list", "-H", "-t", "snapshot", "-o", "name,clones", "-s", "createtxg", "-d", "1"];
+                Tool::new("zfs").args(list).arg(set).output()?
+            }
+            Self::Btrfs { .. } => String::new(),
+        };
+        Ok(self.ours()?.into_iter().map(|(number, name)| self.ways(name, number, &listed)).collect())
     }
 
     /// Ours there are, by number.
@@ -116,19 +132,28 @@ impl Storage {
         tool.arg(name).output().map(|_| ())
     }
 
-    /// The command that brings a snapshot back, for a time when nothing runs from the root.
-    fn back(&self, name: &str, number: u64) -> String {
+    /// `listed` are all snapshots of a data set with their clones, the oldest first.
+    fn ways(&self, name: String, number: u64, listed: &str) -> Ways {
+        // What was written in the same second in the same size is compared by content.
+        let copy = format!("rsync -axcAHXS --delete --exclude=/{} --exclude=/{}", paths::GENERATIONS, paths::SNAPSHOTS);
+        let here = |script: &str| format!("voidclust shell --no-snapshot -- {script} && voidclust apply");
         match self {
-            Self::Zfs(_) => format!("zfs rollback -r {name}"),
-            Self::Btrfs { subvolume, .. } if subvolume == Path::new("/") => {
-                let from = format!("/mnt/{}/{PREFIX}{number}/", paths::SNAPSHOTS);
-                let but = format!("--exclude=/{}", paths::SNAPSHOTS);
-                format!("with the file system on /mnt: rsync -aHAXx --delete {but} {from} /mnt/")
+            Self::Zfs(_) => {
+                let newer = listed.lines().filter_map(|line| line.split_once('\t')).skip_while(|(other, _)| *other != name);
+                let clones: Vec<&str> =
+                    newer.skip(1).map(|(_, clones)| clones).filter(|clones| !matches!(*clones, "" | "-")).collect();
+                let elsewhere = if clones.is_empty() {
+                    format!("zfs rollback -r {name}")
+                } else {
+                    format!("zfs rollback -R {name} (what is newer goes: {})", clones.join(","))
+                };
+                let script = format!("sh -c 'mount -m -t zfs -o ro {name} /run/before && {copy} /run/before/ /'");
+                Ways { here: here(&script), elsewhere, name }
             }
             Self::Btrfs { device, subvolume, .. } => {
-                let at = format!("/mnt{}", subvolume.display());
-                let from = format!("{at}.old/{}/{PREFIX}{number}", paths::SNAPSHOTS);
-                format!("mount -o subvolid=5 {device} /mnt && mv {at} {at}.old && btrfs subvolume snapshot {from} {at}")
+                let from = format!("/{}/{PREFIX}{number}/", paths::SNAPSHOTS);
+                let elsewhere = format!("mount -o subvol={} {device} /mnt && {copy} /mnt{from} /mnt/", subvolume.display());
+                Ways { here: here(&format!("{copy} {from} /")), elsewhere, name }
             }
         }
     }
@@ -151,15 +176,24 @@ mod tests {
             Storage::of(&machine)
         };
         assert!(storage("ext4", "/", "/dev/sda1").is_none());
-        let back = |storage: Option<Storage>| storage.map(|storage| storage.back(&storage.name(7), 7)).unwrap();
-        assert_eq!(back(storage("zfs", "/", "z/r")), "zfs rollback -r z/r@voidclust-shell-7");
+        let ways =
+            |storage: Option<Storage>, listed: &str| storage.map(|storage| storage.ways(storage.name(7), 7, listed)).unwrap();
+        let listed = "z/r@a\tz/old\nz/r@voidclust-shell-7\t-\nz/r@voidclust-2\t";
+        let copy = "rsync -axcAHXS --delete --exclude=/var/lib/voidclust/generations --exclude=/var/lib/voidclust/snapshots";
+        let zfs = ways(storage("zfs", "/", "z/r"), &format!("{listed}-\n"));
+        assert_eq!(zfs.elsewhere, "zfs rollback -r z/r@voidclust-shell-7");
         assert_eq!(
-            back(storage("btrfs", "/@", "/dev/sda2")),
-            "mount -o subvolid=5 /dev/sda2 /mnt && mv /mnt/@ /mnt/@.old && \
-             btrfs subvolume snapshot /mnt/@.old/var/lib/voidclust/snapshots/voidclust-shell-7 /mnt/@"
+            zfs.here,
+            format!(
+                "voidclust shell --no-snapshot -- sh -c 'mount -m -t zfs -o ro z/r@voidclust-shell-7 /run/before && \
+                 {copy} /run/before/ /' && voidclust apply"
+            )
         );
-        assert!(
-            back(storage("btrfs", "/", "/dev/sda2")).contains("rsync -aHAXx --delete --exclude=/var/lib/voidclust/snapshots ")
-        );
+        let newer = ways(storage("zfs", "/", "z/r"), &format!("{listed}z/voidclust/r/2\n"));
+        assert_eq!(newer.elsewhere, "zfs rollback -R z/r@voidclust-shell-7 (what is newer goes: z/voidclust/r/2)");
+        let btrfs = ways(storage("btrfs", "/@", "/dev/sda2"), "");
+        let from = "/var/lib/voidclust/snapshots/voidclust-shell-7/";
+        assert_eq!(btrfs.elsewhere, format!("mount -o subvol=/@ /dev/sda2 /mnt && {copy} /mnt{from} /mnt/"));
+        assert_eq!(btrfs.here, format!("voidclust shell --no-snapshot -- {copy} {from} / && voidclust apply"));
     }
 }
