@@ -165,6 +165,7 @@ pub fn make(
     order: &Order<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Generation> {
+    machine.map_or(Ok(()), storage::is_whole)?;
     for stays in sweep(lock, root, machine)? {
         progress(&stays);
     }

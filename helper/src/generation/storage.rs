@@ -1,10 +1,14 @@
 //! What keeps the generations of a root, by what it lies on.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Result, bail};
 
 use super::store::{SUBVOLUME, is_btrfs};
 use crate::disk::root::Root;
 use crate::machine::Machine;
+use crate::paths;
 use crate::types::generation::Storage;
 
 /// What will keep the generations of a root, and why. That of ZFS names the data set of the root.
@@ -25,11 +29,28 @@ pub fn storage(root: &Root, machine: Option<&Machine>) -> (Storage, String) {
     }
 }
 
+/// Refuses a root of which no node could boot: a generation has what is on the root's own file system, and no more.
+///
+/// # Errors
+/// When the programs are not on it.
+pub(super) fn is_whole(machine: &Machine) -> Result<()> {
+    let lower = if machine.overlay().is_some() { paths::LOWER } else { "" };
+    let programs = Path::new("/").join(lower).join("usr");
+    match machine.mounts().at(&programs) {
+        Some(mount) => bail!(
+            "{}: {} is a file system of its own, which no generation has; move what is in it into the root's, or let nodes boot \
+             the live tree: generation = \"head\"",
+            programs.display(),
+            mount.source
+        ),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::machine::tests::{machine, overlay_on};
-    use crate::paths;
 
     #[test]
     fn what_the_root_lies_on_keeps_its_generations() {
@@ -42,5 +63,18 @@ mod tests {
             let (found, why) = storage(&Root::open(dir.path()).unwrap(), Some(&machine));
             assert!(found == wanted && why.ends_with(reason), "{why}");
         }
+    }
+
+    #[test]
+    fn a_root_without_its_programs_is_none() {
+        let table = overlay_on("zfs", "z/ROOT/void", "rw");
+        let (_dir, whole) = machine(&[(paths::MOUNTS, &table)]);
+        assert!(is_whole(&whole).is_ok());
+        let lower = table.lines().find(|line| line.contains(" /run/rootfs/lower ")).unwrap();
+        let number = lower.split(' ').next().unwrap();
+        let apart = format!("{table}99 {number} 0:99 / /run/rootfs/lower/usr rw - zfs z/ROOT/void/usr rw\n");
+        let (_dir, machine) = machine(&[(paths::MOUNTS, &apart)]);
+        let error = is_whole(&machine).unwrap_err().to_string();
+        assert!(error.contains("/run/rootfs/lower/usr: z/ROOT/void/usr is a file system of its own"), "{error}");
     }
 }
