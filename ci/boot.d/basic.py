@@ -2,14 +2,16 @@
 
 import hashlib
 
+import disks
 from cluster import MACHINES, MASTER
 
 
-def check_master(report, facts):
+def check_master(report, cluster, facts):
     mounts = facts["mounts"]
     root, lower = mounts["/"], mounts.get("/run/rootfs/lower", {})
     report.equal("master: / is an overlay", root["type"], "overlay")
-    report.equal("master: its lower tree is the disk", (lower.get("source"), lower.get("type")), ("/dev/vda", "ext4"))
+    report.equal("master: its lower tree is the disk", (lower.get("source"), lower.get("type")),
+                 disks.KINDS[cluster.options.disk].lower)
     report.equal("master: its upper tree is in memory",
                  mounts.get("/run/rootfs/cowspace", {}).get("type"), "tmpfs")
     report.equal("master: host name", facts["hostname"].split(".")[0], "master")
@@ -69,7 +71,7 @@ def run(report, cluster, names):
     cluster.start_master()
     facts = {"master": cluster.master.facts()}
     report.boot(cluster.master, facts["master"])
-    check_master(report, facts["master"])
+    check_master(report, cluster, facts["master"])
     # For the stories that need the master only.
     if not names:
         return

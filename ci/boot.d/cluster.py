@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+import disks
 import root
 from net import SiteDhcp, Switch
 from root import REPOSITORY
@@ -53,7 +54,7 @@ exec pause
 """
 
 
-def configuration(dhcp, kernels):
+def configuration(dhcp, kernels, storage):
     text = f"""\
 [cluster]
 domain = "cluster"
@@ -68,7 +69,7 @@ dhcp = "{dhcp}"
 [master]
 name = "master"
 mac = "{MASTER_MAC}"
-storage = "plain"
+storage = "{storage}"
 overlays = ["rig-master"]
 services = ["static-net"]
 
@@ -144,16 +145,18 @@ class Cluster:
                 root.drop_kernel(self.tree, old)
         self.kernels = root.kernels(self.tree)
         self.tools["mkinitcpio"] = root.lay_mkinitcpio(self.tree)
+        self.tools.update(disks.lay(self.tree, self.options.disk))
         self.tools["stages"] = "void-runit" if os.environ.get("VOID_RUNIT") else "double"
         self._install()
         self._configure()
         begun = time.time()
         self.apply_output = self.voidclust("apply")
         say(f"voidclust apply --root: {time.time() - begun:.0f} s")
-        # By itself the master makes it when it boots, which takes a minute of an emulated machine: a story has that.
-        self.voidclust("publish", "-m", "made by the rig")
+        # By itself the master makes it when it boots, which takes a minute of an emulated machine: a story has that. A
+        # snapshot takes no time, and can only be made there.
+        if self.options.disk == "ext4":
+            self.voidclust("publish", "-m", "made by the rig")
         self._check_tree()
-        self._make_disk()
 
     def _install(self):
         """Our files, as the packages put them there."""
@@ -203,7 +206,7 @@ class Cluster:
             file.write_text(text, encoding="utf-8")
             file.chmod(mode)
         (self.tree / "etc/voidclust.conf").write_text(
-            configuration(self.options.dhcp, self.kernels), encoding="utf-8")
+            configuration(self.options.dhcp, self.kernels, disks.KINDS[self.options.disk].storage), encoding="utf-8")
 
     def voidclust(self, *arguments):
         """The helper on the tree, with /proc, /sys and /dev there as for any chroot; the mounts
@@ -224,9 +227,8 @@ class Cluster:
         if not self.master_image.exists():
             raise Failure(f"voidclust apply left no {self.master_image}\n{self.apply_output}")
 
-    def _make_disk(self):
-        run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=1",
-             "-d", self.tree, self.disk, "4G"], timeout=600, log=self.log)
+    def make_disk(self):
+        disks.make(self, self.disk)
 
     # The machines
 
@@ -239,9 +241,13 @@ class Cluster:
         kernel = self.tree / f"boot/vmlinuz-{self.kernel}"
         self.nodes["master"] = Node(
             "master", self.work, self.switch, MASTER_MAC, accel=self.options.accel, memory=1536,
-            direct=(kernel, self.master_image, f"root=/dev/vda rw {CONSOLE} loglevel=4 panic=30"),
+            direct=(kernel, self.master_image, self.cmdline()),
             disks=[self.disk],
         )
+
+    def cmdline(self):
+        """What the master's loader tells its kernel."""
+        return f"{disks.KINDS[self.options.disk].root} {CONSOLE} loglevel=4 panic=30"
 
     @property
     def master(self):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import basic
+import disks
 import root
 import stories
 import vm
@@ -27,6 +28,7 @@ def arguments():
     parser.add_argument("--nodes", type=int, default=2, metavar="N", help="clients of the first boot, 0 to 4 (default 2)")
     parser.add_argument("--firmware", choices=("bios", "uefi"), default="bios", help="of the first boot's clients")
     parser.add_argument("--dhcp", choices=("proxy", "server"), default="proxy", help="who gives out the addresses")
+    parser.add_argument("--disk", choices=sorted(disks.KINDS), help="the file system of the master's root (default ext4)")
     parser.add_argument("--all", action="store_true", help="every story after the first boot")
     parser.add_argument("--story", action="append", default=[], metavar="NAME", help="this story after the first boot")
     parser.add_argument("--list", action="store_true", help="name the stories and end")
@@ -80,6 +82,11 @@ def main():
         if name not in stories.found():
             warn(f"ci/boot: no story {name}; --list names them")
             return 2
+    wanted = {stories.disk_of(stories.found()[name]) for name in options.story} - {None}
+    if len(wanted | ({options.disk} - {None})) > 1:
+        warn("ci/boot: these stories are about different disks of the master; tell them one by one")
+        return 2
+    options.disk = options.disk or (wanted.pop() if wanted else "ext4")
     report = Report(json_to=sys.stdout if options.json else None)
     if options.json:
         # The standard output is for a program, then; what is said on the way goes beside it.
@@ -114,13 +121,14 @@ def main():
 def boot(report, cluster, options):
     chosen = stories.found() if options.all else {name: stories.found()[name] for name in options.story}
     options.old_kernel = bool({"older_kernel", "only_one"} & set(chosen))
-    base = root.base(cluster.log)
+    base = disks.tree(options.disk, cluster.log)
     kernel = base / f"boot/vmlinuz-{root.kernels(base)[-1]}"
     # The probe waits while the build works.
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         probe = beside.submit(vm.accelerator, kernel)
         cluster.build(base)
         options.accel, why = probe.result()
+    cluster.make_disk()
     cluster.tools["CPU"] = f"{options.accel.split(',')[0]} ({why})"
     cluster.tools["QEMU"] = run([tool(vm.QEMU), "--version"])[1].split()[3]
     report.tools = cluster.tools
@@ -131,6 +139,9 @@ def boot(report, cluster, options):
     if not story(report, "one master and its clients", basic.run, cluster, names):
         return report.finish()
     for name, module in chosen.items():
+        if stories.disk_of(module) not in (None, options.disk):
+            report.skip(name, f"it is about another disk of the master: ci/boot --story {name}")
+            continue
         begun = time.time()
         cluster.clients_off()
         story(report, name, module.run, cluster)

@@ -49,24 +49,85 @@ def cache_folder():
 
 
 def base(log):
-    """The cached tree, made when its inputs changed; older ones are removed."""
+    """The cached tree of every node."""
     text = repr((SUITE, PACKAGES, NEWEST, OLDER, DPKG)) + "".join(map(inspect.getsource, (_debian, _like_void)))
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        tree = cache / f"base-{key}"
-        if tree.is_dir():
-            return tree
-        for old in cache.glob("base-*"):
-            shutil.rmtree(old)
-        say(f"root tree: debootstrap {SUITE} and {len(PACKAGES)} packages (kept in {cache})")
-        new = cache / "base-new"
+
+    def make(new):
+        say(f"root tree: debootstrap {SUITE} and {len(PACKAGES)} packages (kept in {cache_folder()})")
         _debian(new, log)
         _like_void(new)
+
+    return cached("base", text, make)
+
+
+def cached(name, inputs, make):
+    """A tree that is kept under a key over its inputs, made when these changed; older ones are removed."""
+    key = hashlib.sha256(inputs.encode()).hexdigest()[:16]
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / ("lock" if name == "base" else f"{name}.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tree = cache / f"{name}-{key}"
+        if tree.is_dir():
+            return tree
+        for old in cache.glob(f"{name}-*"):
+            shutil.rmtree(old)
+        new = cache / f"{name}-new"
+        make(new)
         new.rename(tree)
     return tree
+
+
+def with_packages(name, tree, packages, log):
+    """Another cached tree, with more of Debian's packages."""
+
+    def make(new):
+        say(f"root tree: {' '.join(packages)} for {name}")
+        new.mkdir()
+        copy(tree, new)
+        unpack(new, packages, log)
+
+    return cached(name, repr((tree.name, packages)) + inspect.getsource(unpack), make)
+
+
+def apt(tree, log):
+    """Runs a program in a tree, which finds Debian's packages; the list of these is there, with those that are not all free."""
+    shutil.copyfile("/etc/resolv.conf", tree / "etc/resolv.conf")
+    sources = tree / "etc/apt/sources.list"
+    text = sources.read_text(encoding="utf-8")
+    sources.write_text(text.replace(" main\n", " main contrib\n"), encoding="utf-8")
+
+    def chroot(*argv, timeout=1200):
+        env = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
+        script = 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && exec chroot "$@"'
+        argv = ["unshare", "--mount", "sh", "-c", script, "apt", tree, *argv]
+        return run(argv, timeout=timeout, log=log, env=env)[1]
+
+    chroot("apt-get", "update", "-q")
+    return chroot
+
+
+def newest_suite(tree):
+    """Where the newest versions are, as far as the tree knows of it."""
+    text = (tree / "etc/apt/sources.list").read_text(encoding="utf-8")
+    return f"{SUITE}-backports" if f" {SUITE}-backports " in text else SUITE
+
+
+def unpack(tree, packages, log, suite=SUITE):
+    """Adds packages without their scripts, which want this and that of Debian."""
+    chroot = apt(tree, log)
+    chroot("apt-get", "install", "-y", "-q", "--no-install-recommends", "--download-only", "-t", suite, *packages)
+    for package in sorted((tree / "var/cache/apt/archives").glob("*.deb")):
+        # Links come last: one to the program of its name in the other folder would take its place, as the two are one here.
+        run(
+            ["sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -x --skip-old-files -C "$2" --keep-directory-symlink'
+             " --exclude=./usr/share/doc --exclude=./usr/share/man", "unpack", package, tree],
+            log=log,
+        )
+    chroot("ldconfig")
+    chroot("apt-get", "clean")
+    shutil.rmtree(tree / "var/lib/apt/lists")
+    (tree / "etc/resolv.conf").unlink()
 
 
 def _debian(tree, log):
@@ -120,9 +181,14 @@ def _version(name):
     return [int(number) for number in re.findall(r"[0-9]+", name)]
 
 
+def in_order(names):
+    """Oldest first."""
+    return sorted(names, key=_version)
+
+
 def kernels(tree):
     """Versions, oldest first."""
-    return sorted(os.listdir(tree / "lib/modules"), key=_version)
+    return in_order(os.listdir(tree / "lib/modules"))
 
 
 def _like_void(tree):

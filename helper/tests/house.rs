@@ -42,6 +42,7 @@ fn the_design_has_every_source_file_and_no_file_that_is_gone() {
         "ci/boot.d/initcpio/",
         "ci/boot.d/stories/",
         "ci/boot.d/tree/",
+        "ci/boot.d/zfs/",
         "srcpkgs/cluster-master/files/overlays/master/",
         "srcpkgs/cluster-overlays/files/overlays/client/",
     ];

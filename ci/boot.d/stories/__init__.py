@@ -11,3 +11,8 @@ def found():
     """Name to module, in the order of their names."""
     names = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
     return {name: importlib.import_module(f"stories.{name}") for name in names}
+
+
+def disk_of(module):
+    """The file system of the master's disk without which a story has nothing to tell."""
+    return getattr(module, "DISK", None)

@@ -5,12 +5,12 @@ import hashlib
 from basic import settle
 from cluster import LOWER, MACHINES, MASTER
 
-# The handle of the file $1 as its own file system makes it: in digits of 16, without its type.
+# The handle of the file $1 as its own file system makes it, in digits of 16: kind, number and so on.
 HANDLE = r"""
 my ($path) = @ARGV;
 my ($handle, $mount) = (pack("Li", 128, 0) . "\0" x 128, pack("i", 0));
 syscall(303, -100, $path, $handle, $mount, 0) == 0 or die "$path: $!";
-print unpack("H*", substr($handle, 8, unpack("L", $handle)));
+printf "%02x%s", unpack("L", substr($handle, 4, 4)), unpack("H*", substr($handle, 8, unpack("L", $handle)));
 """
 # Opens a file of the mount $1 by the handle of its file $2, and in that the digits of $3 for the export (kind and number),
 # and those of $4 for the file (kind, number and so on), as far as they are given. Tells what is in the file; with $5 that is
@@ -129,23 +129,34 @@ def taken(report, cluster, one, two):
 
 def guesses(file, folder, shown):
     """A file's number alone, and with a folder that it is said to lie in: its own, and one that is exported."""
-    return {"alone": "01" + file, "in its folder": "02" + file + folder, "in a folder that is exported": "02" + file + shown}
+    return {"alone": file, "in its folder": within(file, folder), "in a folder that is exported": within(file, shown)}
+
+
+def within(file, folder):
+    """The handle of a file that is said to lie in a folder."""
+    kind = int(file[:2], 16)
+    if file.startswith("4d"):
+        # Of btrfs: number, subvolume, generation; of the folder the subvolume comes last, when it is another.
+        (number, subvolume, generation), own = (folder[2:18], folder[18:34], folder[34:]), file[18:34]
+        same = subvolume == own
+        return f"{kind + (1 if same else 2):02x}{file[2:]}{number}{generation}{'' if same else subvolume}"
+    return f"{kind + 1:02x}{file[2:]}{folder[2:]}"
 
 
 def run(report, cluster):
     master = cluster.master
     one, two = cluster.node("n1"), cluster.node("n2")
-    master.sh(f"cd {LOWER} && echo secret >var/tmp/secret && echo mine >home/mine && echo shown >home/shown"
-              " && chmod 666 var/tmp/secret home/mine home/shown")
+    master.sh(f"cd {LOWER} && echo secret >var/tmp/secret && echo mine >/home/mine && echo shown >/home/shown"
+              " && chmod 666 var/tmp/secret /home/mine /home/shown")
     try:
         cluster.up("n1", "n2")
         settle(one)
         # The worst case: the numbers need not be guessed.
         secret, beside, home, shown = (
-            perl(master, HANDLE, f"{LOWER}/{path}") for path in ("var/tmp/secret", "var/tmp", "home", "home/shown"))
+            perl(master, HANDLE, path) for path in (f"{LOWER}/var/tmp/secret", f"{LOWER}/var/tmp", "/home", "/home/shown"))
 
         mounted(one, "/home", "rw")
-        found = perl(one, GRAFT, AT, f"{AT}/mine", "", "02" + shown + home)
+        found = perl(one, GRAFT, AT, f"{AT}/mine", "", within(shown, home))
         report.equal("n1: with a handle that it makes up it opens a file that it may", found, "shown")
         for how, file in guesses(secret, beside, home).items():
             found = perl(one, GRAFT, AT, f"{AT}/mine", "", file, "taken")
@@ -156,7 +167,7 @@ def run(report, cluster):
         for how, file in guesses(secret, beside, folder).items():
             found = perl(one, GRAFT, AT, f"{AT}/etc/passwd", "", file)
             report.check(f"n1: its generation leads to no file beside it: its number {how}", found.startswith("refused"), found)
-        found = perl(one, GRAFT, AT, f"{AT}/etc/passwd", "0101000000", "01" + secret)
+        found = perl(one, GRAFT, AT, f"{AT}/etc/passwd", "0101000000", secret)
         report.check("n1: it gets to no file of the live tree by its export's number", found.startswith("refused"), found)
 
         own, theirs = (f"/node/{node.boot_mac}" for node in (one, two))
@@ -165,7 +176,7 @@ def run(report, cluster):
         mounted(one, own)
         mine = one.sh(f"find {AT}/own -type f | head -n 1").strip()
         number = hashlib.sha256(f"voidclust {theirs[1:]}".encode()).hexdigest()[:32]
-        file = "01" + perl(master, HANDLE, f"/srv/nfs{theirs}/{names[0]}")
+        file = perl(master, HANDLE, f"/srv/nfs{theirs}/{names[0]}")
         found = perl(one, GRAFT, AT, mine, "", "")
         report.check("n1: its own it can open", found and not found.startswith("refused"), found)
         for how, export in (("its own export", ""), ("that of n2", "06" + number)):
@@ -192,9 +203,9 @@ def run(report, cluster):
         master.sh("exportfs -o rw,sec=sys,no_subtree_check,crossmnt,fsid=2 "
                   f"{MACHINES['n1']['address']}:/srv/nfs/home")
         mounted(one, "/home", "rw")
-        found = perl(one, GRAFT, AT, f"{AT}/mine", "", "01" + secret, "taken")
+        found = perl(one, GRAFT, AT, f"{AT}/mine", "", secret, "taken")
         report.equal("n1: without subtree_check it gets to a file beside the home", found, "secret")
         taken(report, cluster, one, two)
     finally:
-        master.sh(f"exportfs -ra; cd {LOWER} && rm -f var/tmp/secret home/mine home/shown")
+        master.sh(f"exportfs -ra; cd {LOWER} && rm -f var/tmp/secret /home/mine /home/shown")
         cluster.down("n1", "n2")
