@@ -72,6 +72,7 @@ class Node:
         self.boot_card = boot_card
         self.direct = direct  # (kernel, initramfs, command line): no network boot
         self.disks = list(disks)
+        self.clock = "utc"  # or a date, when the battery of its clock is empty
         self.retry = False  # a firmware that tries again when nothing could be booted
         self.folder = Path(folder)
         self.console_path = self.folder / f"{name}.console"
@@ -97,7 +98,7 @@ class Node:
             tool(QEMU), "-name", self.name, "-nodefaults", "-no-user-config",
             "-machine", "q35,graphics=off,sata=off,smbus=off", "-accel", self.accel,
             "-cpu", "qemu64,-svm" if self.accel.startswith("tcg") else "host", "-m", str(self.memory),
-            "-display", "none", "-rtc", "base=utc",
+            "-display", "none", "-rtc", f"base={self.clock}",
             *self._serial(inherited), *self._cards(inherited), *self._starts(),
         ]
         for index, disk in enumerate(self.disks):

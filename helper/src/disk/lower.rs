@@ -11,7 +11,8 @@ use crate::types::identity::{KEY_KINDS, public_key};
 use crate::types::lower::{KNOWN_HOSTS, Lower, SSHD_CONFIG, SSHD_PARTS, Service};
 
 /// Texts that an overlay of ours replaces, that say what to make for a node, or that every node runs.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
+    "chrony.conf",
     "dnsmasq.conf",
     "fstab",
     "hosts",

@@ -268,6 +268,7 @@ fn site_value(site: &Site) -> Value {
         "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
         "lower": {
             "hosts": site.lower.hosts(&names(site, if is_small(site) { &site.nodes } else { &[] })),
+            "chrony": site.lower.services.contains_key("chronyd").then(|| said_by(&site.lower, "chrony.conf")),
             "dnsmasq": said_by(&site.lower, "sv/dnsmasq/conf"),
             "netmount": said_by(&site.lower, "sv/netmount/conf"),
             "nfs_server": said_by(&site.lower, "sv/nfs-server/conf"),

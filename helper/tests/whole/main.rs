@@ -9,6 +9,7 @@ mod bad_input;
 mod boot_server;
 mod cases;
 mod client;
+mod clock;
 mod commands;
 mod config;
 mod foreseen;
