@@ -1,5 +1,5 @@
 # The core-service 01-aa-clock.sh, sourced the way stage 1 of runit does.
-# shellcheck shell=dash disable=SC1090,SC1091,SC2154,SC2317
+# shellcheck shell=dash disable=SC1090,SC1091,SC2034,SC2154,SC2317
 # Files, functions and variables that are sourced are seen only when it runs.
 
 # A copy with its absolute paths below $T, at a time that is told.

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::mounts::{RawExport, RawMount};
 use super::raw::{self, TABLES, Table, table_name};
+use super::scratch::ScratchTable;
 use super::values;
 use super::words::{Kind, Words};
 
@@ -23,6 +24,7 @@ fn keys_of(header: &str) -> &'static [(&'static str, &'static str)] {
     match header {
         RawMount::HEADER => RawMount::KEYS,
         RawExport::HEADER => RawExport::KEYS,
+        ScratchTable::HEADER => ScratchTable::KEYS,
         _ => TABLES.iter().find(|(known, _)| table_name(known) == table_name(header)).map_or(&[], |(_, keys)| keys),
     }
 }
@@ -69,6 +71,7 @@ impl<'text> Spot<'text> {
             "node" => read::<raw::Node>,
             RawMount::HEADER => read::<RawMount>,
             RawExport::HEADER => read::<RawExport>,
+            ScratchTable::HEADER => read::<ScratchTable>,
             _ => return None,
         };
         read(self.key, value)

@@ -15,6 +15,7 @@ mod raw;
 mod read;
 mod resolve;
 mod roots;
+mod scratch;
 mod source;
 mod spelling;
 mod twice;

@@ -71,7 +71,7 @@ const SYSTEM: [&str; 10] = ["/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64",
 /// Nor anything in these.
 const KERNEL: [&str; 5] = ["/dev", "/proc", "/run", "/srv/nfs", "/sys"];
 
-fn of_the_system(path: &str) -> bool {
+pub(super) fn of_the_system(path: &str) -> bool {
     SYSTEM.contains(&path) || KERNEL.iter().any(|folder| is_within(path, folder))
 }
 

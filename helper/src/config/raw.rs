@@ -6,6 +6,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Vi
 use toml::Spanned;
 
 use super::mounts::{RawExport, RawMount};
+use super::scratch::RawScratch;
 use crate::site::Drivers;
 use crate::types::generation::RootWish;
 use crate::types::{
@@ -119,6 +120,7 @@ table!(Profile, "[profile.NAME]", {
     kernel: Key<Kernel>,
     generation: Key<RootWish>,
     mounts: List<RawMount>,
+    scratch: Key<RawScratch>,
     vars: Vars,
 });
 table!(Node, "[[node]]", {
@@ -132,6 +134,7 @@ table!(Node, "[[node]]", {
     kernel: Key<Kernel>,
     generation: Key<RootWish>,
     mounts: List<RawMount>,
+    scratch: Key<RawScratch>,
     vars: Vars,
 });
 

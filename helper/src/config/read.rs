@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::judge::Spot;
 use super::mounts::{RawExport, RawMount};
 use super::raw::{Entry, Raw, Table, table_name};
+use super::scratch::ScratchTable;
 use super::source::Mistake;
 use super::words::Kind;
 use super::{notation, values, vars, words};
@@ -168,7 +169,7 @@ fn sort_keys<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
     let (header, inner) = (T::HEADER, T::HEADER.trim_matches(['[', ']']));
     let wrong: Vec<_> = entries
         .iter()
-        .filter(|(key, value)| !known(key.get_ref()) || value.get_ref().is_table() != (kind::<T>(key.get_ref()) == Kind::Vars))
+        .filter(|(key, value)| !known(key.get_ref()) || !kind::<T>(key.get_ref()).takes(value.get_ref()))
         .map(|(key, _)| key.clone())
         .collect();
     for key in wrong {
@@ -193,8 +194,14 @@ fn sort_keys<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-/// Takes out mounts and exports that have a mistake.
+/// Takes out mounts, exports and scratches that have a mistake.
 fn sort_small_tables<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    let is_one = |key: &str, value: &DeValue<'_>| kind::<T>(key) == Kind::Scratch && value.is_table();
+    let ones: Vec<_> = entries.iter().filter(|(key, value)| is_one(key.get_ref(), value.get_ref())).collect();
+    let wrong = ones.into_iter().filter(|(_, value)| !section::<ScratchTable>((*value).clone(), mistakes).1);
+    for key in wrong.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+        entries.remove(&key);
+    }
     for (key, value) in entries.iter_mut() {
         let whole = match kind::<T>(key.get_ref()) {
             Kind::Mounts => whole::<RawMount>,

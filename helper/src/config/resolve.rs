@@ -7,6 +7,7 @@ use super::limits::Written;
 use super::mounts::Served;
 use super::raw::{self, Firmware, Raw};
 use super::roots::Wishes;
+use super::scratch::Disks;
 use super::source::Mistake;
 use super::values;
 use crate::machine::facts::Facts;
@@ -24,7 +25,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         check.nodes(&raw, network, master);
         check.servers(&raw, network, master);
     }
-    let (written, wishes) = (Written::of(&raw), Wishes::of(&raw));
+    let (written, wishes, disks) = (Written::of(&raw), Wishes::of(&raw), Disks::of(&raw));
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);
     let root = check.root(raw.root);
@@ -66,6 +67,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         identities: facts.identities.clone(),
     };
     mistakes.extend(wishes.mistakes(&site));
+    mistakes.extend(disks.mistakes(&site));
     mistakes.extend(written.too_long(&site, facts));
     mistakes.is_empty().then_some(site)
 }
@@ -98,12 +100,14 @@ impl Check<'_> {
             kernel: value(raw.kernel),
             generation: value(raw.generation),
             mounts: self.mounts_of(raw.mounts, served),
+            scratch: self.scratch(raw.scratch),
             vars: raw.vars,
         }
     }
 
     fn node(&mut self, raw: raw::Node, served: Option<&Served>) -> Option<Node> {
         let mounts = self.mounts_of(raw.mounts, served);
+        let scratch = self.scratch(raw.scratch);
         Some(Node {
             name: value(raw.name)?,
             macs: values(raw::Macs::with_places(&raw.mac?)),
@@ -115,6 +119,7 @@ impl Check<'_> {
             kernel: value(raw.kernel),
             generation: value(raw.generation),
             mounts,
+            scratch,
             vars: raw.vars,
         })
     }

@@ -117,7 +117,7 @@ pub(super) fn right(spot: Spot<'_>, text: &str) -> String {
         Some(Kind::Mounts | Kind::Exports) => format!("[{}]", spot.small_table(bare.trim_matches(['"', '\'']))),
         Some(Kind::Vars) => "{ NAME = \"…\" }".to_owned(),
         Some(Kind::TextOrList) if spot.several(bare).is_some() => format!("[{}]", spot.several(bare).unwrap_or_default()),
-        Some(Kind::Text | Kind::TextOrList | Kind::Generation) | None => quote(bare),
+        Some(Kind::Text | Kind::TextOrList | Kind::Generation | Kind::Scratch) | None => quote(bare),
     };
     format!("{key} = {value}")
 }

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Mounts,
     /// The same of exports.
     Exports,
+    /// One text in quotes, or a small table.
+    Scratch,
     /// A table with keys of the site's own.
     Vars,
 }
@@ -41,6 +43,7 @@ impl Kind {
             "Key<RootWish>" => Self::Generation,
             "List<RawMount>" => Self::Mounts,
             "List<RawExport>" => Self::Exports,
+            "Key<RawScratch>" => Self::Scratch,
             "Vars" => Self::Vars,
             list if list.starts_with("List<") || list.contains("Vec<") => Self::List,
             _ => Self::Text,
@@ -50,6 +53,15 @@ impl Kind {
     /// Whether it may be a list of texts.
     pub(super) fn is_list(self) -> bool {
         matches!(self, Self::List | Self::TextOrList)
+    }
+
+    /// Whether it may be, or must be, a table.
+    pub(super) fn takes(self, value: &DeValue<'_>) -> bool {
+        match self {
+            Self::Vars => value.is_table(),
+            Self::Scratch => true,
+            _ => !value.is_table(),
+        }
     }
 
     /// Whether it is a list of tables.

@@ -180,6 +180,7 @@ pub fn read_at_boot(path: &str) -> Option<String> {
         "hostname",
         "fstab",
         "crypttab",
+        "scratchtab",
         "hostid",
         "modules-load.d",
         "modprobe.d",

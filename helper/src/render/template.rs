@@ -13,6 +13,7 @@ pub use crate::render::jinja::environment;
 use crate::site::{Dhcp, Home, Node, Site};
 use crate::types::lower::Lower;
 use crate::types::mount::Mount;
+use crate::types::scratch::Scratch;
 use crate::types::{Mac, Problem, Var, VarName, shown};
 
 /// Above this many nodes a node's `peers` is empty: a line for every node in the archive of every node grows with the
@@ -110,6 +111,8 @@ pub struct NodeView<'a> {
     modules: Vec<&'a str>,
     /// What a client mounts besides its root, parents first.
     mounts: Vec<Mount>,
+    /// Disks that it has for itself.
+    scratch: Option<&'a Scratch>,
     /// The site's own values for it.
     vars: BTreeMap<&'a VarName, &'a Var>,
     /// Whether it is in the configuration.
@@ -133,6 +136,7 @@ impl<'a> NodeView<'a> {
             profiles: node.profiles.iter().map(crate::types::OverlayName::as_str).collect(),
             modules: modules.map(crate::types::ModuleName::as_str).collect(),
             mounts: site.mounts_of(Some(node)).into_values().collect(),
+            scratch: site.scratch_of(node),
             vars: vars(site, Some(node)),
             listed: true,
             is_master: false,
@@ -169,6 +173,7 @@ impl<'a> NodeView<'a> {
             profiles: Vec::new(),
             modules: Vec::new(),
             mounts: site.mounts_of(None).into_values().collect(),
+            scratch: None,
             vars: vars(site, None),
             listed: false,
             is_master: false,

@@ -15,6 +15,7 @@ use crate::types::generation::{Generations, RootWish};
 use crate::types::identity::Identities;
 use crate::types::lower::Lower;
 use crate::types::mount::Mount;
+use crate::types::scratch::Scratch;
 use crate::types::{
     AbsolutePath, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
     MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service, Vars,
@@ -231,6 +232,8 @@ pub struct Profile {
     pub generation: Option<RootWish>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
+    /// Disks that each node has for itself; the later word wins.
+    pub scratch: Option<Scratch>,
     /// Values for templates; the later word wins.
     pub vars: Vars,
 }
@@ -258,6 +261,8 @@ pub struct Node {
     pub generation: Option<RootWish>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
+    /// Disks of its own, in place of those that its profiles say.
+    pub scratch: Option<Scratch>,
     /// Values for templates; the later word wins.
     pub vars: Vars,
 }

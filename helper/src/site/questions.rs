@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::{Home, Node, Profile, Root, Site};
 use crate::types::identity::Identity;
 use crate::types::mount::Mount;
+use crate::types::scratch::Scratch;
 use crate::types::{AbsolutePath, CommandLine, HostName, Kernel, Mac, OverlayName, Var, VarName};
 
 /// The table that a value for templates is from.
@@ -83,6 +84,14 @@ impl Site {
             mounts.extend(node.mounts.iter().cloned());
         }
         mounts.into_iter().map(|mount| (mount.path.clone(), mount)).collect()
+    }
+
+    /// The disks that a node has for itself: its own word, else its last profile's. Machines that are not listed have none,
+    /// so that no disk of a stranger is formatted.
+    #[must_use]
+    pub fn scratch_of<'site>(&'site self, node: &'site Node) -> Option<&'site Scratch> {
+        let profiles = self.profiles_of(node).rev().find_map(|(_, profile)| profile.scratch.as_ref());
+        node.scratch.as_ref().or(profiles)
     }
 
     /// The values for templates of a machine (`None`: the master, or one that is not listed), each with the table that says

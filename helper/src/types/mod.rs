@@ -75,6 +75,7 @@ mod nearest;
 mod net;
 mod problem;
 mod range;
+pub mod scratch;
 pub mod series;
 mod service;
 mod text;

@@ -32,6 +32,7 @@ mod rc_local;
 mod readers;
 mod real_overlay;
 mod real_tools;
+mod scratch;
 mod served;
 mod shell;
 mod typos;

@@ -55,6 +55,7 @@ const OPTIONS: &[&str] =
     &["ro", "rw,nfsvers=4.2,retrans=10", "soft,x-a=b:/c%d@e+f", "ro,nfsvers=3", ",", "-o,ro", "sec=sys,proto=tcp"];
 const TYPES: &[&str] = &["ext4", "nfs4", "fuse.sshfs", "auto", "none", "swap", "nfs5", "-t", "ext4,xfs", "xfs#"];
 const PATHS: &[&str] = &["/home", "/data/home", "/a.b/-c/+d@e", "/srv/nfs", "/proc", "/..", "/a b", "none", "/home/$(x)"];
+const DISKS: &[&str] = &["/dev/sda", "/dev/disk/by-path/pci-0000:00:1f.2-ata-1", "/dev/..", "/dev/a b", "sda", "/dev/$(x)"];
 const DEVICES: &[&str] = &[
     "nas:/home",
     "nas.example.org:/",
@@ -147,6 +148,7 @@ const FIELDS: &[Field] = &[
     field("[[node]]", "mounts", "mounts = [{ device = @, path = \"/own\" }]", DEVICES),
     field("[[node]]", "mounts", "mounts = [{ device = \"//nas/x\", path = \"/own\", type = @ }]", TYPES),
     field("[[node]]", "mounts", "mounts = [{ device = \"LABEL=x\", path = \"/own\", options = @ }]", OPTIONS),
+    field("[[node]]", "scratch", "scratch = @", DISKS),
     field("[[node]]", "vars", "vars = { rack = @ }", VARS),
 ];
 

@@ -7,6 +7,7 @@ use crate::commands::Status;
 use crate::print::say;
 use crate::render::layers::{self, Machine};
 use crate::site::{Node, Site, VarsFrom};
+use crate::types::scratch::BlockDevice;
 use crate::types::{OverlayName, did_you_mean, series};
 
 /// Lists the nodes, or those of a profile.
@@ -75,6 +76,12 @@ pub(super) fn show(site: &Site, number: usize, place: Option<String>, json: bool
     for mount in site.mounts_of(Some(node)).values() {
         said("mount", &format!("{} {} {} {}", mount.device, mount.path, mount.fstype, mount.options));
     }
+    if let Some(scratch) = site.scratch_of(node) {
+        let wipe = if scratch.wipe { ", wiped if need be" } else { "" };
+        let said_of = |device: &BlockDevice, what: &str| said("scratch", &format!("{device} {what}{wipe}"));
+        scratch.device.iter().for_each(|device| said_of(device, &format!("on {}", scratch.path)));
+        scratch.swap.iter().for_each(|device| said_of(device, "as swap"));
+    }
     for (name, (var, from)) in site.vars_of(Some(node)) {
         let from = match from {
             VarsFrom::Site => " from [vars]".to_owned(),
@@ -108,6 +115,7 @@ fn as_json(site: &Site, node: &Node) -> Value {
         "kernel": site.kernel_of(node).to_string(),
         "cmdline": site.command_line(Some(node), site.root_of(Some(node))),
         "mounts": site.mounts_of(Some(node)).into_values().collect::<Vec<_>>(),
+        "scratch": site.scratch_of(node),
         "vars": vars.into_iter().map(|(name, (var, _))| (name.to_string(), var)).collect::<std::collections::BTreeMap<_, _>>(),
     })
 }
