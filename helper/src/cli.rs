@@ -164,6 +164,21 @@ Exit status: that of the command; 1 if it was 0 and what follows failed.")]
         #[arg(last = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
+    /// Make files of an overlay of what a node changed below /etc, in memory
+    #[command(after_help = "Example:\n  voidclust capture node1 --overlay compute --dry-run\n  \
+voidclust capture node1 /etc/cron.d --overlay compute")]
+    Capture {
+        /// A node's name, MAC or address
+        node: String,
+        /// Only these files and folders
+        paths: Vec<String>,
+        /// The overlay, in /etc/voidclust/overlays
+        #[arg(short, long, value_name = "O")]
+        overlay: String,
+        /// Whether to write
+        #[command(flatten)]
+        dry: Dry,
+    },
     /// Bring this running node up to date with its overlays
     #[command(after_help = "Example:\n  ssh node1 voidclust refresh")]
     Refresh,
@@ -260,6 +275,9 @@ pub enum Hook {
         /// The kernel's version
         version: String,
     },
+    /// On a node, for capture: print what was changed in memory, as an archive
+    #[command(after_help = "Example:\n  ssh node1 voidclust hook changed | tar -t")]
+    Changed,
     /// After the lower tree of this running master was changed from a chroot
     #[command(after_help = "Example:\n  voidclust hook live")]
     Live,

@@ -47,6 +47,7 @@ pub fn run(global: &Global, hook: &Hook) -> Result<Status> {
         Hook::KernelRemove { version } => {
             with_site(&target, global, |lock, wanted| kernel_remove(&target, wanted, lock, version))
         }
+        Hook::Changed => super::capture::answer(&target),
         Hook::Live => live(&target),
         Hook::Serve => serve(&target, global),
         Hook::ShellEnded => super::shell::ended(&target, global),

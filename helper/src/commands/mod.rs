@@ -1,6 +1,7 @@
 //! One module per command: each prints its result and returns the exit status.
 
 pub mod apply;
+pub mod capture;
 mod change;
 pub mod check;
 pub mod diff;
@@ -61,6 +62,7 @@ pub fn run(cli: &Cli) -> Result<Status> {
         Command::Rollback { number, only, .. } => publish::roll_back(global, *number, only),
         Command::Generation(command) => generation::run(global, command),
         Command::Shell { no_snapshot, command } => shell::run(global, *no_snapshot, command),
+        Command::Capture { node, paths, overlay, dry } => capture::run(global, node, paths, overlay, *dry),
         Command::Refresh => refresh::run(global),
         Command::Hook(hook) => hook::run(global, hook),
         Command::Completions { shell } => {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::{AtFlags, Gid, Mode, Uid};
 
 use crate::disk::aside::Aside;
 use crate::disk::lock::Lock;
@@ -15,7 +16,7 @@ use crate::disk::manifest::Ours;
 use crate::disk::opened::{look_in, read_in};
 use crate::disk::plan::{Plan, Step};
 use crate::disk::root::{Root, split};
-use crate::disk::tree::{Item, Tree};
+use crate::disk::tree::{Content, Item, Tree};
 use crate::paths;
 
 impl Lock<'_> {
@@ -96,6 +97,37 @@ impl Lock<'_> {
         aside.write(&[(path, &Item::file(after).with_mode(item.mode))])?;
         aside.publish()?;
         Ok(copy)
+    }
+
+    /// Writes files and links of the administrator's into a folder, with mode and owner. The folders among the items get
+    /// theirs, too.
+    ///
+    /// # Errors
+    /// When something else has one of the names, before anything is written; or the disk refuses.
+    pub fn bring(&self, folder: &str, items: &BTreeMap<String, Item>) -> Result<()> {
+        let (mut aside, mut new) = (Aside::new(self.root), Vec::new());
+        let paths: Vec<(String, &Item)> = items.iter().map(|(path, item)| (format!("{folder}/{path}"), item)).collect();
+        for (path, item) in paths.iter().filter(|(_, item)| !item.is_folder()) {
+            match self.root.find(path)? {
+                Some(there) if there == **item => {}
+                Some(_) => bail!("{}: is there already, and differs; remove it first", self.root.display(path)),
+                None => new.push((path.as_str(), *item)),
+            }
+        }
+        aside.write(&new)?;
+        aside.publish()?;
+        for (path, item) in paths.iter().filter(|(path, item)| item.is_folder() || new.iter().any(|(new, _)| new == path)) {
+            let context = || format!("{}: cannot set mode and owner", self.root.display(path));
+            let (parent, name) = split(path);
+            let parent = self.root.folder(parent)?;
+            let owner = (Some(Uid::from_raw(item.owner.uid)), Some(Gid::from_raw(item.owner.gid)));
+            rustix::fs::chownat(&parent, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).with_context(context)?;
+            if !matches!(item.content, Content::Link(_)) {
+                // Setting the owner takes away that a program runs as that.
+                rustix::fs::chmodat(&parent, name, Mode::from_raw_mode(item.mode), AtFlags::empty()).with_context(context)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file of our own state, on the disk before it takes its name.

@@ -2,6 +2,7 @@
 
 mod binds;
 pub mod cards;
+pub mod changed;
 pub mod dhcp;
 pub mod facts;
 pub mod loads;
@@ -16,6 +17,7 @@ pub mod seen;
 pub mod served;
 pub mod services;
 pub mod snapshot;
+pub mod ssh;
 pub mod zfs;
 
 use std::os::unix::fs::MetadataExt;

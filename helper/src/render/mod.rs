@@ -15,3 +15,5 @@ mod parts;
 pub mod reader;
 mod strays;
 pub mod template;
+
+pub(crate) use names::is_litter;

@@ -14,7 +14,7 @@ pub(super) fn unsound(name: &str, is_folder: bool) -> Option<(&'static str, &'st
 }
 
 /// Whether editors, version control and the like leave files or folders of this name behind.
-pub(super) fn is_litter(name: &str) -> bool {
+pub(crate) fn is_litter(name: &str) -> bool {
     const WHOLE: &[&str] = &[
         // git, Mercurial, Subversion, Bazaar, CVS, RCS.
         ".git",

@@ -1,5 +1,6 @@
 //! The workflow: the stages that a change goes through, in their order. Stages return reports and print nothing.
 
+pub mod capture;
 pub mod changes;
 pub mod edits;
 pub mod generations;

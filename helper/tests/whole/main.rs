@@ -7,6 +7,7 @@
 mod apply;
 mod bad_input;
 mod boot_server;
+mod capture;
 mod cases;
 mod client;
 mod clock;
