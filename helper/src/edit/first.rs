@@ -80,8 +80,10 @@ pub fn next(seen: &Seen, said: &[Said], ask: &mut dyn FnMut(HostNet, &Link) -> A
     if let Some(name) = seen.name.as_ref().filter(|name| is_open("name") && !NAMES_OF_ALL.contains(&name.as_str())) {
         return proposal("master", "name", name.to_string(), "what this machine is called".to_owned());
     }
-    match link.mac.filter(|_| is_open("mac") && !link.is_card) {
-        Some(mac) => proposal("master", "mac", mac.to_string(), format!("that of {}, which is no card itself", link.name)),
+    // A bridge mostly has the MAC of one of its cards; by one of its own the master would not find what is laid on it.
+    let mac = link.mac.filter(|mac| seen.macs.contains(mac)).or(seen.macs.first().copied());
+    match mac.filter(|_| is_open("mac") && !link.is_card) {
+        Some(mac) => proposal("master", "mac", mac.to_string(), format!("of a card, which {} is not", link.name)),
         None => None,
     }
 }
@@ -194,8 +196,11 @@ mod tests {
     fn what_is_left_out_or_unknown_is_asked_no_further() {
         let mut one = seen(&[("br0", "10.0.0.1/24", None)]);
         one.name = "void-live".parse().ok();
+        one.macs = [2, 1].map(|number| format!("52:54:00:00:00:0{number}").parse().unwrap()).into();
         let told = taken(&one, &Asked::Not("x".to_owned()), &[("dhcp", None)]);
         assert_eq!(told[2..], ["dhcp = ", "mac = \"52:54:00:00:00:01\""], "a bridge has no card's MAC of its own");
+        one.links[0].mac = "52:54:00:00:00:09".parse().ok();
+        assert_eq!(taken(&one, &Asked::Silent, &[]).last().unwrap(), "mac = \"52:54:00:00:00:01\"", "nor one of a card");
         assert_eq!(taken(&one, &Asked::Silent, &[("interface", Some("eth9"))]), ["interface = \"eth9\""]);
         assert!(taken(&seen(&[]), &Asked::Silent, &[]).is_empty());
     }

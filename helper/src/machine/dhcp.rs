@@ -9,8 +9,8 @@ use crate::types::{HostNet, Mac};
 /// What a DHCP server listens on, and what it answers to (RFC 2131, 4.1).
 const SERVER: u16 = 67;
 const CLIENT: u16 = 68;
-/// How long an answer may take. A server that first looks whether an address is in use takes up to three seconds.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long an answer may take. dnsmasq first looks for three seconds whether somebody has the address.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// By it an answer to us is told from one to somebody else.
 const NUMBER: [u8; 4] = *b"void";
 /// What makes a message of BOOTP one of DHCP.

@@ -15,6 +15,8 @@ use crate::types::{HostName, HostNet, Mac};
 pub struct Seen {
     /// The interfaces that have an address, by name.
     pub links: Vec<Link>,
+    /// The MACs of its network cards.
+    pub macs: BTreeSet<Mac>,
     /// The DNS servers that it asks, but for itself by a name of its own.
     pub dns: Vec<Ipv4Addr>,
     /// What it calls itself.
@@ -63,8 +65,10 @@ impl Seen {
         let below = root.as_ref().map_or_else(|| Ok(BTreeSet::new()), |(_, source)| below(machine, source))?;
         let resolvers = machine.text(paths::RESOLVERS)?.unwrap_or_default();
         let resolvers = resolvers.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse::<Ipv4Addr>().ok());
+        let interfaces = Interfaces::of(machine)?.unwrap_or_default();
         Ok(Self {
-            links: links(machine)?,
+            links: links(machine, &interfaces)?,
+            macs: interfaces.macs,
             dns: resolvers.filter(|server| !server.is_loopback()).collect(),
             name: machine.text(paths::RUNNING_NAME)?.and_then(|name| name.trim().parse().ok()),
             root,
@@ -73,8 +77,7 @@ impl Seen {
     }
 }
 
-fn links(machine: &Machine) -> Result<Vec<Link>> {
-    let Some(interfaces) = Interfaces::of(machine)? else { return Ok(Vec::new()) };
+fn links(machine: &Machine, interfaces: &Interfaces) -> Result<Vec<Link>> {
     let routes = routes(machine)?;
     let mut links = Vec::new();
     for route in routes.iter().filter(|route| route.gateway == 0 && route.mask != 0) {
@@ -171,6 +174,7 @@ mod tests {
         assert_eq!(told, [("br0", "172.23.199.225/24".to_owned(), false), ("eth1", "10.0.3.4/16".to_owned(), true)]);
         assert_eq!(seen.links.iter().map(|link| link.gateway).collect::<Vec<_>>(), [None, Some([10, 0, 0, 1].into())]);
         assert!(seen.links[1].by_dhcp);
+        assert_eq!(seen.macs.iter().map(ToString::to_string).collect::<Vec<_>>(), ["52:54:00:00:00:01"]);
         assert_eq!((seen.dns, seen.name.unwrap().as_str()), (vec![[10, 0, 0, 1].into()], "box"));
         assert_eq!(seen.root, Some(("ext4".to_owned(), "/dev/sda1".to_owned())));
     }
