@@ -211,6 +211,8 @@ pub const NULL: &str = "dev/null";
 pub const MOUNTS: &str = "proc/self/mountinfo";
 /// A folder for each client of the NFS server.
 pub const NFS_CLIENTS: &str = "proc/fs/nfsd/clients";
+/// For how many seconds the server knows a client that does not speak.
+pub const NFS_LEASE: &str = "proc/fs/nfsd/nfsv4leasetime";
 /// What the boot loader told the kernel.
 pub const COMMAND_LINE: &str = "proc/cmdline";
 /// What the machine calls itself now.
@@ -282,6 +284,12 @@ pub fn nfs_node(name: &str) -> String {
 #[must_use]
 pub fn nfs_generation(number: u32) -> String {
     format!("{NFS_GENERATIONS}/{number}")
+}
+
+/// Where the supervisor may tell whether a service runs.
+#[must_use]
+pub fn supervised(service: &str) -> [String; 2] {
+    [format!("run/runit/supervise.{service}/stat"), format!("{SERVICES}/{service}/supervise/stat")]
 }
 
 /// What a process has open.

@@ -35,7 +35,7 @@ use crate::progress::Progress;
 use crate::types::generation::{Generation, Number, Storage};
 use crate::types::{compare_versions, whole_number};
 pub use differences::{Became, Difference, changed_in_etc, differences};
-pub use nfsd::{Client, in_use, superfluous};
+pub use nfsd::{Client, clients, in_use, superfluous};
 pub use private::{Instead, Left, Private, TABLE, private_in};
 pub use storage::storage;
 use store::{Apart, Tree};

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::disk::generations::load;
 use crate::disk::root::Root;
 use crate::machine::Machine;
+use crate::machine::clients::{self, value};
 use crate::paths;
 use crate::types::generation::{Generations, Number, Storage};
 use crate::types::whole_number;
@@ -22,6 +23,19 @@ pub struct Client {
     pub certain: bool,
 }
 
+/// The clients of the server, each with the generations that it is known to use.
+///
+/// # Errors
+/// When the server cannot be asked, or a record cannot be understood.
+pub fn clients(machine: &Machine, root: &Root) -> Result<Vec<(clients::Client, BTreeSet<Number>)>> {
+    let devices = devices(machine, &load(root)?);
+    let known = clients::list(machine)?.into_iter().map(|client| {
+        let numbers = numbers(&client.states, &devices);
+        (client, numbers)
+    });
+    Ok(known.collect())
+}
+
 /// Who uses which generation. A client of which nothing can be told counts for all.
 ///
 /// # Errors
@@ -29,27 +43,11 @@ pub struct Client {
 pub fn in_use(machine: &Machine, root: &Root) -> Result<BTreeMap<Number, Vec<Client>>> {
     let generations = load(root)?;
     let mut used: BTreeMap<Number, Vec<Client>> = BTreeMap::new();
-    let devices = devices(machine, &generations);
-    let folder = machine.path(paths::NFS_CLIENTS);
-    let entries = match std::fs::read_dir(&folder) {
-        // No server, no clients.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(used),
-        entries => entries.with_context(|| format!("{}: cannot list", folder.display()))?,
-    };
-    for entry in entries {
-        let name = entry.with_context(|| format!("{}: cannot list", folder.display()))?.file_name();
-        let file = |file: &str| machine.text(&format!("{}/{}/{file}", paths::NFS_CLIENTS, name.to_string_lossy()));
-        // One that has just gone uses nothing.
-        let (Some(info), Some(states)) = (file("info")?, file("states")?) else { continue };
-        let numbers = numbers(&states, &devices);
+    for (clients::Client { address, name, .. }, numbers) in clients(machine, root)? {
         let certain = !numbers.is_empty();
         let numbers = if certain { numbers } else { generations.made.keys().copied().collect() };
-        let of = |key| value(&info, key).unwrap_or_default();
-        let address = of("address");
-        let address = address.rsplit_once(':').map_or(address, |(address, _)| address).to_owned();
         for number in numbers {
-            let client = Client { address: address.clone(), name: of("name").to_owned(), certain };
-            used.entry(number).or_default().push(client);
+            used.entry(number).or_default().push(Client { address: address.clone(), name: name.clone(), certain });
         }
     }
     used.values_mut().for_each(|clients| clients.sort());
@@ -87,12 +85,6 @@ fn numbers(states: &str, devices: &BTreeMap<(u64, u64), Number>) -> BTreeSet<Num
         })
     };
     states.lines().filter_map(of).collect()
-}
-
-/// The text between the quotes behind a key.
-fn value<'text>(text: &'text str, key: &str) -> Option<&'text str> {
-    let (_, rest) = text.split_once(&format!("{key}: \""))?;
-    rest.split_once('"').map(|(value, _)| value)
 }
 
 /// The generations that nothing needs: no menu or wish names them, nobody uses them, and `keep` newer ones are there.

@@ -3,8 +3,10 @@
 mod binds;
 pub mod cards;
 pub mod changed;
+pub mod clients;
 pub mod dhcp;
 pub mod facts;
+pub mod fetched;
 pub mod loads;
 pub mod mounts;
 pub mod overlay;
@@ -14,6 +16,7 @@ pub mod reboot;
 pub mod requests;
 pub mod roots;
 pub mod seen;
+pub mod sent;
 pub mod served;
 pub mod services;
 pub mod snapshot;

@@ -40,11 +40,8 @@ impl Requests {
     /// When a file is there and cannot be read.
     pub fn of(machine: &Machine) -> Result<Self> {
         let mut requests = Self::default();
-        for path in paths::BOOT_SERVER_LOGS {
-            if let Some(log) = machine.text(path)? {
-                requests.add_log(&machine.path(path).display().to_string(), &log);
-                break;
-            }
+        if let Some((path, log)) = log(machine)? {
+            requests.add_log(&machine.path(path).display().to_string(), &log);
         }
         if let Some(leases) = machine.text(paths::LEASES)? {
             requests.read.push(machine.path(paths::LEASES).display().to_string());
@@ -85,8 +82,18 @@ impl Requests {
     }
 }
 
+/// What the machine's boot server told the log, and where that is: of several logs the first that there is.
+pub(super) fn log(machine: &Machine) -> Result<Option<(&'static str, String)>> {
+    for path in paths::BOOT_SERVER_LOGS {
+        if let Some(log) = machine.text(path)? {
+            return Ok(Some((path, log)));
+        }
+    }
+    Ok(None)
+}
+
 /// The card in `DHCPDISCOVER(eth0) 10.0.0.5 52:54:00:12:34:56 …`, and the address where one was given.
-fn asked(message: &str) -> Option<(Option<Ipv4Addr>, Mac)> {
+pub(super) fn asked(message: &str) -> Option<(Option<Ipv4Addr>, Mac)> {
     let (kind, rest) = message.split_once('(')?;
     let gives = matches!(kind, "DHCPOFFER" | "DHCPACK");
     if !gives && !matches!(kind, "DHCPDISCOVER" | "DHCPREQUEST" | "PXE" | "BOOTP") {

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::Machine;
+use super::{Machine, fetched};
 use crate::disk::root::Root;
 use crate::lay;
 use crate::paths;
@@ -160,6 +160,9 @@ fn serve(machine: &Machine, folder: &Path, is_mounted: bool, sources: &[Source])
         copy(&source.path, &next.join(&source.name))?;
     }
     write(&next.join(MADE_FROM), &from)?;
+    if fetched::is_fetched(&own)? {
+        write(&folder.join(fetched::HAD), &fetched::note(&own)?)?;
+    }
     let flags = if own.exists() { RenameFlags::EXCHANGE } else { RenameFlags::empty() };
     rustix::fs::renameat_with(CWD, &next, CWD, &own, flags).with_context(|| format!("{}: cannot replace", own.display()))?;
     remove(&next)?;

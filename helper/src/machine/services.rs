@@ -147,6 +147,24 @@ pub fn decide(
     told
 }
 
+/// Those services without which no node boots that do not run.
+///
+/// # Errors
+/// When what the supervisor tells cannot be read.
+pub fn not_running(machine: &Machine) -> Result<Vec<&'static str>> {
+    let mut down = Vec::new();
+    for service in [DNSMASQ, NFS] {
+        let mut state = None;
+        for place in paths::supervised(service) {
+            state = state.or(machine.text(&place)?);
+        }
+        if state.is_none_or(|state| state.trim() != "run") {
+            down.push(service);
+        }
+    }
+    Ok(down)
+}
+
 /// The file of /etc that keeps a service from running.
 fn down(service: &str) -> String {
     format!("sv/{service}/down")
