@@ -61,6 +61,17 @@ fn pairs<'images>(
     pairs
 }
 
+/// What a machine (`None`: one that is not listed) boots when nobody chooses; `None` when there is nothing for it.
+#[must_use]
+pub fn first<'images>(
+    site: &Site,
+    node: Option<&Node>,
+    images: &'images [Image],
+    installed: &[String],
+) -> Option<(&'images Image, Root)> {
+    pairs(site, site.kernel_wish(node), site.root_of(node), images, installed).first().copied()
+}
+
 /// What a machine says for which there is nothing to boot.
 fn missing(site: &Site, kind: &Kind) -> String {
     match kind.root {
