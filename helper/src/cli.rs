@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod care;
 mod node;
 
+pub use care::Look;
 pub use node::{Dry, Format, Keys, Node};
 
 // Options are listed in --help in the order of declaration; keep help lines within 80 columns.
@@ -30,7 +32,7 @@ pub struct Cli {
 /// What is said when no command is given: those of the day.
 pub const OF_THE_DAY: &str = "Every day:
 
-  voidclust node list                   which nodes there are
+  voidclust status                      what each node runs, and what to do
   voidclust node add NAME --mac MAC     one more
   voidclust shell -- xbps-install -Su   update what all of them run
   voidclust publish                     let nodes boot that from now on
@@ -121,6 +123,10 @@ pub enum Command {
     /// List, show, add, change and remove nodes
     #[command(subcommand, after_help = "Example:\n  voidclust node add node1 --mac 52:54:00:12:34:56")]
     Node(Box<Node>),
+    /// Show what each node runs, and what a reboot would change
+    #[command(after_help = "Example:\n  voidclust status\n  voidclust status 'n[01-16]' --watch\n\n\
+Exit status: 3 when a node is silent, a reboot would change one, or apply has\nwork; 0 otherwise, and always with --metrics.")]
+    Status(Look),
     /// Build, list, check and prune the images that nodes boot
     #[command(subcommand, after_help = "Example:\n  voidclust image build --kernel 6.12.94_1")]
     Image(Image),

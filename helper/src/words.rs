@@ -19,6 +19,17 @@ pub fn bytes(count: u64) -> String {
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
 }
 
+/// How long something takes, roughly: `12 s`, `5 min`, `3 h`, `2 d`.
+#[must_use]
+pub fn roughly(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// Seconds since 1970 as `2026-11-30 01:02` (UTC).
 #[must_use]
 pub fn date(seconds: u64) -> String {
@@ -52,6 +63,7 @@ mod tests {
     #[test]
     fn bytes_and_times_are_read_by_people() {
         assert_eq!([0, 999, 1000, 3_141_592, 5_000_000_000].map(bytes), ["0 B", "999 B", "1.0 kB", "3.1 MB", "5.0 GB"]);
+        assert_eq!([119, 7199, 7200, 172_800].map(roughly), ["119 s", "119 min", "2 h", "2 d"]);
         assert_eq!(date(1_764_547_200), "2025-12-01 00:00");
     }
 

@@ -15,6 +15,7 @@ pub mod refresh;
 mod screen;
 pub mod shell;
 pub mod show;
+pub mod status;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<Status> {
         Command::Show { node, path, json } => show::run(global, node, path.as_deref(), *json),
         Command::Init { yes, dry } => init::run(global, *yes, *dry),
         Command::Node(command) => node::run(global, command),
+        Command::Status(look) => status::run(global, look),
         Command::Image(command) => image::run(global, command),
         Command::Publish { only, dry_run: true, .. } => publish::preview(global, only),
         Command::Publish { only, message, .. } => publish::run(global, only, message),

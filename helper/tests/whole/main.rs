@@ -36,5 +36,6 @@ mod real_tools;
 mod scratch;
 mod served;
 mod shell;
+mod status;
 mod typos;
 mod values;

@@ -92,7 +92,7 @@ fn number_of(site: &Site, text: &str) -> Option<usize> {
 }
 
 /// Those of all nodes that are named, in the order in which they are, each once.
-fn numbers_of(site: &Site, texts: &[String]) -> Result<Vec<usize>> {
+pub(super) fn numbers_of(site: &Site, texts: &[String]) -> Result<Vec<usize>> {
     let mut numbers = Vec::new();
     for text in texts {
         for name in named(text)? {
