@@ -286,8 +286,7 @@ class Node:
     def sh(self, script, seconds=60, check=True):
         """Run a shell script in the node; its output (both streams)."""
         number = self.tell(script, seconds)
-        status, output = self.wait(lambda: self._answers.pop(number, None), seconds + 30,
-                                    f"answer to: {script.splitlines()[0][:60]}")
+        status, output = self.answer(number, seconds + 30, script.splitlines()[0][:60])
         if check and status != 0:
             raise Failure(f"{self.name}: status {status} from: {script}\n{output}")
         return output if check else (status, output)
@@ -304,6 +303,10 @@ class Node:
         finally:
             stream.setblocking(False)
         return number
+
+    def answer(self, number, seconds, what):
+        """The status and the output of what was told; waits for its end."""
+        return self.wait(lambda: self._answers.pop(number, None), seconds, f"answer to: {what}")
 
     def eventually(self, script, seconds, what):
         """Repeat a script until it succeeds; its output."""
