@@ -67,6 +67,7 @@ impl<'text> Spot<'text> {
             "root" => read::<raw::Root>,
             "nfs" => read::<raw::Nfs>,
             "boot" => read::<raw::Boot>,
+            "power" => read::<raw::Power>,
             "profile" => read::<raw::Profile>,
             "node" => read::<raw::Node>,
             RawMount::HEADER => read::<RawMount>,

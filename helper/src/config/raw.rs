@@ -11,7 +11,7 @@ use crate::site::Drivers;
 use crate::types::generation::RootWish;
 use crate::types::{
     AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service, Vars,
+    MountOptions, OverlayName, PowerCommand, PrivatePath, RemoteDevice, RootServer, Service, Vars,
 };
 
 /// All tables, each read on its own so that one mistake hides no other.
@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) root: Root,
     pub(super) nfs: Nfs,
     pub(super) boot: Boot,
+    pub(super) power: Power,
     pub(super) vars: Vars,
     pub(super) profiles: Vec<(Spanned<OverlayName>, Profile)>,
     /// Whether a profile may be missing because its table could not be read.
@@ -112,6 +113,7 @@ table!(Boot, "[boot]", {
     keep: Key<u16>,
     timeout: Key<u16>,
 });
+table!(Power, "[power]", { command: Key<PowerCommand>, });
 table!(Profile, "[profile.NAME]", {
     overlays: List<OverlayName>,
     services: List<Service>,
@@ -235,7 +237,7 @@ impl<'de> Deserialize<'de> for Macs {
 }
 
 /// Every table as it is written, with its keys, in the order of the documents.
-pub(super) const TABLES: [(&str, &[(&str, &str)]); 10] = [
+pub(super) const TABLES: [(&str, &[(&str, &str)]); 11] = [
     (Cluster::HEADER, Cluster::KEYS),
     (Network::HEADER, Network::KEYS),
     (Master::HEADER, Master::KEYS),
@@ -243,6 +245,7 @@ pub(super) const TABLES: [(&str, &[(&str, &str)]); 10] = [
     (Root::HEADER, Root::KEYS),
     (Nfs::HEADER, Nfs::KEYS),
     (Boot::HEADER, Boot::KEYS),
+    (Power::HEADER, Power::KEYS),
     (VARS, &[]),
     (Profile::HEADER, Profile::KEYS),
     (Node::HEADER, Node::KEYS),

@@ -26,6 +26,7 @@ pub(super) fn read(document: DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Raw {
             "root" => raw.root = section(value, mistakes).0,
             "nfs" => raw.nfs = section(value, mistakes).0,
             "boot" => raw.boot = section(value, mistakes).0,
+            "power" => raw.power = section(value, mistakes).0,
             "vars" => raw.vars = vars::read(value, mistakes),
             "profile" => read_profiles(key.span(), value.into_inner(), &mut raw, mistakes),
             "node" => match value.into_inner() {

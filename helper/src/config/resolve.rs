@@ -59,6 +59,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         root,
         nfs: nfs?,
         boot: boot?,
+        power: value(raw.power.command),
         vars: raw.vars,
         profiles,
         nodes: nodes?,

@@ -21,6 +21,7 @@ pub mod served;
 pub mod services;
 pub mod snapshot;
 pub mod ssh;
+pub mod wake;
 pub mod zfs;
 
 use std::os::unix::fs::MetadataExt;

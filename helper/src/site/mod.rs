@@ -18,7 +18,7 @@ use crate::types::mount::Mount;
 use crate::types::scratch::Scratch;
 use crate::types::{
     AbsolutePath, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, PrivatePath, RemoteDevice, RootServer, Service, Vars,
+    MountOptions, OverlayName, PowerCommand, PrivatePath, RemoteDevice, RootServer, Service, Vars,
 };
 
 /// A whole cluster.
@@ -38,6 +38,8 @@ pub struct Site {
     pub nfs: Nfs,
     /// The boot tree.
     pub boot: Boot,
+    /// What switches nodes on and off.
+    pub power: Option<PowerCommand>,
     /// Values for the templates of all machines.
     pub vars: Vars,
     /// The profiles, by name.

@@ -11,6 +11,7 @@ pub mod live;
 pub mod menus;
 pub mod notes;
 pub mod preview;
+pub mod restart;
 pub mod status;
 pub mod target;
 pub mod trees;

@@ -73,6 +73,12 @@ impl Mac {
         (over == 0).then_some(Self([a, b, c, d, e, g]))
     }
 
+    /// Its six bytes.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 6] {
+        self.0
+    }
+
     /// The first three bytes, which tell the vendor, as tables of vendors have them: `52-54-00`.
     #[must_use]
     pub fn vendor(self) -> String {

@@ -51,6 +51,8 @@ const COMMAND_LINES: &[&str] = &[
     "initrd=x ip=dhcp BOOTIF=1 -- #c",
     "APPEND - LABEL x ~ $a ${b} `c`",
 ];
+const POWER: &[&str] =
+    &["ipmitool -H {vars.x} chassis power {action}", "/a/b {node} {address} {mac} {action}", "{action}", "x {"];
 const OPTIONS: &[&str] =
     &["ro", "rw,nfsvers=4.2,retrans=10", "soft,x-a=b:/c%d@e+f", "ro,nfsvers=3", ",", "-o,ro", "sec=sys,proto=tcp"];
 const TYPES: &[&str] = &["ext4", "nfs4", "fuse.sshfs", "auto", "none", "swap", "nfs5", "-t", "ext4,xfs", "xfs#"];
@@ -127,6 +129,7 @@ const FIELDS: &[Field] = &[
     },
     field("[nfs]", "exports", "exports = [{ path = @ }]", PATHS),
     field("[boot]", "firmware", "firmware = [@]", &["bios", "uefi"]),
+    field("[power]", "command", "command = @", POWER),
     field("[vars]", "ntp_servers", "ntp_servers = [@]", VARS),
     field("[profile.p]", "overlays", "overlays = [@]", NAMES),
     field("[profile.p]", "services", "services = [@]", SERVICES),
@@ -226,13 +229,14 @@ fn place() -> Option<Place> {
 /// The site that a value is tried on.
 fn site(tables: &BTreeMap<&str, Vec<String>>) -> String {
     let mut text = String::new();
-    let fixed: [(&str, &[&str]); 8] = [
+    let fixed: [(&str, &[&str]); 9] = [
         ("[cluster]", &["domain = \"cluster\""]),
         ("[network]", &["address = \"172.23.199.225/24\""]),
         ("[master]", &["mac = \"52:54:00:00:00:01\""]),
         ("[client]", &[]),
         ("[nfs]", &[]),
         ("[boot]", &["timeout = 4"]),
+        ("[power]", &[]),
         ("[profile.p]", &[]),
         ("[[node]]", &["name = \"node1\"", "mac = \"52:54:00:00:00:0a\"", "profiles = [\"p\"]"]),
     ];
