@@ -9,7 +9,7 @@ use clap_complete::Shell;
 mod care;
 mod node;
 
-pub use care::Look;
+pub use care::{Look, Power, Reboot};
 pub use node::{Dry, Format, Keys, Node};
 
 // Options are listed in --help in the order of declaration; keep help lines within 80 columns.
@@ -127,6 +127,19 @@ pub enum Command {
     #[command(after_help = "Example:\n  voidclust status\n  voidclust status 'n[01-16]' --watch\n\n\
 Exit status: 3 when a node is silent, a reboot would change one, or apply has\nwork; 0 otherwise, and always with --metrics.")]
     Status(Look),
+    /// Reboot nodes over ssh, a few at a time
+    #[command(after_help = "Example:\n  voidclust reboot --stale --wait --batch 8\n  voidclust reboot 'n[01-16]'")]
+    Reboot(Reboot),
+    /// Wake nodes that are off, by their network cards
+    #[command(after_help = "Example:\n  voidclust wake 'n[01-16]'")]
+    Wake {
+        /// Names, MACs or addresses: node1, or n[01-16]
+        #[arg(required = true)]
+        nodes: Vec<String>,
+    },
+    /// Switch nodes on and off by the command of the site
+    #[command(after_help = "Example:\n  voidclust power node1 cycle")]
+    Power(Power),
     /// Build, list, check and prune the images that nodes boot
     #[command(subcommand, after_help = "Example:\n  voidclust image build --kernel 6.12.94_1")]
     Image(Image),

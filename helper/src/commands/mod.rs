@@ -10,7 +10,9 @@ pub mod hook;
 pub mod image;
 pub mod init;
 pub mod node;
+pub mod power;
 pub mod publish;
+pub mod reboot;
 pub mod refresh;
 mod screen;
 pub mod shell;
@@ -57,6 +59,9 @@ pub fn run(cli: &Cli) -> Result<Status> {
         Command::Init { yes, dry } => init::run(global, *yes, *dry),
         Command::Node(command) => node::run(global, command),
         Command::Status(look) => status::run(global, look),
+        Command::Reboot(order) => reboot::run(global, order),
+        Command::Wake { nodes } => power::wake(global, nodes),
+        Command::Power(order) => power::power(global, order),
         Command::Image(command) => image::run(global, command),
         Command::Publish { only, dry_run: true, .. } => publish::preview(global, only),
         Command::Publish { only, message, .. } => publish::run(global, only, message),
@@ -73,6 +78,9 @@ pub fn run(cli: &Cli) -> Result<Status> {
         }
     }
 }
+
+/// What is said where only a master can do something.
+const NO_MACHINE: &str = "this is not the root of a running machine, so there is nobody to ask; run this on the master";
 
 /// The error that nothing is called so: what may have been meant, and what there is. `besides` are words that stand for
 /// machines, too.

@@ -7,9 +7,9 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::Status;
 use super::node::numbers_of;
 use super::screen::print_notes;
+use super::{NO_MACHINE, Status};
 use crate::cli::{Global, Look};
 use crate::machine::fetched::Fetched;
 use crate::machine::services;
@@ -90,8 +90,6 @@ impl OfSite {
         self.preview.differs() || !self.down.is_empty()
     }
 }
-
-const NO_MACHINE: &str = "this is not the root of a running machine, so there is nobody to ask; run this on the master";
 
 fn show(global: &Global, look: &Look) -> Result<Status> {
     let target = Target::open(global)?;

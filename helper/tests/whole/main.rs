@@ -34,6 +34,7 @@ mod readers;
 mod real_overlay;
 mod real_tools;
 mod scratch;
+mod reboot;
 mod served;
 mod shell;
 mod status;

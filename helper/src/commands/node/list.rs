@@ -12,14 +12,7 @@ use crate::types::{OverlayName, did_you_mean, series};
 
 /// Lists the nodes, or those of a profile.
 pub(super) fn list(site: &Site, profile: Option<&str>, names: bool, json: bool) -> Result<Status> {
-    if let Some(wrong) = profile.filter(|profile| !site.profiles.keys().any(|name| name.as_str() == *profile)) {
-        let known = || site.profiles.keys().map(OverlayName::as_str);
-        let hint = did_you_mean(wrong, known());
-        let all = if site.profiles.is_empty() { "none yet".to_owned() } else { known().collect::<Vec<_>>().join(", ") };
-        bail!("there is no profile `{wrong}`; {hint}there are {all}");
-    }
-    let is_listed = |node: &&Node| profile.is_none_or(|profile| node.profiles.iter().any(|name| name.as_str() == profile));
-    let nodes: Vec<&Node> = site.nodes.iter().filter(is_listed).collect();
+    let nodes = of_profile(site, profile)?;
     if json {
         say!("{:#}", nodes.iter().map(|node| as_json(site, node)).collect::<Value>());
     } else if names {
@@ -28,6 +21,18 @@ pub(super) fn list(site: &Site, profile: Option<&str>, names: bool, json: bool) 
         print(&nodes);
     }
     Ok(Status::Done)
+}
+
+/// The nodes of a profile, or all of them.
+pub(in crate::commands) fn of_profile<'site>(site: &'site Site, profile: Option<&str>) -> Result<Vec<&'site Node>> {
+    if let Some(wrong) = profile.filter(|profile| !site.profiles.keys().any(|name| name.as_str() == *profile)) {
+        let known = || site.profiles.keys().map(OverlayName::as_str);
+        let hint = did_you_mean(wrong, known());
+        let all = if site.profiles.is_empty() { "none yet".to_owned() } else { known().collect::<Vec<_>>().join(", ") };
+        bail!("there is no profile `{wrong}`; {hint}there are {all}");
+    }
+    let is_listed = |node: &&Node| profile.is_none_or(|profile| node.profiles.iter().any(|name| name.as_str() == profile));
+    Ok(site.nodes.iter().filter(is_listed).collect())
 }
 
 fn print(nodes: &[&Node]) {

@@ -5,6 +5,8 @@ mod import;
 mod keys;
 mod list;
 
+pub(in crate::commands) use list::of_profile;
+
 use anyhow::{Result, bail};
 
 use super::change::finish;
@@ -92,7 +94,7 @@ fn number_of(site: &Site, text: &str) -> Option<usize> {
 }
 
 /// Those of all nodes that are named, in the order in which they are, each once.
-pub(super) fn numbers_of(site: &Site, texts: &[String]) -> Result<Vec<usize>> {
+pub(in crate::commands) fn numbers_of(site: &Site, texts: &[String]) -> Result<Vec<usize>> {
     let mut numbers = Vec::new();
     for text in texts {
         for name in named(text)? {
