@@ -12,6 +12,8 @@ pub trait Progress {
     fn step(&mut self, what: &str);
     /// Something to know about, the work goes on.
     fn warn(&mut self, what: &str);
+    /// What must be known whoever asked for it.
+    fn tell(&mut self, what: &str);
     /// It has ended well.
     fn done(&mut self, what: &str);
 }
@@ -38,6 +40,10 @@ impl Progress for Lines {
         if self.verbose {
             say_err!("  {what}");
         }
+    }
+
+    fn tell(&mut self, what: &str) {
+        say_err!("{what}");
     }
 
     fn done(&mut self, what: &str) {
@@ -83,6 +89,10 @@ impl Progress for Spinner {
     }
 
     fn warn(&mut self, _: &str) {}
+
+    fn tell(&mut self, what: &str) {
+        self.bar.println(what);
+    }
 
     fn done(&mut self, what: &str) {
         self.bar.println(what);

@@ -21,6 +21,7 @@ impl Progress for Silent {
     fn begin(&mut self, _: &str) {}
     fn step(&mut self, _: &str) {}
     fn warn(&mut self, _: &str) {}
+    fn tell(&mut self, _: &str) {}
     fn done(&mut self, _: &str) {}
 }
 

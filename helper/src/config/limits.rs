@@ -7,7 +7,7 @@ use super::inherited::{Inherited, span};
 use super::raw::Raw;
 use super::source::Mistake;
 use crate::machine::facts::Facts;
-use crate::site::{Node, Root, Site};
+use crate::site::{Node, Root, Site, Transfer};
 use crate::types::generation::Number;
 use crate::types::{Kernel, Mac};
 
@@ -107,8 +107,12 @@ fn longest_version(site: &Site, facts: &Facts) -> usize {
 fn added(site: &Site, version: usize) -> usize {
     let folder = "images/".len() + version + "-0123456789ab/".len();
     let card = " BOOTIF=".len() + Mac::LOADER_NAME;
-    let pxelinux = "BOOT_IMAGE=".len() + folder + "vmlinuz ".len() + " initrd=".len() + folder + "initramfs.img".len() + card;
     let master = site.network.address.address.to_string().len();
+    let pxelinux = "BOOT_IMAGE=".len() + folder + "vmlinuz ".len() + " initrd=".len() + folder + "initramfs.img".len() + card;
+    // By HTTP both are URLs. When that fails PXELINUX puts the label behind the line instead (see menus.rs).
+    let urls = 2 * ("http:///".len() + master);
+    let label = " ".len() + version + "-0123456789ab-g4294967295".len();
+    let http = if site.transfer() == Transfer::Http { urls.max(label) } else { 0 };
     let grub = "BOOT_IMAGE=(tftp,)/".len() + master + folder + "vmlinuz ".len() + card;
-    if site.boot.bios { pxelinux } else { grub }
+    if site.boot.bios { pxelinux + http } else { grub }
 }

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::mounts::{RawExport, RawMount};
 use super::scratch::RawScratch;
-use crate::site::Drivers;
+use crate::site::{Drivers, Transfer};
 use crate::types::generation::RootWish;
 use crate::types::{
     AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
@@ -112,6 +112,7 @@ table!(Boot, "[boot]", {
     firmware: Key<Vec<Firmware>>,
     keep: Key<u16>,
     timeout: Key<u16>,
+    transfer: Key<Transfer>,
 });
 table!(Power, "[power]", { command: Key<PowerCommand>, });
 table!(Profile, "[profile.NAME]", {

@@ -156,6 +156,7 @@ impl Check<'_> {
             uefi: firmware.contains(&Firmware::Uefi),
             keep: value(raw.keep).unwrap_or(2),
             timeout: value(raw.timeout).unwrap_or(0),
+            transfer: value(raw.transfer).unwrap_or_default(),
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::types::identity::{KEY_KINDS, public_key};
 use crate::types::lower::{KNOWN_HOSTS, Lower, SSHD_CONFIG, SSHD_PARTS, Service};
 
 /// Texts that an overlay of ours replaces, that say what to make for a node, or that every node runs.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     "chrony.conf",
     "dnsmasq.conf",
     "fstab",
@@ -20,6 +20,7 @@ const TEXTS: [&str; 12] = [
     "resolv.conf",
     KNOWN_HOSTS,
     SSHD_CONFIG,
+    "sv/darkhttpd/conf",
     "sv/dnsmasq/conf",
     "sv/netmount/conf",
     "sv/nfs-server/conf",

@@ -167,7 +167,7 @@ pub fn make(
 ) -> Result<Generation> {
     machine.map_or(Ok(()), storage::is_whole)?;
     for stays in sweep(lock, root, machine)? {
-        progress(&stays);
+        progress.tell(&stays);
     }
     let made = Making::new(root, number, order)?.run(storage(root, machine).0, before, progress);
     let made = made.and_then(|generation| lock.record_generation(&generation).map(|()| generation));

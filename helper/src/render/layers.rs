@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::render::overlay::{CLIENT, MASTER};
-use crate::site::{Node, Site};
+use crate::site::{HTTP_SERVICE, Node, Site, Transfer};
 use crate::types::mount::Mount;
 use crate::types::{OverlayName, Service};
 
@@ -63,7 +63,9 @@ pub fn services(site: &Site, machine: Machine<'_>) -> BTreeMap<String, (Service,
     match machine {
         Machine::Master => {
             // What is one node's alone comes from the master by NFS, wherever the root and the home come from.
-            lists.push((["dnsmasq", "nfs-server", "nfsdcld", "rpcbind", "statd"].map(on).to_vec(), Reason::Base));
+            let mut base = ["dnsmasq", "nfs-server", "nfsdcld", "rpcbind", "statd"].map(on).to_vec();
+            base.extend((site.transfer() == Transfer::Http).then(|| on(HTTP_SERVICE)));
+            lists.push((base, Reason::Base));
             lists.push((site.master.services.clone(), Reason::Role("master")));
         }
         Machine::Unlisted | Machine::Node(_) => {

@@ -9,7 +9,7 @@ use crate::disk::tree::{Item, Tree};
 use crate::image::Image;
 use crate::paths;
 use crate::render::template;
-use crate::site::{Node, Root, Site};
+use crate::site::{Node, Root, Site, Transfer};
 use crate::types::{Kernel, Mac};
 
 /// One entry of a loader's menu: an image with a root that has its modules.
@@ -118,6 +118,7 @@ pub fn tree(site: &Site, images: &[Image], installed: &[String]) -> anyhow::Resu
             "mac": mac,
             "timeout": site.boot.timeout,
             "master": site.network.address.address,
+            "http": site.transfer() == Transfer::Http,
         })))?;
         let item = Item::file(text.into_bytes());
         if mac.is_none() {
@@ -253,5 +254,29 @@ mod tests {
         let text = text(&tree(&site, &[image("6.12.10_1", "bbb")], &installed()).unwrap(), "grub/grub.cfg");
         assert!(text.contains("linux (tftp,172.23.199.225)/images/6.12.10_1-bbb/vmlinuz nfsroot="), "{text}");
         assert!(text.contains("BOOTIF=01-$net_default_mac"), "{text}");
+    }
+
+    #[test]
+    fn where_the_master_serves_by_http_each_image_comes_so_and_by_tftp_when_that_fails() {
+        let mut site = example_site();
+        let images = [image("6.12.10_1", "bbb")];
+        let menus = |site: &Site| {
+            let tree = tree(site, &images, &installed()).unwrap();
+            (text(&tree, "pxelinux.cfg/default"), text(&tree, "grub/grub.cfg"))
+        };
+        let without = menus(&site);
+        assert!(!without.0.contains("http") && !without.0.contains("ONERROR"), "nothing serves it: {}", without.0);
+        site.lower.services.insert(crate::site::HTTP_SERVICE.to_owned(), crate::types::lower::Service::default());
+        let (pxelinux, grub) = menus(&site);
+        for line in [
+            "\tKERNEL http://172.23.199.225/images/6.12.10_1-bbb/vmlinuz\n",
+            "\tINITRD http://172.23.199.225/images/6.12.10_1-bbb/initramfs.img\n",
+            "\nONERROR images/6.12.10_1-bbb/vmlinuz initrd=images/6.12.10_1-bbb/initramfs.img nfsroot=",
+        ] {
+            assert!(pxelinux.contains(line), "{line} in {pxelinux}");
+        }
+        assert_eq!(grub, without.1, "GRUB by HTTP was never seen to boot");
+        site.boot.transfer = Transfer::Tftp;
+        assert_eq!(menus(&site), without);
     }
 }

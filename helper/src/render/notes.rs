@@ -4,17 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disk::tree::Item;
+use crate::paths;
 use crate::render::compose::{Composer, Layout, Machine};
 use crate::render::overlay::{Origin, whiteout};
-use crate::site::{Root, Site};
+use crate::site::{HTTP_SERVICE, Root, Site};
 use crate::types::mount::Mount;
 use crate::words::some;
 
 /// Files that ours take the place of: which machine, and where lines of one's own belong. What else ours replace is either
 /// merged (hosts) or a matter of `mounts` (fstab).
-const REPLACED: [(Of, &str, &str); 6] = [
+const REPLACED: [(Of, &str, &str); 7] = [
     (Of::Master, "dnsmasq.conf", "put them into a file of /etc/dnsmasq.d that ends with .conf"),
     (Of::Master, "sv/dnsmasq/conf", "put them into /etc/voidclust/overlays/master/sv/dnsmasq/conf"),
+    (Of::Master, "sv/darkhttpd/conf", "put them into /etc/voidclust/overlays/master/sv/darkhttpd/conf"),
     (Of::Master, "sv/nfs-server/conf", "put them into /etc/voidclust/overlays/master/sv/nfs-server/conf"),
     (Of::Master, "sv/nfsdcld/conf", "put them into /etc/voidclust/overlays/master/sv/nfsdcld/conf"),
     (Of::Clients, "resolv.conf", "put a resolv.conf into /etc/voidclust/overlays/client"),
@@ -44,6 +46,7 @@ pub fn notes<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<String
         );
     }
     notes.extend(own_mounts(site, &unlisted));
+    notes.extend(no_http(site));
     notes.extend(lost_mounts(site, composer));
     notes
 }
@@ -105,6 +108,16 @@ fn services(site: &Site, unlisted: &Layout) -> Option<String> {
         format!(
             "clients do not start {}, which the lower tree enables: there it could cut off the root, or answer in the master's place; say so with `services` under [client], or start one all the same",
             kept.join(", ")
+        )
+    })
+}
+
+/// That nodes load by TFTP although HTTP is wanted. A root that has no services at all cannot tell.
+fn no_http(site: &Site) -> Option<String> {
+    (site.boot.transfer != site.transfer() && !site.lower.services.is_empty()).then(|| {
+        format!(
+            "/{}/{HTTP_SERVICE} of the lower tree: not there, so nodes load their images by TFTP, which is slower and takes the master more work; install {HTTP_SERVICE}, or say transfer = \"tftp\" under [boot]",
+            paths::SERVICES
         )
     })
 }

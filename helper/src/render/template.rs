@@ -270,7 +270,7 @@ fn site_value(site: &Site) -> Value {
             "machines": machines(site),
         },
         "master": NodeView::master(site),
-        "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout },
+        "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout, "transfer": site.transfer() },
         "lower": {
             "hosts": site.lower.hosts(&names(site, if is_small(site) { &site.nodes } else { &[] })),
             "chrony": site.lower.services.contains_key("chronyd").then(|| said_by(&site.lower, "chrony.conf")),

@@ -3,7 +3,7 @@
 mod questions;
 mod roots;
 
-pub use questions::VarsFrom;
+pub use questions::{HTTP_SERVICE, VarsFrom};
 pub use roots::Root;
 
 use std::collections::BTreeMap;
@@ -215,6 +215,19 @@ pub struct Boot {
     pub keep: u16,
     /// Seconds the menu waits; 0 shows none.
     pub timeout: u16,
+    /// How kernels and images come to the nodes, if it can be: [`Site::transfer`].
+    pub transfer: Transfer,
+}
+
+/// How kernels and images come to BIOS nodes. Loaders and menus, and all of UEFI nodes, come by TFTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transfer {
+    /// By HTTP, and by TFTP for a node where that fails.
+    #[default]
+    Http,
+    /// By TFTP alone.
+    Tftp,
 }
 
 /// What several nodes share.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::{Home, Node, Profile, Root, Site};
+use super::{Home, Node, Profile, Root, Site, Transfer};
 use crate::types::identity::Identity;
 use crate::types::mount::Mount;
 use crate::types::scratch::Scratch;
 use crate::types::{AbsolutePath, CommandLine, HostName, Kernel, Mac, OverlayName, Var, VarName};
+
+/// The service of the master that serves the boot tree by HTTP.
+pub const HTTP_SERVICE: &str = "darkhttpd";
 
 /// The table that a value for templates is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,12 @@ impl Site {
     #[must_use]
     pub fn answers_dns(&self) -> bool {
         self.network.dns.contains(&self.network.address.address)
+    }
+
+    /// How kernels and images come to BIOS nodes: by HTTP only when the lower tree has the service that does it.
+    #[must_use]
+    pub fn transfer(&self) -> Transfer {
+        if self.lower.services.contains_key(HTTP_SERVICE) { self.boot.transfer } else { Transfer::Tftp }
     }
 
     /// A name with the cluster's domain behind it, unless it has one.

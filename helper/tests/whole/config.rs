@@ -59,14 +59,41 @@ fn the_longest_command_line_that_passes_is_the_longest_that_arrives() {
         place.write("etc/voidclust.d/1.conf", cmdline);
         place.run(&["check"]).status == 0
     };
-    let longest = (0..1024).rev().find(|length| passes(*length)).unwrap();
+    let longest = || (0..1024).rev().find(|length| passes(*length)).unwrap();
+    let by_tftp = longest();
     let line = format!(
         "BOOT_IMAGE=images/{version}-0123456789ab/vmlinuz nfsroot=172.23.199.225:/root/4294967295,ro,nfsvers=4,retrans=10,rsize=32768,wsize=32768,nocto,actimeo=3600 \
          nfsown=172.23.199.225:/node ip=::: rootdelay=0 panic=30 {} {} initrd=images/{version}-0123456789ab/initramfs.img BOOTIF=01-52-54-00-00-00-99",
         "a".repeat(1000),
-        "b".repeat(longest)
+        "b".repeat(by_tftp)
     );
     assert_eq!(line.len(), 2046, "{line}");
+    // As URLs both names are longer; when they fail, the label of the entry stands behind the line: the longer counts.
+    place.write("etc/sv/darkhttpd/run", "");
+    let urls = 2 * "http://172.23.199.225/".len();
+    let label = format!(" {version}-0123456789ab-g4294967295").len();
+    assert_eq!(by_tftp - longest(), urls.max(label));
+}
+
+#[test]
+fn a_master_that_cannot_serve_by_http_says_so_unless_nobody_wants_it() {
+    let place = Place::small();
+    if !place.add_packaged_overlays() {
+        return crate::place::skip("a_master_that_cannot_serve_by_http", "the packages' overlays are not here");
+    }
+    let check = || place.run(&["check"]).ended(0).out;
+    place.write("etc/sv/acpid/run", "");
+    let out = check();
+    assert!(out.contains("note: /etc/sv/darkhttpd of the lower tree: not there, so nodes load"), "{out}");
+    place.write("etc/voidclust.d/1.conf", "[boot]\ntransfer = \"tftp\"\n");
+    assert!(!check().contains("darkhttpd"));
+    place.remove("etc/voidclust.d/1.conf");
+    place.write("etc/sv/darkhttpd/run", "");
+    assert!(!check().contains("darkhttpd"));
+    // A site that has pages of its own there.
+    place.write("etc/sv/darkhttpd/conf", "WWWDIR=/srv/www\n");
+    let out = check();
+    assert!(out.contains("/etc/sv/darkhttpd/conf of the lower tree: the master does not have its line `WWWDIR=/srv/www`"), "{out}");
 }
 
 #[test]

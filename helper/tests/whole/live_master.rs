@@ -257,7 +257,7 @@ fn the_card_and_the_interface_are_those_of_this_machine() {
     let said = check("").ended(0).out;
     // Its services are enabled in the tree that it shares, which is another matter.
     let is_usual = |line: &str| {
-        let usual = ["clients do not start", "can read what is laid", "no file system of its own", "the identity of"];
+        let usual = ["clients do not start", "can read what is laid", "no file system of its own", "the identity of", "by TFTP"];
         usual.iter().any(|said| line.contains(said))
     };
     assert!(!said.lines().any(|line| line.starts_with("note: ") && !is_usual(line)), "{said}");

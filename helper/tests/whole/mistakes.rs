@@ -98,6 +98,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("[nfs]\nroot_squash_home = \"yes\"", "2:20", "`root_squash_home` must be true or false, not \"yes\""),
     // [boot]
     ("[boot]\nfirmware = [\"bios\", \"efi\"]", "2:21", "`firmware` takes \"bios\" or \"uefi\", not \"efi\""),
+    ("[boot]\ntransfer = \"https\"", "2:12", "`transfer` takes \"http\" or \"tftp\", not \"https\""),
     ("[boot]\nfirmware = []", "2:12", "`firmware` is empty, so no machine could boot"),
     ("[boot]\nkeep = 0", "2:8", "`keep` must be at least 1"),
     ("[boot]\nkeep = 2.5", "2:8", "`keep` must be a whole number, not 2.5"),

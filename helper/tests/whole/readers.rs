@@ -131,8 +131,21 @@ fn hosts_have_names(text: &str, site: &str) {
 
 /// What PXELINUX makes of a line (syslinux, com32/elflink/ldlinux: readconfig.c, kernel.c).
 fn pxelinux(text: &str, site: &str) {
-    let keywords =
-        ["DEFAULT", "PROMPT", "SYSAPPEND", "UI", "TIMEOUT", "LABEL", "MENU", "KERNEL", "INITRD", "APPEND", "SAY", "LOCALBOOT"];
+    let keywords = [
+        "DEFAULT",
+        "PROMPT",
+        "SYSAPPEND",
+        "UI",
+        "TIMEOUT",
+        "ONERROR",
+        "LABEL",
+        "MENU",
+        "KERNEL",
+        "INITRD",
+        "APPEND",
+        "SAY",
+        "LOCALBOOT",
+    ];
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         assert!(keywords.contains(&word) && line.len() < 4096, "{line}\n{site}");

@@ -130,6 +130,7 @@ const FIELDS: &[Field] = &[
     field("[nfs]", "exports", "exports = [{ path = @ }]", PATHS),
     field("[boot]", "firmware", "firmware = [@]", &["bios", "uefi"]),
     field("[power]", "command", "command = @", POWER),
+    field("[boot]", "transfer", "transfer = @", &["http", "tftp"]),
     field("[vars]", "ntp_servers", "ntp_servers = [@]", VARS),
     field("[profile.p]", "overlays", "overlays = [@]", NAMES),
     field("[profile.p]", "services", "services = [@]", SERVICES),
