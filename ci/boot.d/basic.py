@@ -15,7 +15,7 @@ def check_master(report, cluster, facts):
     report.equal("master: its upper tree is in memory",
                  mounts.get("/run/rootfs/cowspace", {}).get("type"), "tmpfs")
     report.equal("master: host name", facts["hostname"].split(".")[0], "master")
-    wanted = {"dnsmasq", "nfs-server", "nfsdcld", "rpcbind", "statd"}
+    wanted = {"darkhttpd", "dnsmasq", "nfs-server", "nfsdcld", "rpcbind", "statd"}
     running = {name for name, state in facts["services"].items() if state == "run"}
     report.check("master: the services run", wanted <= running, facts["services"])
 
@@ -41,6 +41,9 @@ def check_client(report, cluster, node, facts):
                  (f"{MASTER}:/home", "nfs4"))
     down = [service for service, state in facts["services"].items() if state != "run"]
     report.equal(f"{name}: every enabled service runs", down, [])
+    loaded = [node.seen().way(name) for name in ("vmlinuz", "initramfs.img")]
+    way = cluster.transfer if node.firmware == "bios" else "tftp"
+    report.equal(f"{name}: its kernel and its initramfs came as they should", loaded, [way] * 2)
     if machine.get("listed") == []:
         return
     report.equal(f"{name}: host name", facts["hostname"].split(".")[0], name)

@@ -127,6 +127,8 @@ class Cluster:
         self.generation = 1
         # And that of machines that boot another one.
         self.generations = {}
+        # How kernels and images come to the clients.
+        self.transfer = "http"
         self.tools = {}
 
     # The tree and the disk
@@ -146,6 +148,7 @@ class Cluster:
         self.kernels = root.kernels(self.tree)
         self.tools["mkinitcpio"] = root.lay_mkinitcpio(self.tree)
         self.tools.update(disks.lay(self.tree, self.options.disk))
+        self.tools["HTTP"] = root.lay_darkhttpd(self.tree)
         self.tools["stages"] = "void-runit" if os.environ.get("VOID_RUNIT") else "double"
         self._install()
         self._configure()
@@ -303,7 +306,7 @@ class Cluster:
         self.master.wait_ready(300)
         self.master.eventually(
             "sv check dnsmasq nfs-server >/dev/null && exportfs -s | grep -qE '/srv/nfs/(root|head)' && "
-            f"ss -lun | grep -q {MASTER}:69", 120,
+            f"ss -lun | grep -q {MASTER}:69" + (f" && ss -ltn | grep -q {MASTER}:80" if self.transfer == "http" else ""), 120,
             "the boot server and the NFS server run")
 
     def up(self, *names, seconds=600):

@@ -38,14 +38,21 @@ class Seen:
 
     def __init__(self):
         self.first = None  # its first frame: the firmware asks for an address
-        self.files = []  # (time, name) of each TFTP request
-        self.tftp_bytes = 0
-        self.tftp_last = None
+        self.files = []  # (time, name) of each request by TFTP or HTTP
+        self.loads = []  # the way that each of them was asked for: "tftp" or "http"
+        self.load_bytes = 0
+        self.load_last = None
+        self.frames = 0  # to it and from it
         self.nfs_first = None
         self.nfs_bytes = 0
 
     def reset(self):
         self.__init__()
+
+    def way(self, name):
+        """How a file of this name was asked for in the end: "tftp", "http", or None."""
+        ways = [way for (_, asked), way in zip(self.files, self.loads, strict=True) if name in asked]
+        return ways[-1] if ways else None
 
 
 class Switch(threading.Thread):
@@ -226,8 +233,11 @@ class Switch(threading.Thread):
     def _note(self, frame, source, target):
         now = time.time()
         seen = self.of(source)
+        seen.frames += 1
         if seen.first is None:
             seen.first = now
+        if not frame[0] & 1:
+            self.of(target).frames += 1
         if frame[12:14] != b"\x08\x00" or len(frame) < 34:
             return
         header = 14 + (frame[14] & 15) * 4
@@ -236,20 +246,37 @@ class Switch(threading.Thread):
             payload = frame[header + 8 :]
             if ours == 69 and payload[:2] == b"\0\1":
                 name = payload[2:].split(b"\0")[0].decode(errors="replace")
-                seen.files.append((now, name))
+                self._asks(seen, now, name, "tftp")
             elif payload[:2] == b"\0\3" and theirs != 67 and ours != 67:
-                other = self.of(target)
-                if other.files:
-                    other.tftp_bytes += len(payload) - 4
-                    other.tftp_last = now
+                self._loads(self.of(target), now, len(payload) - 4)
         elif frame[23] == 6 and len(frame) >= header + 20:
             theirs, ours = struct.unpack_from("!HH", frame, header)
-            if ours == 2049:
+            length = struct.unpack_from("!H", frame, 16)[0]
+            payload = frame[header + (frame[header + 12] >> 4) * 4 : 14 + length]
+            if ours == 80:
+                words = payload.split(b"\r\n")[0].split(b" ")
+                if words[0] == b"GET" and len(words) == 3:
+                    self._asks(seen, now, words[1].decode(errors="replace").lstrip("/"), "http")
+            elif theirs == 80:
+                self._loads(self.of(target), now, len(payload))
+            elif ours == 2049:
                 if seen.nfs_first is None:
                     seen.nfs_first = now
                 seen.nfs_bytes += len(frame)
             elif theirs == 2049:
                 self.of(target).nfs_bytes += len(frame)
+
+
+    @staticmethod
+    def _asks(seen, now, name, way):
+        seen.files.append((now, name))
+        seen.loads.append(way)
+
+    @staticmethod
+    def _loads(seen, now, count):
+        if seen.files and count:
+            seen.load_bytes += count
+            seen.load_last = now
 
 
 class SiteDhcp:

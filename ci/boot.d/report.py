@@ -43,10 +43,12 @@ class Report:
         seen = node.switch.of(node.boot_mac)
         kernel_asked = [at for at, name in seen.files if "vmlinuz" in name]
         row = {"node": node.name, "firmware": node.firmware, "card": node.card, "kernel": facts["kernel"]}
-        if kernel_asked and seen.tftp_last:
+        if kernel_asked and seen.load_last:
             row["loader_seconds"] = round(kernel_asked[0] - node.power_on, 1)
-            row["transfer_seconds"] = round(seen.tftp_last - kernel_asked[0], 1)
-            row["transfer_bytes"] = seen.tftp_bytes
+            row["transfer_seconds"] = round(seen.load_last - kernel_asked[0], 1)
+            row["transfer_bytes"] = seen.load_bytes
+            row["transfer"] = seen.way("vmlinuz")
+            row["frames"] = seen.frames
         row["overlay_seconds"] = facts["overlay_seconds"]
         row["stage1_seconds"] = facts["stage1_seconds"]
         row["services_seconds"] = node.ready_uptime
@@ -63,7 +65,7 @@ class Report:
                 row["node"],
                 f"{row['firmware']}, {row['card'].split('-')[0]}",
                 _seconds(row.get("loader_seconds")),
-                _seconds(row.get("transfer_seconds")) + (f" {size / 2**20:.1f} MiB" if size else ""),
+                _seconds(row.get("transfer_seconds")) + (f" {size / 2**20:.1f} MiB {row['transfer']}" if size else ""),
                 _seconds(row["overlay_seconds"]),
                 _seconds(row["services_seconds"]),
                 _seconds(row["total_seconds"]),
@@ -81,8 +83,8 @@ class Report:
                        "seconds": round(time.time() - self.begun)}, self.json_to, indent=1)
             self.json_to.write("\n")
         elif self.boots:
-            say("\nseconds of: firmware and loader until they ask for the kernel; kernel and initramfs by\n"
-                "TFTP; from the kernel's start to the overlays laid, and to the services; all of it\n")
+            say("\nseconds of: firmware and loader until they ask for the kernel; kernel and initramfs over\n"
+                "the network; from the kernel's start to the overlays laid, and to the services; all of it\n")
             say(self.table())
             say("\n" + "; ".join(f"{what}: {which}" for what, which in self.tools.items()))
         say(f"boot: {passed} passed, {failed} failed, {skipped} skipped")

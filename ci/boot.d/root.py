@@ -257,6 +257,8 @@ def lay(tree, void_runit=None):
             raise Failure(f"VOID_RUNIT={void_runit}: that is no checkout of void-runit")
         _stages_of(Path(void_runit), tree)
     account(tree, "dnsmasq", 990)
+    account(tree, "_darkhttpd", 991)
+    (tree / "var/log/darkhttpd").mkdir(parents=True, exist_ok=True)
     default = tree / "etc/runit/runsvdir/default"
     default.mkdir(parents=True, exist_ok=True)
     (tree / "etc/runit/runsvdir/single").mkdir(exist_ok=True)
@@ -307,6 +309,17 @@ def _for_the_real_mkinitcpio(tree, target):
         (tree / path).touch()
     # The default has hooks for the looks of a console, whose tools are not here.
     (tree / "etc/mkinitcpio.conf").write_text("HOOKS=(base udev modconf block filesystems)\n", encoding="utf-8")
+
+
+def lay_darkhttpd(tree):
+    """The real darkhttpd that DARKHTTPD names, or the double, which is there already; returns which."""
+    real = os.environ.get("DARKHTTPD")
+    if not real:
+        return "double"
+    target = tree / "usr/bin/darkhttpd"
+    target.unlink()
+    shutil.copy2(real, target)
+    return run(["chroot", tree, "darkhttpd", "--help"])[1].split(",")[0]
 
 
 def real_mkinitcpio():

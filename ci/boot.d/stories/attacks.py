@@ -197,6 +197,12 @@ def run(report, cluster):
         for path in ("../../etc/passwd", "/etc/passwd", "images/../../../etc/passwd", "/srv/tftp/../../etc/passwd"):
             report.equal(f"n1: but not {path}", perl(one, TFTP, 1, path), "5")
         report.check("n1: nor does it take one", perl(one, TFTP, 2, "pxelinux.cfg/default") != "4")
+        for path in ("../../etc/passwd", "images/../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd"):
+            status, said = one.sh(f"busybox wget -q -O - http://{MASTER}/{path}", check=False)
+            report.check(f"n1: nor does it get {path} by HTTP", status != 0 and "root:" not in said, said)
+        if cluster.tools["HTTP"] != "double":
+            found = master.sh("ps -o user= -C darkhttpd; readlink /proc/$(pidof darkhttpd)/root").split()
+            report.equal("master: the HTTP server has a user and a root of its own", found, ["_darkhttpd", "/srv/tftp"])
         stranger(report, master)
 
         # What all this is for: without the check the same handle is good enough.

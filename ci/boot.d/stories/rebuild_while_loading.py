@@ -13,7 +13,7 @@ def run(report, cluster):
     node.start()
     try:
         # The kernel is 12 MB: it is now in the initramfs, and from here on in slow motion.
-        node.wait(lambda: node.seen().tftp_bytes > 14 << 20 or None, 600, "the load of the initramfs")
+        node.wait(lambda: node.seen().load_bytes > 14 << 20 or None, 600, "the load of the initramfs")
         node.slow(0.1)
         report.check("n1: it is still loading", "initramfs" in node.seen().files[-1][1], node.seen().files)
         status, said = cluster.configure('[client]\nmodules = ["dummy"]\n')
@@ -21,7 +21,7 @@ def run(report, cluster):
         after = set(master.sh(images).split())
         report.check("master: the new image stands beside the old one", before < after, (before, after))
         report.check("n1: it is still loading after the rebuild", node.ready is None and
-                     time.time() - (node.seen().tftp_last or 0) < 10, node.last_lines())
+                     time.time() - (node.seen().load_last or 0) < 10, node.last_lines())
         node.slow(0)
         node.wait_ready(600)
         settle(node)
