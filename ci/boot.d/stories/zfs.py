@@ -16,7 +16,8 @@ OLD_DISK = """truncate -s 64M /run/old && zpool create -f -o cachefile=none -O c
 # A list of who may read, as its bytes in the attribute: owner rw, user 1000 r, group none, mask r, others none.
 LIST = r"""perl -e 'my $l = pack("L", 2) . join("", map { pack("SSL", @$_) }
     [1, 6, ~0], [2, 4, 1000], [4, 0, ~0], [16, 4, ~0], [32, 0, ~0]);
-    syscall(188, "FILE", my $n = "system.posix_acl_access", $l, length $l, 0) == 0 or die "$!"'"""
+    my ($f, $n) = ("FILE", "system.posix_acl_access");
+    syscall(188, $f, $n, $l, length $l, 0) == 0 or die "$!"'"""
 
 
 def run(report, cluster):
