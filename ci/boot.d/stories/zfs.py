@@ -102,7 +102,7 @@ def _holders(report, cluster):
     master.tell("voidclust shell --no-snapshot -- sleep 120", 200)
     master.eventually("pgrep -x sleep", 60, "the shell")
     said = cluster.publish("-m", "five")
-    report.check("master: what others and killed runs left hinders nobody", "removed generation 3" in said, said)
+    report.check("master: what others and killed runs left hinders nobody", "published generation 5" in said, said)
     left = master.sh(f"zfs list -H -o name -t all -r {CLONES} {zfs.ROOT} | grep -E '[-/]9[1-4]'; ls -A {folder} | grep 9; true")
     report.equal("master: and goes", left.strip(), "")
     master.sh(f"pkill -x sleep; zfs destroy -r {zfs.POOL}@everything; true")

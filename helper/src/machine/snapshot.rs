@@ -136,7 +136,8 @@ impl Storage {
     fn ways(&self, name: String, number: u64, listed: &str) -> Ways {
         // What was written in the same second in the same size is compared by content.
         let copy = format!("rsync -axcAHXS --delete --exclude=/{} --exclude=/{}", paths::GENERATIONS, paths::SNAPSHOTS);
-        let here = |script: &str| format!("voidclust shell --no-snapshot -- {script} && voidclust apply");
+        // Exports come back, too, of generations that have gone since: `apply` is there for that.
+        let here = |script: &str| format!("voidclust shell --no-snapshot -- {script}; voidclust apply");
         match self {
             Self::Zfs(_) => {
                 let newer = listed.lines().filter_map(|line| line.split_once('\t')).skip_while(|(other, _)| *other != name);
@@ -186,7 +187,7 @@ mod tests {
             zfs.here,
             format!(
                 "voidclust shell --no-snapshot -- sh -c 'mount -m -t zfs -o ro z/r@voidclust-shell-7 /run/before && \
-                 {copy} /run/before/ /' && voidclust apply"
+                 {copy} /run/before/ /'; voidclust apply"
             )
         );
         let newer = ways(storage("zfs", "/", "z/r"), &format!("{listed}z/voidclust/r/2\n"));
@@ -194,6 +195,6 @@ mod tests {
         let btrfs = ways(storage("btrfs", "/@", "/dev/sda2"), "");
         let from = "/var/lib/voidclust/snapshots/voidclust-shell-7/";
         assert_eq!(btrfs.elsewhere, format!("mount -o subvol=/@ /dev/sda2 /mnt && {copy} /mnt{from} /mnt/"));
-        assert_eq!(btrfs.here, format!("voidclust shell --no-snapshot -- {copy} {from} / && voidclust apply"));
+        assert_eq!(btrfs.here, format!("voidclust shell --no-snapshot -- {copy} {from} /; voidclust apply"));
     }
 }
