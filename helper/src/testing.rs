@@ -13,7 +13,7 @@ use crate::tools::Tool;
 use crate::types::generation::{Generation, Number, Storage};
 use crate::types::identity::{Identities, Identity, MACHINE_ID};
 
-/// Says nothing.
+/// Says nothing but what must be known.
 #[derive(Debug)]
 pub(crate) struct Silent;
 
@@ -21,7 +21,9 @@ impl Progress for Silent {
     fn begin(&mut self, _: &str) {}
     fn step(&mut self, _: &str) {}
     fn warn(&mut self, _: &str) {}
-    fn tell(&mut self, _: &str) {}
+    fn tell(&mut self, what: &str) {
+        println!("said {what}");
+    }
     fn done(&mut self, _: &str) {}
 }
 

@@ -93,7 +93,10 @@ fn a_master_that_cannot_serve_by_http_says_so_unless_nobody_wants_it() {
     // A site that has pages of its own there.
     place.write("etc/sv/darkhttpd/conf", "WWWDIR=/srv/www\n");
     let out = check();
-    assert!(out.contains("/etc/sv/darkhttpd/conf of the lower tree: the master does not have its line `WWWDIR=/srv/www`"), "{out}");
+    assert!(
+        out.contains("/etc/sv/darkhttpd/conf of the lower tree: the master does not have its line `WWWDIR=/srv/www`"),
+        "{out}"
+    );
 }
 
 #[test]
