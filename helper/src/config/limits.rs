@@ -110,7 +110,7 @@ fn added(site: &Site, version: usize) -> usize {
     let master = site.network.address.address.to_string().len();
     let pxelinux = "BOOT_IMAGE=".len() + folder + "vmlinuz ".len() + " initrd=".len() + folder + "initramfs.img".len() + card;
     // By HTTP both are URLs. When that fails PXELINUX puts the label behind the line instead (see menus.rs).
-    let urls = 2 * ("http:///".len() + master);
+    let urls = 2 * ("http:".len() + "///".len() + master);
     let label = " ".len() + version + "-0123456789ab-g4294967295".len();
     let http = if site.transfer() == Transfer::Http { urls.max(label) } else { 0 };
     let grub = "BOOT_IMAGE=(tftp,)/".len() + master + folder + "vmlinuz ".len() + card;
