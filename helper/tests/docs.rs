@@ -116,7 +116,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 }
 
 fn markdown() -> Vec<(&'static str, String)> {
-    let names = ["../README.md", "guide.md", "security.md", "design.md", "contributing.md", "news.md"];
+    let names = ["../README.md", "guide.md", "security.md", "compared.md", "design.md", "contributing.md", "news.md"];
     names.iter().map(|name| (*name, document(name))).collect()
 }
 
