@@ -30,10 +30,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// The part of its name that is its own: of nodes the md5 of their boot card's address.
+    /// The part of its name that is its own: of nodes the md5 of their boot card's address. It stands before the name that
+    /// the machine had when it mounted: `Linux NFSv4.2 IDENTIFIER/(none)`.
     #[must_use]
     pub fn identifier(&self) -> &str {
-        self.name.rsplit_once('/').map_or("", |(_, identifier)| identifier)
+        self.name.rsplit_once('/').map_or("", |(before, _)| before.rsplit(' ').next().unwrap_or_default())
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn a_client_tells_who_it_is_and_what_it_runs() {
         let info = "clientid: 0x5f3\naddress: \"172.23.199.226:920\"\nstatus: courtesy\nseconds from last renew: 131\n\
-            name: \"Linux NFSv4.2 (none)/0123abcd\"\nminor version: 2\nImplementation domain: \"kernel.org\"\n\
+            name: \"Linux NFSv4.2 0123abcd/(none)\"\nminor version: 2\nImplementation domain: \"kernel.org\"\n\
             Implementation name: \"Linux 6.12.94_1 #1 SMP PREEMPT_DYNAMIC x86_64\"\nImplementation time: [0, 0]\n";
         let client = client(info, String::new(), 7);
         assert_eq!((client.address.as_str(), client.identifier()), ("172.23.199.226", "0123abcd"));

@@ -253,7 +253,7 @@ mod tests {
 
     fn client(node: &Node, kernel: Option<&str>, since: u64, renewed: u64) -> Client {
         let address = node.address.map_or_else(|| "10.0.0.9".to_owned(), |address| address.to_string());
-        let name = format!("Linux NFSv4.2 (none)/{}", identifier(node.macs[0]));
+        let name = format!("Linux NFSv4.2 {}/(none)", identifier(node.macs[0]));
         let kernel = kernel.map(ToOwned::to_owned);
         Client { address, name, kernel, since, renewed: Some(renewed), is_given_up: false, states: String::new() }
     }
