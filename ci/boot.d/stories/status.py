@@ -41,7 +41,7 @@ def run(report, cluster):
 
         cluster.publish("-m", "for status")
         report.equal("n1: a reboot would change the generation", look(cluster, "n1")["changes"], ["generation"])
-        number = master.tell("until voidclust status n1 | grep booting; do sleep 1; done", 600)
+        number = master.tell("until voidclust status n1 | grep '^n1 *booting'; do sleep 1; done", 600)
         one.reboot()
         _, said = master.answer(number, 60, "who waits for n1 to boot")
         report.check("n1: it is seen booting, and what it is sent", "sent /srv/tftp" in said, said)
