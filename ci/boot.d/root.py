@@ -25,7 +25,7 @@ PACKAGES = """
     kmod udev runit iproute2 iputils-ping procps busybox klibc-utils
     nfs-common nfs-kernel-server rpcbind dnsmasq-base
     pxelinux syslinux-common grub-common grub-efi-amd64-bin
-    cpio xz-utils zstd tar libarchive-tools file rsync gawk kbd-
+    cpio xz-utils zstd tar libarchive-tools file rsync e2fsprogs gawk kbd-
 """.split()
 
 # The newest kernel has every driver; the older one is the small cloud flavour, there only
