@@ -72,7 +72,7 @@ OUTSIDE, STRANGER = "10.99.0.1", "10.99.0.2"
 SECOND_CARD = f"""
 ip netns add stranger && ip link add outside type veth peer name eth9 netns stranger &&
 ip addr add {OUTSIDE}/24 dev outside && ip link set outside up && ip -n stranger link set eth9 up &&
-ip -n stranger addr add {STRANGER}/24 dev eth9
+ip -n stranger addr add {STRANGER}/24 dev eth9 && ip -n stranger route add default via {OUTSIDE}
 """
 AT = "/run/rig/attack"
 
