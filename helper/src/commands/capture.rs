@@ -7,7 +7,7 @@ use super::{Status, no_such_node};
 use crate::cli::{Dry, Global};
 use crate::disk::archive;
 use crate::disk::tree::{Content, Item};
-use crate::machine::changed;
+use crate::machine::{changed, ssh};
 use crate::paths;
 use crate::print::{self, say};
 use crate::stages::capture::{self, is_private};
@@ -26,7 +26,7 @@ pub fn run(global: &Global, node: &str, wanted: &[String], overlay: &str, dry: D
     let standing = edits::read(&target, global.config.as_deref())?;
     let site = standing.configured()?;
     let node = site.node(node).ok_or_else(|| no_such_node(site, node, &[]))?;
-    let host = node.address.map_or_else(|| site.fqdn(&node.name), |address| address.to_string());
+    let host = ssh::host(site, node);
     let captured = capture::ask(&host, wanted)?;
     for (path, item) in captured.items.iter().filter(|(_, item)| !item.is_folder()) {
         say!("{}", listed(path, item));

@@ -1,19 +1,19 @@
 //! `voidclust reboot`: nodes are told over ssh to reboot, and waited for.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::node::{numbers_of, of_profile};
 use super::{NO_MACHINE, Status};
 use crate::cli::{Global, Reboot};
+use crate::machine::{clock, ssh};
 use crate::print::{say, say_err};
-use crate::site::Node;
+use crate::site::{Node, Site};
 use crate::stages::restart::{Outcome, Rounds};
 use crate::stages::status::{self, NodeStatus, State};
 use crate::stages::target::Target;
 use crate::stages::wanted;
-use crate::tools::Tool;
 use crate::words::{counted, roughly};
 
 /// How often is looked who is up again.
@@ -48,11 +48,11 @@ pub fn run(global: &Global, order: &Reboot) -> Result<Status> {
     while !rounds.is_over() {
         while let Some(number) = rounds.next_node() {
             let node = &site.nodes[number];
-            match tell(node) {
+            match tell(site, node) {
                 Ok(()) => {
                     say!("{}: reboots", node.name);
                     if order.wait {
-                        rounds.told(number, now()?);
+                        rounds.told(number, clock::now()?);
                     }
                 }
                 Err(error) => {
@@ -85,7 +85,7 @@ pub fn run(global: &Global, order: &Reboot) -> Result<Status> {
 }
 
 /// Those that are meant, in the order of the site or of the names.
-fn chosen(site: &crate::site::Site, order: &Reboot, seen: &[NodeStatus]) -> Result<Vec<usize>> {
+fn chosen(site: &Site, order: &Reboot, seen: &[NodeStatus]) -> Result<Vec<usize>> {
     let mut chosen = numbers_of(site, &order.nodes)?;
     if let Some(profile) = &order.profile {
         let of_profile = of_profile(site, Some(profile))?;
@@ -110,13 +110,7 @@ fn what(node: &NodeStatus) -> String {
     }
 }
 
-/// Nothing is asked, and no answer is waited for longer than a node in good health needs.
-fn tell(node: &Node) -> Result<()> {
-    let to = node.address.map_or_else(|| node.name.to_string(), |address| address.to_string());
-    let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", "root"];
-    Tool::new("ssh").args(options).args([to.as_str(), REBOOT]).called(format!("ssh {to} reboot")).output().map(drop)
-}
-
-fn now() -> Result<u64> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH).context("the clock of this machine is before 1970; set it")?.as_secs())
+fn tell(site: &Site, node: &Node) -> Result<()> {
+    let host = ssh::host(site, node);
+    ssh::on(&host, &["sh", "-c", REBOOT]).called(format!("ssh {host} reboot")).output().map(drop)
 }

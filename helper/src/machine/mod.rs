@@ -4,6 +4,7 @@ mod binds;
 pub mod cards;
 pub mod changed;
 pub mod clients;
+pub mod clock;
 pub mod dhcp;
 pub mod facts;
 pub mod fetched;

@@ -4,8 +4,6 @@
 //! Killed at any moment, nodes boot what they did: who boots which generation is recorded when the new one is served and its
 //! images are there, and the menus follow.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context, Result, bail};
 
 use super::images::Which;
@@ -17,7 +15,7 @@ use super::whom;
 use super::workflow::{self, Report, Watch, Work};
 use crate::disk::lock::Lock;
 use crate::generation::{self, Order};
-use crate::machine::roots;
+use crate::machine::{clock, roots};
 use crate::paths;
 use crate::site::Site;
 use crate::tools::Tool;
@@ -260,7 +258,7 @@ fn make(target: &Target, wanted: &Wanted, lock: &Lock<'_>, text: &str, watch: &m
     let generations = &wanted.site.generations;
     let number = generations.next();
     let private = wanted.site.private();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
+    let now = clock::now()?;
     let order = Order { text, private: &private, now };
     let (storage, why) = generation::storage(&target.root, target.machine());
     let progress = watch.progress();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use md5::{Digest, Md5};
 
 use super::target::Target;
@@ -10,10 +10,10 @@ use super::wanted::Wanted;
 use crate::disk::tree::hex;
 use crate::generation;
 use crate::image;
-use crate::machine::Machine;
 use crate::machine::clients::{self, Client};
 use crate::machine::fetched::{self, Fetched};
 use crate::machine::sent::{Log, Sent};
+use crate::machine::{Machine, clock};
 use crate::render::menus;
 use crate::site::{Node, Root, Site};
 use crate::types::Mac;
@@ -218,9 +218,8 @@ pub fn strangers(site: &Site, sight: &Sight) -> usize {
 /// When a service cannot be asked.
 pub fn look(target: &Target, site: &Site, machine: &Machine) -> Result<Sight> {
     let of = |node: &Node| Some(node.macs.first().map(|mac| fetched::of(machine, &node.macs).map(|fetched| (*mac, fetched))));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Ok(Sight {
-        now: now.context("the clock of this machine is before 1970; set it")?.as_secs(),
+        now: clock::now()?,
         lease: clients::lease(machine)?,
         clients: generation::clients(machine, &target.root)?,
         log: Log::of(machine)?,
