@@ -184,7 +184,7 @@ fn summary(nodes: &[NodeStatus]) -> String {
 fn why_unknown(what: &str, sight: &Sight) -> &'static str {
     match what {
         "kernel" => "they mount with NFS 4.0, by which no client tells it",
-        "image" if sight.log.is_none() => "dnsmasq has left no log here: install and enable socklog-void",
+        "image" if sight.log.is_none() => "neither dnsmasq nor darkhttpd has left a log here: install and enable socklog-void",
         "image" => "the log does not reach back so far",
         "generation" => "their images are older than this version, or they have just come up",
         _ => "they have fetched nothing since this master booted: voidclust refresh there, or a reboot, tells it",

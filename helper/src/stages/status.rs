@@ -262,7 +262,7 @@ mod tests {
     }
 
     fn sight(clients: Vec<(Client, BTreeSet<Number>)>, log: &str) -> Sight {
-        Sight { now: NOW, lease: 90, clients, log: Some(Log::parse(log, NOW)), fetched: BTreeMap::new() }
+        Sight { now: NOW, lease: 90, clients, log: Some(Log::parse(log, NOW, "")), fetched: BTreeMap::new() }
     }
 
     #[test]

@@ -48,7 +48,10 @@ fn what_was_changed_on_a_node_is_listed_and_then_written() {
     assert!(ran.out.contains("left out: x.j2: would be taken for a template\n") && !ran.out.contains("hosts"), "{}", ran.out);
     assert!(!machine.place.at(&format!("{OVERLAYS}/compute")).exists());
     let asked = machine.told().join("\n");
-    assert!(asked.contains("-o BatchMode=yes -o ConnectTimeout=10 -l root 172.23.199.226 'voidclust' 'hook' 'changed'"), "{asked}");
+    assert!(
+        asked.contains("-o BatchMode=yes -o ConnectTimeout=10 -l root 172.23.199.226 'voidclust' 'hook' 'changed'"),
+        "{asked}"
+    );
 
     let ran = machine.run(&["capture", "node1", "--overlay", "compute"]).ended(0);
     assert!(ran.out.contains("note: no node has the overlay `compute` yet"), "{}", ran.out);
