@@ -88,6 +88,14 @@ pub struct Route {
     pub gateway: u32,
 }
 
+impl Route {
+    /// Whether it is to a subnet that the machine is in.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.gateway == 0 && self.mask != 0
+    }
+}
+
 /// The routes: `NAME NETWORK GATEWAY FLAGS … MASK` a line, in hexadecimal digits of the machine's own order.
 ///
 /// # Errors
@@ -106,7 +114,7 @@ pub fn routes(machine: &Machine) -> Result<Vec<Route>> {
 
 /// Interface, network and mask of every subnet that the machine is in.
 fn direct(routes: &[Route]) -> Vec<(String, u32, u32)> {
-    let subnets = routes.iter().filter(|route| route.gateway == 0 && route.mask != 0);
+    let subnets = routes.iter().filter(|route| route.is_direct());
     subnets.map(|route| (route.interface.clone(), route.network, route.mask)).collect()
 }
 

@@ -80,7 +80,7 @@ impl Seen {
 fn links(machine: &Machine, interfaces: &Interfaces) -> Result<Vec<Link>> {
     let routes = routes(machine)?;
     let mut links = Vec::new();
-    for route in routes.iter().filter(|route| route.gateway == 0 && route.mask != 0) {
+    for route in routes.iter().filter(|route| route.is_direct()) {
         let name = &route.interface;
         let of_it = |address: &Ipv4Addr| address.to_bits() & route.mask == route.network;
         let address = interfaces.addresses.keys().find(|address| of_it(address));
