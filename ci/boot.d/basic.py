@@ -15,7 +15,7 @@ def check_master(report, cluster, facts):
     report.equal("master: its upper tree is in memory",
                  mounts.get("/run/rootfs/cowspace", {}).get("type"), "tmpfs")
     report.equal("master: host name", facts["hostname"].split(".")[0], "master")
-    wanted = {"darkhttpd", "dnsmasq", "nfs-server", "nfsdcld", "rpcbind", "statd"}
+    wanted = {"dnsmasq", "nfs-server", "nfsdcld", "rpcbind", "statd"}
     running = {name for name, state in facts["services"].items() if state == "run"}
     report.check("master: the services run", wanted <= running, facts["services"])
 

@@ -128,7 +128,7 @@ class Cluster:
         # And that of machines that boot another one.
         self.generations = {}
         # How kernels and images come to the clients.
-        self.transfer = "http"
+        self.transfer = "tftp"
         self.tools = {}
 
     # The tree and the disk
@@ -292,6 +292,12 @@ class Cluster:
         """The site's configuration with `text` over it, or without it; the status and the words of `apply`."""
         change = f"printf %s {shlex.quote(text)} >{DROP_IN}" if text else f"rm -f {DROP_IN}"
         return self.master.sh(f"{change}; {QUICKLY} voidclust apply", 900, check=False)
+
+    def by_http(self, is_on):
+        """Whether BIOS nodes are to load by HTTP."""
+        self.configure('[boot]\ntransfer = "http"\n' if is_on else "")
+        self.transfer = "http" if is_on else "tftp"
+        self.wait_master()
 
     def publish(self, *arguments):
         """The live tree becomes a generation, which all boot from now on; what was said."""

@@ -197,6 +197,7 @@ def run(report, cluster):
         for path in ("../../etc/passwd", "/etc/passwd", "images/../../../etc/passwd", "/srv/tftp/../../etc/passwd"):
             report.equal(f"n1: but not {path}", perl(one, TFTP, 1, path), "5")
         report.check("n1: nor does it take one", perl(one, TFTP, 2, "pxelinux.cfg/default") != "4")
+        cluster.by_http(True)
         for path in ("../../etc/passwd", "images/../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd"):
             status, said = one.sh(f"busybox wget -q -O - http://{MASTER}/{path}", check=False)
             report.check(f"n1: nor does it get {path} by HTTP", status != 0 and "root:" not in said, said)
@@ -214,4 +215,5 @@ def run(report, cluster):
         taken(report, cluster, one, two)
     finally:
         master.sh(f"exportfs -ra; cd {LOWER} && rm -f var/tmp/secret /home/mine /home/shown")
+        cluster.by_http(False)
         cluster.down("n1", "n2")

@@ -9,8 +9,9 @@ OTHER = "/run/rig/other"
 def run(report, cluster):
     master = cluster.master
     names = ["n1"]
-    cluster.transfer = "tftp"
     try:
+        cluster.by_http(True)
+        cluster.transfer = "tftp"
         master.sh("sv down darkhttpd")
         boot_and_check(report, cluster, *names)
         for name in names:
@@ -25,4 +26,4 @@ def run(report, cluster):
     finally:
         master.sh(f"kill $(cat {OTHER}/pid); sv up darkhttpd; true", check=False)
         cluster.down(*names)
-        cluster.transfer = "http"
+        cluster.by_http(False)

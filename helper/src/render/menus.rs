@@ -266,6 +266,8 @@ mod tests {
         };
         let without = menus(&site);
         assert!(!without.0.contains("http") && !without.0.contains("ONERROR"), "nothing serves it: {}", without.0);
+        site.boot.transfer = Transfer::Http;
+        assert_eq!(menus(&site), without, "nothing serves it");
         site.lower.services.insert(crate::site::HTTP_SERVICE.to_owned(), crate::types::lower::Service::default());
         let (pxelinux, grub) = menus(&site);
         for line in [

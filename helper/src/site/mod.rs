@@ -224,9 +224,9 @@ pub struct Boot {
 #[serde(rename_all = "lowercase")]
 pub enum Transfer {
     /// By HTTP, and by TFTP for a node where that fails.
-    #[default]
     Http,
-    /// By TFTP alone.
+    /// By TFTP alone: a load that stands still is tried again, which PXELINUX does not do by HTTP.
+    #[default]
     Tftp,
 }
 

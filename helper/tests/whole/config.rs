@@ -70,6 +70,7 @@ fn the_longest_command_line_that_passes_is_the_longest_that_arrives() {
     assert_eq!(line.len(), 2046, "{line}");
     // As URLs both names are longer; when they fail, the label of the entry stands behind the line: the longer counts.
     place.write("etc/sv/darkhttpd/run", "");
+    place.write("etc/voidclust.d/2.conf", "[boot]\ntransfer = \"http\"\n");
     let urls = 2 * "http://172.23.199.225/".len();
     let label = format!(" {version}-0123456789ab-g4294967295").len();
     assert_eq!(by_tftp - longest(), urls.max(label));
@@ -83,11 +84,13 @@ fn a_master_that_cannot_serve_by_http_says_so_unless_nobody_wants_it() {
     }
     let check = || place.run(&["check"]).ended(0).out;
     place.write("etc/sv/acpid/run", "");
+    assert!(!check().contains("darkhttpd"));
+    place.write("etc/voidclust.d/1.conf", "[boot]\ntransfer = \"http\"\n");
     let out = check();
     assert!(out.contains("note: /etc/sv/darkhttpd of the lower tree: not there, so nodes load"), "{out}");
     place.write("etc/voidclust.d/1.conf", "[boot]\ntransfer = \"tftp\"\n");
     assert!(!check().contains("darkhttpd"));
-    place.remove("etc/voidclust.d/1.conf");
+    place.write("etc/voidclust.d/1.conf", "[boot]\ntransfer = \"http\"\n");
     place.write("etc/sv/darkhttpd/run", "");
     assert!(!check().contains("darkhttpd"));
     // A site that has pages of its own there.
