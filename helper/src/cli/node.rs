@@ -159,6 +159,9 @@ pub struct Keys {
     /// The kernel
     #[arg(short, long, value_name = "V")]
     pub kernel: Option<String>,
+    /// The generation of the root: its number, newest, or head
+    #[arg(short, long, value_name = "G")]
+    pub generation: Option<String>,
     /// Kernel parameters
     #[arg(long, value_name = "TEXT")]
     pub cmdline: Option<String>,

@@ -14,7 +14,6 @@ use crate::cli::{Global, Look};
 use crate::machine::fetched::Fetched;
 use crate::machine::services;
 use crate::print::{self, say};
-use crate::site::Root;
 use crate::stages::changes::Action;
 use crate::stages::preview::Preview;
 use crate::stages::status::{self, NodeStatus, Sight, State};
@@ -201,13 +200,6 @@ fn print_site(site: &OfSite) {
     print_notes(&site.preview.notes);
 }
 
-fn generation(root: Root) -> Value {
-    match root {
-        Root::Head => json!("head"),
-        Root::Generation(number) => json!(number),
-    }
-}
-
 fn as_json(nodes: &[NodeStatus], site: Option<&OfSite>, attention: bool) -> Value {
     let of = |node: &NodeStatus| {
         let files = match &node.overlay {
@@ -225,7 +217,7 @@ fn as_json(nodes: &[NodeStatus], site: Option<&OfSite>, attention: bool) -> Valu
             "files": files,
             "sent": node.sent,
             "boots": node.boots.as_ref().map(|boots| json!({
-                "kernel": boots.kernel, "image": boots.image, "generation": generation(boots.root),
+                "kernel": boots.kernel, "image": boots.image, "generation": boots.root,
             })),
             "changes": node.changes(),
             "unknown": node.unknown(),

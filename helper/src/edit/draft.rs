@@ -1,5 +1,6 @@
 //! What somebody says of a node: keys with their values in TOML.
 
+use crate::types::generation::Number;
 use crate::types::{quoted, whole_number};
 
 /// Keys to set and to take away. It is not checked: the text that it goes into is.
@@ -26,6 +27,12 @@ impl Draft {
             [one] if or_one => self.text(key, one),
             _ => self.set.push((key, list(texts.iter().map(|text| quoted(text))))),
         }
+    }
+
+    /// Sets the generation: a number or a word.
+    pub fn generation(&mut self, text: &str) {
+        let number = whole_number::<Number>(text).map(|number| number.to_string());
+        self.set.push(("generation", number.unwrap_or_else(|| quoted(text))));
     }
 
     /// Sets a value for templates: a number, true and false to themselves, all else to the text.

@@ -1,7 +1,10 @@
 //! Which root each client boots: a generation, or the live tree.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::Ipv4Addr;
+
+use serde::{Serialize, Serializer};
 
 use super::{Node, Site};
 use crate::types::Kernel;
@@ -19,6 +22,26 @@ pub enum Root {
     Head,
     /// A generation.
     Generation(Number),
+}
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head => f.write_str("the live tree"),
+            Self::Generation(number) => write!(f, "generation {number}"),
+        }
+    }
+}
+
+/// As the configuration spells it.
+impl Serialize for Root {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Self::Head => RootWish::Head,
+            Self::Generation(number) => RootWish::Number(number),
+        }
+        .serialize(serializer)
+    }
 }
 
 impl Site {

@@ -143,6 +143,12 @@ fn some_try_it_first_and_all_can_go_back() {
     let one = machine.run(&["generation", "show", "2", "--diff", "--json"]).ended(0).json();
     assert_eq!(one["differs_from"]["number"], 1);
 
+    // Named, it stays with its node whatever is published. What the command writes is a number.
+    let ran = machine.run(&["node", "set", "node1", "--generation", "2"]).ended(0);
+    assert!(ran.out.contains("\n+generation = 2\n"), "{}", ran.out);
+    assert_eq!(machine.run(&["node", "show", "node1", "--json"]).ended(0).json()["generation"], 2);
+    machine.run(&["node", "set", "node1", "--unset", "generation"]).ended(0);
+
     // What was tried is what all get, and no third one is made.
     machine.run(&["publish"]).ended(0);
     assert!(

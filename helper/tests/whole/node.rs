@@ -75,6 +75,10 @@ fn nodes_are_added_changed_and_removed_with_the_rest_of_the_text_as_it_is() {
     place.run(&["node", "set", "n08", "--name", "login", "--mac", "52:54:00:00:08:01", "--mac", "52:54:00:00:08:02"]).ended(0);
     assert!(place.run(&["node", "list"]).out.contains("login  172.23.199.31   52:54:00:00:08:01,52:54:00:00:08:02\n"));
 
+    let ran = place.run(&["node", "set", "login", "-g", "head"]).ended(0);
+    assert!(ran.out.contains("\n+generation = \"head\"\n"), "{}", ran.out);
+    assert!(place.run(&["node", "show", "login"]).out.contains("\nroot      the live tree\n"));
+
     let held = place.read(CONFIG);
     let ran = place.run(&["node", "remove", "login,n09", "n10"]).ended(0);
     assert_eq!(place.read(CONFIG), with_end);
@@ -111,6 +115,8 @@ fn what_would_be_wrong_is_not_written() {
         (&["set", "node1", "--unset", "mac", "--unset", "mac"], "has no MAC"),
         (&["set", "node1", "--unset", "vars", "--var", "a=1"], "is set in the same command"),
         (&["set", "node1", "--unset", "kernel", "--kernel", "newest"], "is set in the same command"),
+        (&["set", "node1", "--generation", "newset"], "`newset` is not a generation"),
+        (&["set", "node1", "--generation", "7"], "there is no generation 7"),
         (&["set", "node[1-2]", "--name", "x"], "--name: 1 for 2 nodes"),
         (&["set", "noed1", "--kernel", "newest"], "did you mean `node1`?"),
         (&["remove", "node[1-4]"], "there is no node `node4`"),

@@ -34,6 +34,7 @@ pub(super) fn drafts(keys: &Keys, count: usize) -> Result<Vec<Draft>> {
         draft.list("services", &keys.service, false);
         keys.cmdline.iter().for_each(|text| draft.text("cmdline", text));
         keys.kernel.iter().for_each(|text| draft.text("kernel", text));
+        keys.generation.iter().for_each(|text| draft.generation(text));
         vars.iter().for_each(|(name, value)| draft.var(name, value));
         draft
     };

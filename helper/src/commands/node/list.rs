@@ -77,6 +77,7 @@ pub(super) fn show(site: &Site, number: usize, place: Option<String>, json: bool
     said("overlays", &overlays(site, node).join(" "));
     said("services", &services(site, node).join(" "));
     said("kernel", &site.kernel_of(node).to_string());
+    said("root", &site.root_of(Some(node)).to_string());
     said("cmdline", &site.command_line(Some(node), site.root_of(Some(node))));
     for mount in site.mounts_of(Some(node)).values() {
         said("mount", &format!("{} {} {} {}", mount.device, mount.path, mount.fstype, mount.options));
@@ -118,6 +119,7 @@ fn as_json(site: &Site, node: &Node) -> Value {
         "overlays": overlays(site, node),
         "services": services(site, node),
         "kernel": site.kernel_of(node).to_string(),
+        "generation": site.root_of(Some(node)),
         "cmdline": site.command_line(Some(node), site.root_of(Some(node))),
         "mounts": site.mounts_of(Some(node)).into_values().collect::<Vec<_>>(),
         "scratch": site.scratch_of(node),

@@ -5,7 +5,7 @@ use crate::edit::draft::Draft;
 use crate::types::{Problem, did_you_mean, shown};
 
 /// The columns that there are, and `vars.NAME` besides.
-const COLUMNS: [&str; 8] = ["name", "mac", "address", "profiles", "overlays", "services", "kernel", "cmdline"];
+const COLUMNS: [&str; 9] = ["name", "mac", "address", "profiles", "overlays", "services", "kernel", "generation", "cmdline"];
 
 /// The prefix of columns with values for templates.
 const VARS: &str = "vars.";
@@ -82,6 +82,7 @@ fn draft(pairs: &[(&str, &String)]) -> Draft {
             "overlays" => draft.list("overlays", &words, false),
             "services" => draft.list("services", &words, false),
             "kernel" => draft.text("kernel", value),
+            "generation" => draft.generation(value),
             "cmdline" => draft.text("cmdline", value),
             other => {
                 if let Some(name) = other.strip_prefix(VARS) {

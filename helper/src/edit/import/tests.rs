@@ -15,13 +15,13 @@ fn problems(format: Format, text: &str) -> Vec<String> {
 
 #[test]
 fn a_spreadsheet_has_a_node_in_each_line() {
-    let text = "\u{feff}Name,MAC,Address,profiles,vars.rack,cmdline\n# comment\nn1,52:54:00:00:00:01,10.0.0.11,compute gpu,a1,\"a=b, \"\"c\"\"\"\n\nn2,52:54:00:00:00:02 52:54:00:00:00:03,,,2,\n";
+    let text = "\u{feff}Name,MAC,Address,profiles,vars.rack,Generation,cmdline\n# comment\nn1,52:54:00:00:00:01,10.0.0.11,compute gpu,a1,3,\"a=b, \"\"c\"\"\"\n\nn2,52:54:00:00:00:02 52:54:00:00:00:03,,,2,head,\n";
     let (nodes, ..) = imported(Format::Csv, text, "");
     assert_eq!(
         nodes,
         "[[node]]\nname = \"n1\"\nmac = \"52:54:00:00:00:01\"\naddress = \"10.0.0.11\"\nprofiles = [\"compute\", \"gpu\"]\n\
-         cmdline = \"a=b, \\\"c\\\"\"\nvars = { rack = \"a1\" }\n\n\
-         [[node]]\nname = \"n2\"\nmac = [\"52:54:00:00:00:02\", \"52:54:00:00:00:03\"]\nvars = { rack = 2 }\n"
+         generation = 3\ncmdline = \"a=b, \\\"c\\\"\"\nvars = { rack = \"a1\" }\n\n\
+         [[node]]\nname = \"n2\"\nmac = [\"52:54:00:00:00:02\", \"52:54:00:00:00:03\"]\ngeneration = \"head\"\nvars = { rack = 2 }\n"
     );
     let (nodes, ..) = imported(Format::Csv, "mac;name;profiles\n52:54:00:00:00:01;n1;a,b\n", "");
     assert_eq!(nodes, "[[node]]\nname = \"n1\"\nmac = \"52:54:00:00:00:01\"\nprofiles = [\"a\", \"b\"]\n");
