@@ -187,13 +187,17 @@ class Node:
 
     def reboot(self, seconds=600):
         """Ask the running system to reboot, and wait until it answers again."""
+        self.expect_boot()
+        self.tell("reboot")
+        self.wait_ready(seconds)
+
+    def expect_boot(self):
+        """What is known of the boot before counts no more: somebody is about to reboot it."""
         for mac in self.macs:
             self.switch.of(mac).reset()
         self.lines = []
         self.ready = None
         self.power_on = time.time()
-        self.tell("reboot")
-        self.wait_ready(seconds)
 
     # What comes in; called by the switch's thread
 

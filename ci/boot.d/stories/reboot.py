@@ -36,6 +36,8 @@ def run(report, cluster):
         said = master.sh(f"{REBOOT} --stale -n; true", 60)
         report.check("both would change the generation", said.count("would change generation") == 2, said)
 
+        for node in nodes:
+            node.expect_boot()
         status, said = master.sh(f"{REBOOT} --stale --wait --batch 1", 1500, check=False)
         steps = [line.split(" after")[0] for line in said.splitlines()]
         report.equal("one after the other they are up again", (status, steps),
