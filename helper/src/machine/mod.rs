@@ -9,6 +9,7 @@ pub mod dhcp;
 pub mod facts;
 pub mod fetched;
 pub mod loads;
+pub mod logs;
 pub mod mounts;
 pub mod overlay;
 pub mod packages;

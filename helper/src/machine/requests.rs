@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::Result;
 
-use super::Machine;
+use super::{Machine, logs};
 use crate::paths;
 use crate::types::Mac;
 
@@ -34,14 +34,15 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Reads the log and the leases of the machine's boot server: of several logs the first that there is.
+    /// Reads the log and the leases of the machine's boot server.
     ///
     /// # Errors
     /// When a file is there and cannot be read.
     pub fn of(machine: &Machine) -> Result<Self> {
         let mut requests = Self::default();
-        if let Some((path, log)) = log(machine)? {
-            requests.add_log(&machine.path(path).display().to_string(), &log);
+        if let Some((path, log)) = logs::of_boot_server(machine)? {
+            let older = if log.older > 0 { format!(" and {} older", log.older) } else { String::new() };
+            requests.add_log(&format!("{}{older}", machine.path(path).display()), &log.text);
         }
         if let Some(leases) = machine.text(paths::LEASES)? {
             requests.read.push(machine.path(paths::LEASES).display().to_string());
@@ -80,16 +81,6 @@ impl Requests {
         known.name = new.name.or(known.name.take());
         known.time = new.time.or(known.time.take());
     }
-}
-
-/// What the machine's boot server told the log, and where that is: of several logs the first that there is.
-pub(super) fn log(machine: &Machine) -> Result<Option<(&'static str, String)>> {
-    for path in paths::BOOT_SERVER_LOGS {
-        if let Some(log) = machine.text(path)? {
-            return Ok(Some((path, log)));
-        }
-    }
-    Ok(None)
 }
 
 /// The card in `DHCPDISCOVER(eth0) 10.0.0.5 52:54:00:12:34:56 …`, and the address where one was given.

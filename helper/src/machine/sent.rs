@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Result;
 
-use super::{Machine, requests};
+use super::{Machine, logs, requests};
 use crate::paths;
 use crate::types::Mac;
 
@@ -44,14 +44,14 @@ impl Log {
     /// # Errors
     /// When one is there and cannot be read.
     pub fn of(machine: &Machine) -> Result<Option<Self>> {
-        let (tftp, http) = (requests::log(machine)?, machine.text(paths::HTTP_LOG)?);
+        let (tftp, http) = (logs::of_boot_server(machine)?, logs::whole(machine, paths::HTTP_LOG)?);
         if tftp.is_none() && http.is_none() {
             return Ok(None);
         }
         let written = tftp.as_ref().and_then(|(path, _)| machine.path(path).metadata().and_then(|stat| stat.modified()).ok());
         let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs());
-        let tftp = tftp.map(|(_, text)| text).unwrap_or_default();
-        Ok(Some(Self::parse(&tftp, written, &http.unwrap_or_default())))
+        let (tftp, http) = (tftp.map(|(_, log)| log.text).unwrap_or_default(), http.map(|log| log.text).unwrap_or_default());
+        Ok(Some(Self::parse(&tftp, written, &http)))
     }
 
     /// Takes the log of dnsmasq apart, whose last line was `written` then, and that of darkhttpd.
@@ -159,6 +159,7 @@ fn month(name: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::tests::machine;
 
     fn told(log: &str, mac: &str, address: [u8; 4]) -> Option<(String, u64, Option<String>)> {
         let log = Log::parse(log, 200_000, "");
@@ -203,6 +204,21 @@ mod tests {
         assert_eq!((sent.file.as_str(), sent.at, sent.image.as_deref()), ("/srv/tftp/lpxelinux.0", now, Some("6.12-aa")));
         let other = log.to(&[], Some([10, 0, 0, 9].into())).unwrap();
         assert_eq!((other.at, other.image.as_deref()), (now - 10, Some("6.12-cc")));
+    }
+
+    #[test]
+    fn what_was_put_aside_of_the_log_is_not_forgotten() {
+        let line = |time: &str, file: &str| format!("Nov 30 {time} dnsmasq-tftp[1]: sent /srv/tftp/{file} to 10.0.0.5\n");
+        let (folder, machine) = machine(&[
+            (paths::MOUNTS, ""),
+            ("var/log/socklog/daemon/@4.s", &line("01:00:00", "images/6.12-aa/initramfs.img")),
+            ("var/log/socklog/daemon/current", &line("01:00:07", "lpxelinux.0")),
+        ]);
+        let written = folder.path().join("var/log/socklog/daemon/current").metadata().unwrap().modified().unwrap();
+        let log = Log::of(&machine).unwrap().unwrap();
+        let sent = log.to(&[], Some([10, 0, 0, 5].into())).unwrap();
+        assert_eq!(sent.image.as_deref(), Some("6.12-aa"));
+        assert_eq!(sent.at, written.duration_since(UNIX_EPOCH).unwrap().as_secs());
     }
 
     #[test]

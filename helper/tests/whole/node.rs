@@ -220,10 +220,12 @@ fn machines_that_asked_for_a_boot_are_numbered_as_they_were_switched_on() {
     let machine = Machine::master();
     let ran = machine.run(&["node", "discover"]).ended(1);
     assert!(ran.err.contains("install and enable socklog-void, or name its log with --log"), "{}", ran.err);
-    machine.place.write("var/log/socklog/everything/current", LOG);
+    let (older, newer) = LOG.split_at(LOG.find("Nov 30 01:44:21").unwrap());
+    machine.place.write("var/log/socklog/everything/@400000006a1b2c3d00000000.s", older);
+    machine.place.write("var/log/socklog/everything/current", newer);
     machine.place.write("var/lib/misc/dnsmasq.leases", "1 52:54:00:00:01:05 172.23.199.60 phone *\n");
     let listed = machine.run(&["node", "discover"]).ended(0).out;
-    let wanted = "read: ROOT/var/log/socklog/everything/current, ROOT/var/lib/misc/dnsmasq.leases\n\
+    let wanted = "read: ROOT/var/log/socklog/everything/current and 1 older, ROOT/var/lib/misc/dnsmasq.leases\n\
         52:54:00:00:01:09  UEFI   -                -             Nov 30 01:44:19\n\
         52:54:00:00:01:05  -      172.23.199.60    phone         Nov 30 01:44:20\n\
         52:54:00:00:01:02  BIOS   -                -             Nov 30 01:44:21\n\
