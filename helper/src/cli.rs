@@ -12,7 +12,7 @@ mod node;
 
 pub use care::{Look, Power, Reboot};
 pub use hook::Hook;
-pub use node::{Dry, Format, Keys, Node};
+pub use node::{Discover, Dry, Format, Keys, Node};
 
 // Options are listed in --help in the order of declaration; keep help lines within 80 columns.
 

@@ -77,31 +77,9 @@ voidclust node add 'n[01-16]' --mac 52:54:00:00:00:01+ --address 10.0.0.11+")]
         dry: Dry,
     },
     /// List machines that asked for an address or a boot, and are no nodes
-    #[command(after_help = "Example:\n  voidclust node discover --add 'n[01-16]' --address 10.0.0.11+")]
-    Discover {
-        /// Add those that asked for a boot, named in the order in which they
-        /// first did
-        #[arg(long, value_name = "NAMES")]
-        add: Option<String>,
-        /// Add those too that asked for an address only
-        #[arg(long, requires = "add")]
-        all: bool,
-        /// The address of the first of the names, and a + for the others
-        #[arg(short, long, requires = "add")]
-        address: Option<String>,
-        /// A profile of theirs; once for each
-        #[arg(short, long, value_name = "P", requires = "add")]
-        profile: Vec<String>,
-        /// The log of dnsmasq, instead of that of the machine
-        #[arg(long, value_name = "FILE")]
-        log: Option<PathBuf>,
-        /// Print JSON
-        #[arg(long, conflicts_with = "add")]
-        json: bool,
-        /// Whether to write
-        #[command(flatten)]
-        dry: Dry,
-    },
+    #[command(after_help = "Example:\n  voidclust node discover --add 'n[01-16]' --address 10.0.0.11+\n  \
+voidclust node discover --add 'n[01-16]' --address 10.0.0.11+ --wait")]
+    Discover(Discover),
     /// Make apply give nodes, also removed ones, new host keys and ids
     #[command(after_help = "Example:\n  voidclust node forget-keys n1 && voidclust apply\n\n\
 Host keys, machine id and host id are of a name: a node that is removed and\n\
@@ -122,6 +100,37 @@ forgotten.")]
         #[command(flatten)]
         dry: Dry,
     },
+}
+
+/// Who asked, and what becomes of them.
+#[derive(Debug, Args)]
+pub struct Discover {
+    /// Add those that asked for a boot, named in the order in which they
+    /// first did
+    #[arg(long, value_name = "NAMES")]
+    pub add: Option<String>,
+    /// Add those too that asked for an address only
+    #[arg(long, requires = "add")]
+    pub all: bool,
+    /// Add those that ask from now on, each when it does, until every name
+    /// is taken
+    #[arg(short, long, requires = "add", conflicts_with = "dry_run")]
+    pub wait: bool,
+    /// The address of the first of the names, and a + for the others
+    #[arg(short, long, requires = "add")]
+    pub address: Option<String>,
+    /// A profile of theirs; once for each
+    #[arg(short, long, value_name = "P", requires = "add")]
+    pub profile: Vec<String>,
+    /// The log of dnsmasq, instead of that of the machine
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "add")]
+    pub json: bool,
+    /// Whether to write
+    #[command(flatten)]
+    pub dry: Dry,
 }
 
 /// How a list of machines is written.

@@ -1,12 +1,25 @@
 //! One run at a time: the right to change files under a root.
 
+use std::fmt;
 use std::fs::File;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::fs::{Mode, OFlags};
 
 use crate::disk::root::{Root, split};
 use crate::paths;
+
+/// Another run holds it.
+#[derive(Debug)]
+pub struct Busy(String);
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: another voidclust is at work on this root; wait for it to end", self.0)
+    }
+}
+
+impl std::error::Error for Busy {}
 
 /// The right to change files: held while it lives, one at a time per root.
 #[derive(Debug)]
@@ -25,7 +38,7 @@ impl<'root> Lock<'root> {
     /// Takes the lock, waiting for nobody.
     ///
     /// # Errors
-    /// When another run holds it, or the lock file cannot be made.
+    /// [`Busy`] when another run holds it; others when the lock file cannot be made.
     pub fn take(root: &'root Root) -> Result<Self> {
         let (folder, name) = split(paths::LOCK);
         let folder = root.folder(folder)?;
@@ -35,9 +48,7 @@ impl<'root> Lock<'root> {
         let file = File::from(file.with_context(|| format!("{}: cannot open the lock", root.display(paths::LOCK)))?);
         match file.try_lock() {
             Ok(()) => Ok(Self { root, file }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                bail!("{}: another voidclust is at work on this root; wait for it to end", root.display(paths::LOCK))
-            }
+            Err(std::fs::TryLockError::WouldBlock) => Err(Busy(root.display(paths::LOCK)).into()),
             Err(std::fs::TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("{}: cannot lock", root.display(paths::LOCK)))
             }

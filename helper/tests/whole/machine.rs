@@ -2,6 +2,7 @@
 //! doubles on PATH. So what happens to a master or a client is tried without the rights of root.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::place::{CRATE, Place, Ran};
 
@@ -118,12 +119,17 @@ impl Machine {
         points
     }
 
-    /// Runs the binary on this machine.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+    /// The binary with this machine, to be started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = crate::place::program(env!("CARGO_BIN_EXE_voidclust"));
         let path = format!("{}:/usr/bin:/bin", self.place.at("bin").display());
         command.env_clear().env("PATH", path).arg("--machine").arg(self.place.root()).args(arguments);
-        self.place.ran(&mut command)
+        command
+    }
+
+    /// Runs the binary on this machine.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.place.ran(&mut self.command(arguments))
     }
 
     /// Adds lines to the configuration in the lower tree.

@@ -1,5 +1,9 @@
 //! `voidclust node`: the configuration is changed without an editor, and nothing else in it.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
 use crate::machine::Machine;
 use crate::place::Place;
 
@@ -253,4 +257,52 @@ fn machines_that_asked_for_a_boot_are_numbered_as_they_were_switched_on() {
     assert!(ran.err.contains("--add: 1 name not taken, and 2 machines asked; give more names"), "{}", ran.err);
     let ran = Place::small().run(&["node", "discover"]).ended(1);
     assert!(ran.err.contains("not the root of a running machine"), "{}", ran.err);
+}
+
+#[test]
+fn each_machine_that_is_switched_on_while_somebody_waits_takes_the_next_name() {
+    let machine = Machine::master();
+    let (log, config) = ("var/log/socklog/everything/current", machine.lower(CONFIG));
+    // Who asked before is not meant.
+    machine.place.write(log, LOG);
+    let asks = |card: &str| {
+        let boot = "Nov 30 01:45:00 dnsmasq-dhcp[2]: 9 vendor class: PXEClient:Arch:00000:UNDI:002001\n";
+        machine.place.append(log, &format!("{boot}Nov 30 01:45:00 dnsmasq-dhcp[2]: 9 PXE(eth0) {card} proxy\n"));
+    };
+    let add = ["node", "discover", "--add", "n[1-3]", "--address", "172.23.199.11+", "--wait"];
+    let mut child = machine.command(&add).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut until = |line: &str| assert!(said.any(|said| said.starts_with(line)), "never said: {line}");
+    until("3 names left; waiting");
+    machine.place.append(log, "Nov 30 01:45:00 dnsmasq-dhcp[2]: 7 DHCPDISCOVER(eth0) 52:54:00:00:03:07\n");
+    asks("52:54:00:17:c7:e2");
+    asks("52:54:00:00:03:09");
+    until("2 names left");
+
+    // The log is begun anew, and somebody else is at work for a while.
+    machine.place.rename(log, "var/log/socklog/everything/@400000006a1b2c3d00000000.s");
+    machine.place.write(log, "");
+    let lock = std::fs::File::open(machine.place.at(&machine.lower("var/lib/voidclust/lock"))).unwrap();
+    lock.lock().unwrap();
+    asks("52:54:00:00:03:02");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(!machine.place.read(&config).contains(":03:02"));
+    drop(lock);
+    until("1 name left");
+
+    // What was taken back stays so.
+    machine.run(&["node", "remove", "n2"]).ended(0);
+    until("2 names left");
+    asks("52:54:00:00:03:09");
+    asks("52:54:00:00:03:01");
+    until("1 name left");
+    asks("52:54:00:00:03:03");
+    until("1 node added; now run: voidclust apply");
+    assert!(child.wait().unwrap().success());
+    let list = machine.run(&["node", "list"]).ended(0).out;
+    let rows: Vec<&str> = list.lines().skip(3).map(str::trim_end).collect();
+    let wanted = ["n1     172.23.199.11   52:54:00:00:03:09", "n2     172.23.199.12   52:54:00:00:03:01"];
+    assert_eq!(rows, [wanted[0], wanted[1], "n3     172.23.199.13   52:54:00:00:03:03"], "{list}");
+    let ran = machine.run(&add).ended(1);
+    assert!(ran.err.contains("--add: all of these names are taken; give more names"), "{}", ran.err);
 }

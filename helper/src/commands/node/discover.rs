@@ -1,43 +1,78 @@
 //! `voidclust node discover`: machines that asked the boot server for something, and are no nodes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::keys;
-use crate::cli::Keys;
+use super::{keys, named};
+use crate::cli::{Discover, Global, Keys};
 use crate::commands::Status;
+use crate::commands::change::finish;
+use crate::disk::lock::Busy;
+use crate::edit;
 use crate::edit::draft::Draft;
+use crate::machine::logs;
 use crate::machine::requests::{Request, Requests, vendors};
-use crate::print::say;
+use crate::print::{self, say};
 use crate::site::Site;
+use crate::stages::edits::{self, Standing};
 use crate::stages::target::Target;
 use crate::words::counted;
 
-/// Who asked and is no node, and the files that tell it.
-pub(super) fn asked(target: &Target, site: Option<&Site>, log: Option<&Path>) -> Result<Requests> {
-    let mut requests = match (log, target.machine()) {
+const NO_LOG: &str = "dnsmasq has left no log and no leases here; install and enable socklog-void, or name its log with --log";
+const NO_MACHINE: &str = "this is not the root of a running machine, so there is nobody to ask; name a log of dnsmasq with --log";
+/// How often it is asked who asks.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Lists who asked, or makes nodes of them.
+pub(super) fn run(global: &Global, target: &Target, standing: &Standing, order: &Discover) -> Result<Status> {
+    let Some(names) = &order.add else {
+        let mut asked = asked(target, order)?;
+        asked.found.retain(|request| !is_known(standing, request));
+        return print(target, &asked, order.json);
+    };
+    let names = named(names)?;
+    if order.wait {
+        return wait(global, target, order, &names);
+    }
+    let mut new = asked(target, order)?.found;
+    new.retain(|request| is_meant(order, request) && !is_known(standing, request));
+    add(global, target, standing, order, &names, &new)
+}
+
+/// Who asked, and the files that tell it.
+fn asked(target: &Target, order: &Discover) -> Result<Requests> {
+    let requests = match (&order.log, target.machine()) {
         (None, Some(machine)) => Requests::of(machine)?,
-        (None, None) => {
-            bail!("this is not the root of a running machine, so there is nobody to ask; name a log of dnsmasq with --log")
-        }
+        (None, None) => bail!(NO_MACHINE),
         (Some(log), _) => {
-            let bytes = std::fs::read(log).with_context(|| format!("{}: cannot read", log.display()))?;
             let mut requests = Requests::default();
-            requests.add_log(&log.display().to_string(), &String::from_utf8_lossy(&bytes));
+            requests.add_log(&log.display().to_string(), &read(log)?);
             requests
         }
     };
     if requests.read.is_empty() {
-        bail!("dnsmasq has left no log and no leases here; install and enable socklog-void, or name its log with --log");
+        bail!(NO_LOG);
     }
-    let is_known = |request: &Request| {
-        let node = |site: &Site| site.nodes.iter().any(|node| node.macs.contains(&request.mac)) || site.master.mac == request.mac;
-        site.is_some_and(node)
-    };
-    requests.found.retain(|request| !is_known(request));
     Ok(requests)
+}
+
+fn read(log: &Path) -> Result<String> {
+    let bytes = std::fs::read(log).with_context(|| format!("{}: cannot read", log.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn is_known(standing: &Standing, request: &Request) -> bool {
+    let node = |site: &Site| site.nodes.iter().any(|node| node.macs.contains(&request.mac)) || site.master.mac == request.mac;
+    standing.site.as_ref().is_some_and(node)
+}
+
+/// Whether a node is to be made of whoever asked this.
+fn is_meant(order: &Discover, request: &Request) -> bool {
+    order.all || request.firmware.is_some()
 }
 
 /// Lists them.
@@ -68,13 +103,26 @@ pub(super) fn print(target: &Target, requests: &Requests, json: bool) -> Result<
     Ok(Status::Done)
 }
 
+/// Makes a node of each of them.
+fn add(
+    global: &Global,
+    target: &Target,
+    standing: &Standing,
+    order: &Discover,
+    names: &[String],
+    new: &[Request],
+) -> Result<Status> {
+    let keys = Keys { address: order.address.clone(), profile: order.profile.clone(), ..Keys::default() };
+    let drafts = drafts(new, standing.site.as_ref(), names, &keys)?;
+    let edit = standing.changed(edit::add(&standing.texts, &drafts), &[])?;
+    finish(target, global, order.dry, edit, &format!("{} added", counted(drafts.len(), "node")), "voidclust apply")
+}
+
 /// A node for each of them, in the order in which they asked, with the first names that are not taken. Addresses count with
 /// the names, so that a rack that is filled in two parts is numbered as one.
-pub(super) fn drafts(requests: &Requests, site: Option<&Site>, names: &[String], keys: &Keys, all: bool) -> Result<Vec<Draft>> {
-    let new: Vec<&Request> = requests.found.iter().filter(|request| all || request.firmware.is_some()).collect();
+fn drafts(new: &[Request], site: Option<&Site>, names: &[String], keys: &Keys) -> Result<Vec<Draft>> {
     let drafts = keys::drafts(keys, names.len())?;
-    let is_free = |name: &String| site.is_none_or(|site| site.node(name).is_none());
-    let free: Vec<(&String, Draft)> = names.iter().zip(drafts).filter(|(name, _)| is_free(name)).collect();
+    let free: Vec<(&String, Draft)> = names.iter().zip(drafts).filter(|(name, _)| is_free(site, name)).collect();
     if free.len() < new.len() {
         let (names, machines) = (counted(free.len(), "name"), counted(new.len(), "machine"));
         bail!("--add: {names} not taken, and {machines} asked; give more names");
@@ -83,5 +131,45 @@ pub(super) fn drafts(requests: &Requests, site: Option<&Site>, names: &[String],
         draft.first("mac", &request.mac.to_string());
         draft.named(name)
     };
-    Ok(new.into_iter().zip(free).map(draft).collect())
+    Ok(new.iter().zip(free).map(draft).collect())
+}
+
+fn is_free(site: Option<&Site>, name: &str) -> bool {
+    site.is_none_or(|site| site.node(name).is_none())
+}
+
+/// Makes a node of each machine that asks from now on, when it does, until all names are taken.
+fn wait(global: &Global, target: &Target, order: &Discover, names: &[String]) -> Result<Status> {
+    let log = || match (&order.log, target.machine()) {
+        (Some(log), _) => read(log),
+        (None, Some(machine)) => logs::boot_server(machine)?.context(NO_LOG),
+        (None, None) => bail!(NO_MACHINE),
+    };
+    let before = log()?;
+    let (mut told, mut added) = (None, BTreeSet::new());
+    loop {
+        let standing = edits::read(target, global.config.as_deref())?;
+        let left = names.iter().filter(|name| is_free(standing.site.as_ref(), name)).count();
+        match told {
+            None if left == 0 => bail!("--add: all of these names are taken; give more names"),
+            Some(_) if left == 0 => return Ok(Status::Done),
+            Some(told) if told == left => {}
+            _ => say!("{} left; waiting for the next machine that asks (Ctrl-C ends this)", counted(left, "name")),
+        }
+        told = Some(left);
+        let mut new = Requests::default();
+        new.add_log("", logs::since(&log()?, before.lines().last()));
+        // Who was made a node and is none any more, was not meant.
+        new.found.retain(|request| is_meant(order, request) && !is_known(&standing, request) && !added.contains(&request.mac));
+        // What was done before may be served while the next machine is switched on.
+        let is_busy = || target.lock().err().is_some_and(|error| error.is::<Busy>());
+        match new.found.first() {
+            Some(request) if !is_busy() => {
+                added.insert(request.mac);
+                add(global, target, &standing, order, names, std::slice::from_ref(request))?;
+            }
+            _ if print::is_unread() => return Ok(Status::Done),
+            _ => std::thread::sleep(AGAIN),
+        }
+    }
 }

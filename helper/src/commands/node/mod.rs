@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use super::change::finish;
 use super::screen::print_notes;
 use super::{Status, no_such_node};
-use crate::cli::{Dry, Global, Keys, Node};
+use crate::cli::{Dry, Global, Node};
 use crate::edit;
 use crate::print::say;
 use crate::site::Site;
@@ -63,14 +63,7 @@ pub fn run(global: &Global, command: &Node) -> Result<Status> {
             let (after, count) = import::read(&target, &standing, file, *format, hosts.as_deref())?;
             change(standing.changed(after, &[])?, dry, &format!("{} added", counted(count, "node")))
         }
-        Node::Discover { add, all, address, profile, log, json, dry } => {
-            let asked = discover::asked(&target, standing.site.as_ref(), log.as_deref())?;
-            let Some(names) = add else { return discover::print(&target, &asked, *json) };
-            let keys = Keys { address: address.clone(), profile: profile.clone(), ..Keys::default() };
-            let drafts = discover::drafts(&asked, standing.site.as_ref(), &named(names)?, &keys, *all)?;
-            let edit = standing.changed(edit::add(&standing.texts, &drafts), &[])?;
-            change(edit, dry, &format!("{} added", counted(drafts.len(), "node")))
-        }
+        Node::Discover(order) => discover::run(global, &target, &standing, order),
         Node::ForgetKeys { names } => {
             let names: Vec<String> = names.iter().map(|name| named(name)).collect::<Result<Vec<_>>>()?.concat();
             forget(&target, &names)
