@@ -42,8 +42,7 @@ def check_client(report, cluster, node, facts):
     down = [service for service, state in facts["services"].items() if state != "run"]
     report.equal(f"{name}: every enabled service runs", down, [])
     loaded = [node.seen().way(name) for name in ("vmlinuz", "initramfs.img")]
-    way = cluster.transfer if node.firmware == "bios" else "tftp"
-    report.equal(f"{name}: its kernel and its initramfs came as they should", loaded, [way] * 2)
+    report.equal(f"{name}: its kernel and its initramfs came as they should", loaded, [cluster.transfer] * 2)
     if machine.get("listed") == []:
         return
     report.equal(f"{name}: host name", facts["hostname"].split(".")[0], name)

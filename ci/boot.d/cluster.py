@@ -294,7 +294,7 @@ class Cluster:
         return self.master.sh(f"{change}; {QUICKLY} voidclust apply", 900, check=False)
 
     def by_http(self, is_on):
-        """Whether BIOS nodes are to load by HTTP."""
+        """Whether nodes are to load by HTTP."""
         self.configure('[boot]\ntransfer = "http"\n' if is_on else "")
         self.transfer = "http" if is_on else "tftp"
         self.wait_master()

@@ -1,5 +1,6 @@
-"""A BIOS node boots by TFTP when nothing answers by HTTP, and when what answers has nothing for it."""
+"""A node boots by TFTP when nothing answers by HTTP, and when what answers has nothing for it; with UEFI by HTTP before."""
 
+import vm
 from basic import boot_and_check
 from cluster import MASTER
 
@@ -8,9 +9,16 @@ OTHER = "/run/rig/other"
 
 def run(report, cluster):
     master = cluster.master
-    names = ["n1"]
+    # n2 has no virtio card, with which a load by PXELINUX may stand still.
+    names = ["n2"]
     try:
         cluster.by_http(True)
+        if vm.ovmf():
+            names.append("n3")
+            boot_and_check(report, cluster, "n3")
+            cluster.down("n3")
+        else:
+            report.skip("http_fails with UEFI", "no OVMF on this machine")
         cluster.transfer = "tftp"
         master.sh("sv down darkhttpd")
         boot_and_check(report, cluster, *names)

@@ -30,8 +30,8 @@ const GRUB_MODULES: &str = "usr/lib/grub/x86_64-efi";
 /// What GRUB needs to get an address (efinet), fetch files (tftp), run our scripts, show what happens on screen and
 /// serial line, and start Linux. A module that a version of GRUB lacks is left out, but for these first ones.
 const NEEDED: &[&str] =
-    &["efinet", "tftp", "memdisk", "tar", "normal", "configfile", "linux", "regexp", "test", "echo", "sleep", "reboot"];
-const WELCOME: &[&str] = &["all_video", "boot", "cat", "gfxterm", "halt", "help", "ls", "minicmd", "serial", "terminal", "true"];
+    &["boot", "efinet", "tftp", "memdisk", "tar", "normal", "configfile", "linux", "regexp", "test", "echo", "sleep", "reboot"];
+const WELCOME: &[&str] = &["all_video", "cat", "gfxterm", "halt", "help", "http", "ls", "minicmd", "serial", "terminal", "true"];
 
 /// What there is to serve.
 #[derive(Debug, Default)]

@@ -219,7 +219,7 @@ pub struct Boot {
     pub transfer: Transfer,
 }
 
-/// How kernels and images come to BIOS nodes. Loaders and menus, and all of UEFI nodes, come by TFTP.
+/// How kernels and images come to the nodes. Loaders and menus come by TFTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transfer {
