@@ -2,6 +2,7 @@
 
 from basic import settle
 from cluster import LOWER, QUICKLY
+
 from stories.status import LOG, NO_LOG
 
 CONFIG = f"{LOWER}/etc/voidclust.conf"
