@@ -30,6 +30,8 @@ pub const PENDING: &str = "var/lib/voidclust/pending.toml";
 pub const IDENTITIES: &str = "var/lib/voidclust/identity";
 /// What the master's own images were made from.
 pub const MASTER_IMAGES: &str = "var/lib/voidclust/images.toml";
+/// Since when each node would boot with its kernel command line.
+pub const LINES: &str = "var/lib/voidclust/lines.toml";
 /// Where the snapshots of the root lie that btrfs makes before a shell.
 pub const SNAPSHOTS: &str = "var/lib/voidclust/snapshots";
 /// The generations: a folder and a record each.

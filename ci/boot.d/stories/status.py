@@ -3,7 +3,7 @@
 import json
 
 from basic import settle
-from cluster import LOWER
+from cluster import CONSOLE, LOWER
 
 TEMPLATE = f"{LOWER}/etc/voidclust/overlays/blue/rig-profile.j2"
 # The rig has no log service.
@@ -39,13 +39,15 @@ def run(report, cluster):
         one.sh("voidclust refresh", 120)
         report.equal("n1: after a refresh it would not", look(cluster, "n1")["files"], [])
 
+        cluster.configure(f'[client]\ncmdline = "{CONSOLE} loglevel=4 rig=1"\n')
+        report.equal("n1: a reboot would change the command line", look(cluster, "n1")["changes"], ["command line"])
         cluster.publish("-m", "for status")
-        report.equal("n1: a reboot would change the generation", look(cluster, "n1")["changes"], ["generation"])
+        report.equal("n1: and the generation", look(cluster, "n1")["changes"], ["generation", "command line"])
         number = master.tell("until voidclust status n1 | grep '^n1 *booting'; do sleep 1; done", 600)
         one.reboot()
         _, said = master.answer(number, 60, "who waits for n1 to boot")
         report.check("n1: it is seen booting, and what it is sent", "sent /srv/tftp" in said, said)
-        settle(one)
+        report.check("n1: it has the new command line", "rig=1" in settle(one)["cmdline"])
         found = look(cluster, "n1")
         report.equal("n1: then it is up with all that is new", (found["state"], found["changes"]), ("up", []))
         report.equal("n1: its generation is the new one", found["generation"], cluster.generation)
@@ -57,5 +59,6 @@ def run(report, cluster):
         report.check("master: that wants attention", status == 3 and "silent" in said, said)
     finally:
         cluster.down("n1", "n6")
-        master.sh(f"echo 'blue {{{{ node.short }}}}' >{TEMPLATE}; voidclust apply", 300)
+        master.sh(f"echo 'blue {{{{ node.short }}}}' >{TEMPLATE}")
+        cluster.configure("")
         master.sh(NO_LOG)

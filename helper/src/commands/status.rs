@@ -142,7 +142,7 @@ fn print(nodes: &[NodeStatus], sight: &Sight, look: &Look) {
         say!("{style}{line}{style:#}");
     }
     say!("{}", summary(nodes));
-    for what in ["kernel", "image", "generation", "overlay"] {
+    for what in ["kernel", "image", "generation", "command line", "overlay"] {
         let unknown = nodes.iter().filter(|node| node.unknown().contains(&what)).count();
         if unknown > 0 {
             say!("unknown: the {what} of {}; {}", counted(unknown, "node"), why_unknown(what, sight));
@@ -183,8 +183,10 @@ fn summary(nodes: &[NodeStatus]) -> String {
 fn why_unknown(what: &str, sight: &Sight) -> &'static str {
     match what {
         "kernel" => "they mount with NFS 4.0, by which no client tells it",
-        "image" if sight.log.is_none() => "neither dnsmasq nor darkhttpd has left a log here: install and enable socklog-void",
-        "image" => "the log does not reach back so far",
+        "image" | "command line" if sight.log.is_none() => {
+            "neither dnsmasq nor darkhttpd has left a log here: install and enable socklog-void"
+        }
+        "image" | "command line" => "the log does not reach back so far",
         "generation" => "their images are older than this version, or they have just come up",
         _ => "they have fetched nothing since this master booted: voidclust refresh there, or a reboot, tells it",
     }

@@ -69,7 +69,7 @@ impl Lock<'_> {
     /// When the disk refuses.
     pub fn forget_state(self) -> Result<()> {
         let mut aside = Aside::new(self.root);
-        for path in [paths::PENDING, paths::MANIFEST, paths::MASTER_IMAGES, paths::BUILD_LOG, paths::LOCK] {
+        for path in [paths::PENDING, paths::MANIFEST, paths::MASTER_IMAGES, paths::LINES, paths::BUILD_LOG, paths::LOCK] {
             aside.remove(path)?;
         }
         let (folder, prefix) = split(paths::BEFORE);

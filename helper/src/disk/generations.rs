@@ -28,7 +28,7 @@ pub fn load(root: &Root) -> Result<Generations> {
     Ok(generations)
 }
 
-fn read<T: serde::de::DeserializeOwned>(root: &Root, path: &str) -> Result<Option<T>> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(root: &Root, path: &str) -> Result<Option<T>> {
     let Some(text) = root.read_text(path)? else { return Ok(None) };
     let record = toml::from_str(&text);
     record.map(Some).with_context(|| format!("{}: cannot be understood; put back what it was, or remove it", root.display(path)))
@@ -62,7 +62,7 @@ impl Lock<'_> {
         self.write_record(paths::PUBLISHED, "Who boots which generation", published)
     }
 
-    fn write_record(&self, path: &str, what: &str, record: &impl serde::Serialize) -> Result<()> {
+    pub(super) fn write_record(&self, path: &str, what: &str, record: &impl serde::Serialize) -> Result<()> {
         let text = toml::to_string(record).with_context(|| format!("{}: cannot note it", self.root.display(path)))?;
         self.save(path, format!("# {what}. Kept by voidclust(8); do not edit.\n{text}"))
     }

@@ -5,6 +5,7 @@ pub(crate) mod aside;
 pub mod commit;
 pub mod generations;
 pub mod identities;
+pub mod lines;
 pub mod lock;
 pub mod lower;
 pub mod manifest;

@@ -21,6 +21,8 @@ pub struct Sent {
     pub at: u64,
     /// The folder of the image whose initramfs it was sent last, by its name.
     pub image: Option<String>,
+    /// When it was sent the menu with which it booted, in seconds since 1970.
+    pub menu: Option<u64>,
 }
 
 /// What was sent, by the card where the log tells it, else by the address.
@@ -63,13 +65,14 @@ impl Log {
         let mut found = Self::default();
         for Event { at, address, card, file } in events {
             let image = file.strip_suffix("/initramfs.img").and_then(|folder| folder.rsplit('/').next()).map(ToOwned::to_owned);
-            let sent = Sent { file: file.to_owned(), at, image: None };
+            let menu = paths::is_menu(file.trim_start_matches('/')).then_some(at);
+            let sent = Sent { file: file.to_owned(), at, image: None, menu: None };
             let known = match card {
                 Some(mac) => found.by_card.entry(mac).or_insert_with(|| sent.clone()),
                 None => found.by_address.entry(address).or_insert_with(|| sent.clone()),
             };
-            // Whatever else it was sent since, the last image is the one that it has.
-            *known = Sent { image: image.or(known.image.take()), ..sent };
+            // Whatever else it was sent since, the last image is the one that it has, and the last menu that of its boot.
+            *known = Sent { image: image.or(known.image.take()), menu: menu.or(known.menu), ..sent };
         }
         found
     }

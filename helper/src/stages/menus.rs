@@ -1,18 +1,22 @@
 //! What the loaders of nodes read, for the images that are there.
 
 use anyhow::Result;
+use md5::{Digest, Md5};
 
 use super::changes::{self, Change};
 use super::target::Target;
 use super::wanted::Wanted;
 use crate::disk::commit::plan_for;
+use crate::disk::lines;
 use crate::disk::lock::Lock;
 use crate::disk::manifest::Ours;
 use crate::disk::root::Root;
-use crate::disk::tree::Tree;
+use crate::disk::tree::{Tree, hex};
 use crate::image;
+use crate::machine::clock;
 use crate::paths;
 use crate::render::menus;
+use crate::site::{self, Node};
 
 /// The menus for the images that are there now.
 ///
@@ -33,4 +37,16 @@ pub fn switch(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force: bool) ->
     let plan = plan_for(root, &tree(wanted, root)?, &ours, paths::is_menu, force)?;
     lock.commit(&plan, &ours)?;
     Ok(changes::summary(&wanted.site, &plan))
+}
+
+/// Notes since when the menus have the command line of each node, but for its root: what is known otherwise.
+///
+/// # Errors
+/// When the clock or the disk refuses.
+pub fn note_lines(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<()> {
+    let before = lines::load(&target.root)?;
+    let digest = |node: &Node| hex(&Md5::digest(wanted.site.command_line(Some(node), site::Root::Head)));
+    let nodes = wanted.site.nodes.iter().filter_map(|node| Some((*node.macs.first()?, digest(node))));
+    let noted = lines::noted(before.as_ref(), nodes, clock::now()?);
+    if before.as_ref() == Some(&noted) { Ok(()) } else { lock.note_lines(&noted) }
 }

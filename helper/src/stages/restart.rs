@@ -118,7 +118,7 @@ mod tests {
             generation: None,
             overlay: Some(overlay),
             sent: None,
-            boots: Some(Boots { kernel: String::new(), image: String::new(), root: Root::Head }),
+            boots: Some(Boots { kernel: String::new(), image: String::new(), root: Root::Head, line_since: 0 }),
         }
     }
 

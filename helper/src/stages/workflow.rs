@@ -152,6 +152,7 @@ fn write(
         };
         watch.changed(&switched);
         report.changes.extend(switched);
+        menus::note_lines(target, wanted, lock)?;
     }
     Ok(())
 }

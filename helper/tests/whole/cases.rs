@@ -16,6 +16,8 @@ use sha2::{Digest, Sha256};
 use crate::place::{CRATE, Place, Stands, bless, skip};
 
 const MANIFEST: &str = "var/lib/voidclust/manifest.toml";
+/// It has times of this machine.
+const LINES: &str = "var/lib/voidclust/lines.toml";
 
 #[test]
 fn every_case_renders_what_it_is_expected_to() {
@@ -74,7 +76,7 @@ fn describe(text: &mut String, path: &str, stands: &Stands, me: (u64, u64)) {
     match stands {
         Stands::Folder(mode) => _ = writeln!(text, "\n==> {mode:04o} {path}/"),
         Stands::Link(target) => _ = writeln!(text, "\n==> link {path} -> {target}"),
-        Stands::File { mode, .. } if path == MANIFEST => _ = writeln!(text, "\n==> {mode:04o} {path} (checked)"),
+        Stands::File { mode, .. } if path == MANIFEST || path == LINES => _ = writeln!(text, "\n==> {mode:04o} {path} (checked)"),
         Stands::File { mode, bytes, .. } => {
             let _ = writeln!(text, "\n==> {mode:04o} {path}");
             if path.ends_with(".tar") {

@@ -108,6 +108,35 @@ fn a_changed_overlay_is_told_file_by_file_until_it_is_fetched() {
 }
 
 #[test]
+fn a_changed_command_line_is_told_until_the_node_has_loaded_its_menu_again() {
+    let machine = master();
+    client(&machine, 1, "172.23.199.226", KERNEL);
+    let log = "var/log/messages";
+    let loads = |time: &str| {
+        let menu = "/srv/tftp/pxelinux.cfg/01-52-54-00-17-c7-e2";
+        machine.place.write(
+            log,
+            format!("Nov 30 01:00:{time} m dnsmasq-tftp[1]: sent {menu} to 172.23.199.226\nNov 30 01:01:00 m x: y\n"),
+        );
+    };
+    loads("00");
+    let status = |code| machine.run(&["status", "node1", "--json"]).ended(code).json()["nodes"][0]["changes"].clone();
+    assert_eq!(status(0), serde_json::json!([]));
+    machine.configure("line", "[client]\ncmdline = \"quiet\"\n");
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(status(3), serde_json::json!(["command line"]));
+    let ran = machine.run(&["status", "node1"]).ended(3);
+    assert!(ran.out.contains("reboot would change: command line\n"), "{}", ran.out);
+    // What changes nothing of the line changes nothing of that.
+    machine.run(&["apply"]).ended(0);
+    assert_eq!(status(3), serde_json::json!(["command line"]));
+    let later = SystemTime::now() + Duration::from_secs(100);
+    loads("58");
+    File::options().append(true).open(machine.place.at(log)).unwrap().set_times(FileTimes::new().set_modified(later)).unwrap();
+    assert_eq!(status(0), serde_json::json!([]));
+}
+
+#[test]
 fn what_is_wrong_with_the_site_wants_attention_as_a_silent_node_does() {
     let machine = master();
     let ran = machine.run(&["status"]).ended(3);
