@@ -1,6 +1,6 @@
 //! One time for all: the master answers NTP, and nodes ask it, where chrony is installed.
 
-use crate::place::{Place, skip};
+use crate::place::{Place, skip, there_is, tool};
 
 fn with_chrony() -> Option<Place> {
     let place = Place::small();
@@ -22,6 +22,20 @@ fn nodes_ask_the_master_and_the_master_asks_whom_it_asked() {
     for node in ["node1", "default"] {
         let client = of(node);
         assert!(client.contains("\nserver 172.23.199.225 iburst\n") && !client.contains("pool"), "{client}");
+    }
+}
+
+#[test]
+fn chronyd_reads_what_the_master_and_the_nodes_have() {
+    let test = "chronyd_reads_what_the_master_and_the_nodes_have";
+    let Some(place) = with_chrony() else { return };
+    if !there_is("chronyd") {
+        return skip(test, "chronyd is not installed");
+    }
+    for (node, line) in [("master", "allow 172.23.199.0/24"), ("node1", "server 172.23.199.225 iburst")] {
+        place.write("tested.conf", place.run(&["show", node, "chrony.conf"]).ended(0).out);
+        let read = place.ran(tool("chronyd").args(["-p", "-f"]).arg(place.at("tested.conf"))).ended(0).out;
+        assert!(read.lines().any(|read| read == line), "{node}: {read}");
     }
 }
 
