@@ -6,7 +6,8 @@ use crate::machine::Machine;
 use crate::place::{CRATE, Place};
 
 const CONFIG: &str = "etc/voidclust.conf";
-const HOOK: &str = "etc/kernel.d/post-install/20-initramfs";
+/// The links of the alternative, with what they lead to below the folder of the program that has it.
+const HOOKS: [(&str, &str); 2] = [("post-install", "kernel-hook-postinst"), ("post-remove", "kernel-hook-postrm")];
 
 fn shipped() -> String {
     std::fs::read_to_string(Path::new(CRATE).join("voidclust.conf")).unwrap()
@@ -20,8 +21,14 @@ fn stock() -> Machine {
     place.write("etc/resolv.conf", "nameserver 172.23.199.1\n");
     place.write("proc/sys/kernel/hostname", "box\n");
     place.write("etc/mkinitcpio.conf", "HOOKS=(base udev block filesystems)\n");
-    place.link("/usr/libexec/dracut/kernel-hook-postinst", HOOK);
-    machine.double("xbps-alternatives", "");
+    // As xbps 0.60 has them: relative, and both changed together, without a word.
+    let leads = |program: &str, hook: &str| format!("../../../usr/libexec/{program}/{hook}");
+    let mut script = "[ \"$1 $3 $4 $5 $6\" = '-r -g initramfs -s mkinitcpio' ] || exit 1\n".to_owned();
+    for (folder, hook) in HOOKS {
+        place.link(leads("dracut", hook), &format!("etc/kernel.d/{folder}/20-initramfs"));
+        script += &format!("ln -sf {} \"$2/etc/kernel.d/{folder}/20-initramfs\" || exit\n", leads("mkinitcpio", hook));
+    }
+    machine.double("xbps-alternatives", &script);
     machine
 }
 
@@ -50,12 +57,26 @@ fn a_stock_machine_is_configured_without_an_editor() {
     }
     // What the file says of each key stays.
     assert!(before.lines().filter(|line| line.starts_with("# ")).all(|line| after.contains(line)), "{after}");
-    let told = machine.told();
-    assert!(told.iter().any(|told| told.contains("-g initramfs -s mkinitcpio")), "{told:?}");
+    assert!(ran.out.ends_with("done: xbps-alternatives -g initramfs -s mkinitcpio\n"), "{}", ran.out);
+    for (folder, hook) in HOOKS {
+        let link = machine.place.at(&format!("etc/kernel.d/{folder}/20-initramfs"));
+        assert!(link.read_link().unwrap().ends_with(format!("usr/libexec/mkinitcpio/{hook}")), "{folder}");
+    }
 
     machine.run(&["node", "add", "node1", "--mac", "52:54:00:17:c7:e2"]).ended(0);
     assert_eq!(machine.run(&["node", "list", "--names"]).ended(0).out, "node1\n");
     assert!(machine.place.read(CONFIG).starts_with(&after), "nodes come behind what init wrote");
+}
+
+#[test]
+fn an_initramfs_that_cannot_be_switched_is_told_and_the_configuration_stays() {
+    let machine = stock();
+    // What the real one says when the package is not installed whose file is there still.
+    let said = "ERROR: failed to update alternatives group: No such file or directory";
+    machine.double("xbps-alternatives", &format!("echo '{said}' >&2; exit 1"));
+    let ran = machine.run(&["init", "--yes"]).ended(1);
+    assert!(ran.err.contains("the initramfs is still another program's: ") && ran.err.contains(said), "{}", ran.err);
+    assert!(machine.place.read(CONFIG).contains("\nname = \"box\"\n"));
 }
 
 #[test]
