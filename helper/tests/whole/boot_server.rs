@@ -188,3 +188,32 @@ fn nothing_that_is_written_can_be_changed_by_others_whatever_the_umask() {
         assert!(meta.is_symlink() || meta.permissions().mode() & 0o022 == 0, "{path}: {:o}", meta.permissions().mode());
     }
 }
+
+#[test]
+fn a_master_of_many_nodes_has_room_for_their_cards_and_their_loads() {
+    let place = Place::empty();
+    if !place.add_packaged_overlays() {
+        return;
+    }
+    let ours = |nodes: u16| {
+        let node = |at: u16| {
+            let [high, low] = (at + 256).to_be_bytes();
+            format!("[[node]]\nname = \"n{at}\"\nmac = \"52:54:00:01:{high:02x}:{low:02x}\"\naddress = \"10.0.{high}.{low}\"\n")
+        };
+        let text = SITE.replace("/24", "/16") + &(0..nodes).map(node).collect::<String>();
+        place.write("etc/voidclust.conf", text);
+        let files = ["sysctl.d/voidclust.conf", "sv/dnsmasq/conf"];
+        files.map(|file| {
+            place
+                .run(&["show", "master", file])
+                .out
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(ours(100), [const { Vec::<String>::new() }; 2], "what the kernel has is enough");
+    let table = |value: u32, place: u8| format!("net.ipv4.neigh.default.gc_thresh{place} = {value}");
+    assert_eq!(ours(1000), [vec![table(2048, 1), table(4096, 2), table(8192, 3)], vec!["ulimit -n 2248".to_owned()]]);
+}
