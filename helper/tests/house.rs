@@ -55,7 +55,7 @@ fn the_design_has_every_source_file_and_no_file_that_is_gone() {
     let named: BTreeSet<String> = design.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect();
     let missing: Vec<_> = found.difference(&named).collect();
     assert!(missing.is_empty(), "docs/design.md does not tell of {missing:#?}");
-    let folders = ["helper/src/", "helper/templates/", "srcpkgs/", "ci/boot.d/", "ci/packages.d/", "ci/shell.d/"];
+    let folders = ["helper/src/", "helper/templates/", "srcpkgs/", "ci/boot.d/", "ci/packages.d/", "ci/shell.d/", "ci/storm.d/"];
     let named = named.iter().filter(|path| folders.iter().any(|folder| path.starts_with(folder)));
     let gone: Vec<_> = named.filter(|path| !repository().join(path).exists()).collect();
     assert!(gone.is_empty(), "docs/design.md tells of {gone:#?}");

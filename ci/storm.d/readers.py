@@ -1,0 +1,201 @@
+"""Nodes that load their kernel and image at once, as PXELINUX does: one process that is all of them.
+
+It runs in the network of the nodes, as `python3 readers.py JOB`; JOB is JSON: way, server, nodes, files, sizes. It prints
+what came of it, as JSON.
+"""
+
+import contextlib
+import json
+import resource
+import selectors
+import socket
+import sys
+import time
+
+BLOCK = 1408
+# PXELINUX asks again after a ninth of a second, then waits longer and longer, and gives up after some two minutes.
+PAUSE, GROWTH, PATIENCE = 0.11, 1.2, 120.0
+DATA, ERROR, OACK = 3, 5, 6
+
+
+class Node:
+    """What both ways have in common: the files that are left, and what it took."""
+
+    def __init__(self, number, job):
+        # One of ten thousand addresses, all of this machine.
+        self.address = f"10.1.{1 + number // 250}.{1 + number % 250}"
+        self.server = job["server"]
+        self.left = list(zip(job["files"], job["sizes"], strict=True))
+        self.got = 0
+        self.retries = 0
+        self.failure = None
+        self.done = None
+        self.asked = 0.0
+        self.socket = None
+
+    def ended(self):
+        return self.done is not None or self.failure is not None
+
+
+class Tftp(Node):
+    """A block in flight, and an answer to each."""
+
+    def begin(self):
+        self.name, self.size = self.left[0]
+        self.came, self.block, self.peer = 0, 0, (self.server, 69)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.socket.bind((self.address, 0))
+        self.packet = b"\0\1" + b"\0".join([self.name.encode(), b"octet", b"tsize", b"0", b"blksize", str(BLOCK).encode(), b""])
+        self.fresh()
+
+    def fresh(self):
+        """Says something new: its patience begins again."""
+        self.pause, self.waited = PAUSE, 0.0
+        self.say()
+
+    def say(self):
+        self.asked = time.monotonic()
+        # A full queue is a lost packet.
+        with contextlib.suppress(BlockingIOError):
+            self.socket.sendto(self.packet, self.peer)
+
+    def late(self, now):
+        if now - self.asked < self.pause:
+            return
+        self.waited += self.pause
+        self.pause *= GROWTH
+        if self.waited > PATIENCE:
+            self.failure = f"{self.name}: no answer at byte {self.came}"
+            return
+        self.retries += 1
+        self.say()
+
+    def hear(self):
+        """Takes what came; true when the file is whole."""
+        while True:
+            try:
+                data, sender = self.socket.recvfrom(2048)
+            except BlockingIOError:
+                return False
+            kind = data[1]
+            if kind == ERROR:
+                self.failure = f"{self.name}: {data[4:].decode(errors='replace')}"
+                return False
+            if kind == OACK and self.block == 0:
+                self.peer = sender
+            elif kind == DATA and int.from_bytes(data[2:4], "big") == (self.block + 1) & 0xFFFF:
+                self.block += 1
+                self.came += len(data) - 4
+            elif kind == DATA:
+                # One that it had already: PXELINUX says again what it has.
+                self.retries += 1
+                self.say()
+                continue
+            else:
+                continue
+            self.packet = b"\0\4" + (self.block & 0xFFFF).to_bytes(2, "big")
+            self.fresh()
+            if self.came == self.size and len(data) < BLOCK + 4:
+                return True
+
+
+class Http(Node):
+    """A connection for each file."""
+
+    spare = bytearray(1 << 20)
+
+    def begin(self):
+        self.name, self.size = self.left[0]
+        self.came = -1
+        self.asked = time.monotonic()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self.socket.bind((self.address, 0))
+        self.socket.connect_ex((self.server, 80))
+        self.wants = selectors.EVENT_WRITE
+
+    def late(self, now):
+        if now - self.asked > PATIENCE:
+            self.failure = f"{self.name}: nothing came for {PATIENCE:.0f} s at byte {max(self.came, 0)}"
+
+    def hear(self):
+        self.asked = time.monotonic()
+        try:
+            if self.wants == selectors.EVENT_WRITE:
+                self.socket.send(f"GET /{self.name} HTTP/1.0\r\nHost: {self.server}\r\n\r\n".encode())
+                self.wants = selectors.EVENT_READ
+            elif self.came < 0:
+                head, _, body = self.socket.recv(1 << 16).partition(b"\r\n\r\n")
+                answer = head.split(b"\r\n")[0].decode(errors="replace")
+                if " 200 " not in answer:
+                    self.failure = f"{self.name}: {answer or 'no answer'}"
+                self.came = len(body)
+            else:
+                # The kernel throws it away: to copy it would be work of the readers only.
+                count = self.socket.recv_into(self.spare, 0, socket.MSG_TRUNC)
+                if count == 0 and self.came < self.size:
+                    self.failure = f"{self.name}: ended at byte {self.came}"
+                self.came += count
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.failure = f"{self.name}: {error} at byte {max(self.came, 0)}"
+        return self.came >= self.size
+
+
+def storm(job):
+    selector = selectors.DefaultSelector()
+    nodes = [{"tftp": Tftp, "http": Http}[job["way"]](number, job) for number in range(job["nodes"])]
+    begun = looked = time.monotonic()
+    running = set(nodes)
+
+    def start(node):
+        node.begin()
+        selector.register(node.socket, getattr(node, "wants", selectors.EVENT_READ), node)
+
+    def leave(node):
+        selector.unregister(node.socket)
+        node.socket.close()
+
+    for node in nodes:
+        start(node)
+    while running:
+        for key, _ in selector.select(0.02):
+            node = key.data
+            before = getattr(node, "wants", None)
+            whole = node.hear()
+            if node.failure:
+                leave(node)
+            elif whole:
+                node.got += node.came
+                leave(node)
+                node.left.pop(0)
+                if node.left:
+                    start(node)
+                else:
+                    node.done = time.monotonic() - begun
+            elif getattr(node, "wants", None) != before:
+                selector.modify(node.socket, node.wants, node)
+            if node.ended():
+                running.discard(node)
+        now = time.monotonic()
+        if now - looked > 0.02:
+            looked = now
+            for node in list(running):
+                node.late(now)
+                if node.failure:
+                    leave(node)
+                    running.discard(node)
+    times = sorted(node.done for node in nodes if node.done is not None) or [0.0]
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "whole": sum(node.done is not None for node in nodes),
+        "bytes": sum(node.got for node in nodes),
+        "first": times[0],
+        "last": times[-1],
+        "retries": sum(node.retries for node in nodes),
+        "failures": [node.failure for node in nodes if node.failure][:3],
+        "readers": own.ru_utime + own.ru_stime,
+    }
+
+
+print(json.dumps(storm(json.loads(sys.argv[1]))))

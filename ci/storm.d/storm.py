@@ -1,0 +1,107 @@
+"""ci/bench-storm: what it takes when many nodes boot at once."""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import loads
+import recorded
+import root
+from main import prepare
+from run import Failure, end_all, run, say, tool, warn
+from vm import QEMU
+
+NODES = {"tftp": [100, 1000], "http": [100, 1000]}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="ci/bench-storm", description=__doc__)
+    parser.add_argument("ways", nargs="*", metavar="tftp|http", help="which servers (default: all)")
+    parser.add_argument("--nodes", type=int, action="append", metavar="N", help="so many nodes at once; may be given again")
+    parser.add_argument("--part", type=int, default=8, metavar="P", help="by TFTP each node loads a Pth of each file (default 8)")
+    parser.add_argument("--record", action="store_true", help="boot a client, and keep what it asks for in record.json")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON, on the standard output")
+    options = parser.parse_args()
+    if set(options.ways) - set(NODES):
+        parser.error("the servers are tftp and http")
+    options.ways = options.ways or list(NODES)
+    return options
+
+
+def why_not(options):
+    """What is missing for what was asked for, or None."""
+    if options.record:
+        rig = SimpleNamespace(all=False, firmware="bios", story=[], install_deps=False)
+        why = prepare(rig)
+        if why:
+            return why
+    return None if options.record else loads.missing(options.ways)
+
+
+def cluster(work, options):
+    """A master and its clients, whose tree has the interpreter that replays."""
+    rig = SimpleNamespace(dhcp="proxy", disk="ext4", packages=None, old_kernel=False, json=options.json, accel="tcg,thread=multi")
+    made = (recorded.Watched if options.record else recorded.Cluster)(work, rig)
+    made.build(root.with_packages("storm", root.base(made.log), ["python3"], made.log))
+    made.make_disk()
+    made.tools["QEMU"] = run([tool(QEMU), "--version"])[1].split()[3]
+    made.open()
+    made.start_master()
+    return made
+
+
+def measure(options, work):
+    figures = {"day": time.strftime("%Y-%m-%d")}
+    record = recorded.kept()
+    for way in options.ways:
+        files = {name: size for asked, name, size in record[way] if asked == way and size and size > 1 << 20}
+        say(loads.HEAD)
+        figures[way] = []
+        for count in options.nodes or NODES[way]:
+            figures[way].append(loads.measure(way, count, files, options.part if way == "tftp" else 1, work / "log"))
+            say(loads.line(figures[way][-1]))
+    return figures
+
+
+def main():
+    options = arguments()
+    output = sys.stdout
+    if options.json:
+        sys.stdout = sys.stderr
+    why = why_not(options)
+    if why:
+        warn(f"skip: ci/bench-storm: {why}")
+        return 0
+
+    def stop(number, _frame):
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    work = Path(tempfile.mkdtemp(prefix="voidclust-storm.", dir=os.environ.get("TMPDIR", "/var/tmp")))
+    made = []
+    try:
+        if options.record:
+            made.append(cluster(work, options))
+            recorded.keep(recorded.boots(made[0]))
+            return 0
+        figures = measure(options, work)
+    except Failure as failure:
+        warn(f"ci/bench-storm: {failure}")
+        return 1
+    finally:
+        for one in made:
+            one.close()
+        end_all()
+        shutil.rmtree(work, ignore_errors=True)
+    if options.json:
+        json.dump(figures, output, indent=1)
+        output.write("\n")
+    return 0
