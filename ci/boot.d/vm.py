@@ -17,15 +17,14 @@ import facts
 from run import Failure, end, spawn, tool
 
 QEMU = "qemu-system-x86_64"
-OVMF = (
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-)
+# Of the package ovmf, or in the folder that OVMF names.
+OVMF = os.environ.get("OVMF", "/usr/share/OVMF")
 _numbers = itertools.count(1)
 
 
 def ovmf():
-    for code, variables in OVMF:
+    for size in ("_4M", ""):
+        code, variables = (f"{OVMF}/OVMF_{part}{size}.fd" for part in ("CODE", "VARS"))
         if os.path.exists(code) and os.path.exists(variables):
             return code, variables
     return None
