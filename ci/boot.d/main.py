@@ -5,7 +5,6 @@ import concurrent.futures
 import importlib
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ import stories
 import vm
 from cluster import MACHINES, Cluster
 from report import Report, story
-from run import Failure, end_all, run, say, tool, warn
+from run import Failure, end_all, end_by_signals, run, say, tool, warn
 
 DEPS = root.REPOSITORY / "ci/deps"
 
@@ -96,12 +95,7 @@ def main():
         report.skip("the cluster in QEMU", why)
         return report.finish()
 
-    def stop(number, _frame):
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
-
+    end_by_signals()
     work = Path(tempfile.mkdtemp(prefix="voidclust-boot.", dir=os.environ.get("TMPDIR", "/var/tmp")))
     cluster = Cluster(work, options)
     status = 1

@@ -47,6 +47,16 @@ def end(child, grace=5):
         _children.pop(child.pid, None)
 
 
+def end_by_signals():
+    """What is to be undone is, when somebody ends the run."""
+
+    def stop(number, _frame):
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
 def end_all():
     with _lock:
         left = list(_children.values())

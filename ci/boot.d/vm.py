@@ -58,7 +58,8 @@ class Node:
     """A machine that can be switched on, reset, asked, and switched off."""
 
     def __init__(self, name, folder, switch, macs, *, card="virtio-net-pci", firmware="bios",
-                 accel="tcg,thread=multi", memory=1024, boot_card=0, direct=None, disks=()):
+                 accel="tcg,thread=multi", memory=1024, boot_card=0, direct=None, disks=(),
+                 icount=None):
         self.name = name
         self.switch = switch
         self.macs = macs if isinstance(macs, (list, tuple)) else [macs]
@@ -72,6 +73,7 @@ class Node:
         self.direct = direct  # (kernel, initramfs, command line): no network boot
         self.disks = list(disks)
         self.clock = "utc"  # or a date, when the battery of its clock is empty
+        self.icount = icount  # its clock counts instructions, as QEMU's option of this name says
         self.retry = False  # a firmware that tries again when nothing could be booted
         self.folder = Path(folder)
         self.console_path = self.folder / f"{name}.console"
@@ -100,6 +102,8 @@ class Node:
             "-display", "none", "-rtc", f"base={self.clock}",
             *self._serial(inherited), *self._cards(inherited), *self._starts(),
         ]
+        if self.icount:
+            argv += ["-icount", self.icount]
         for index, disk in enumerate(self.disks):
             argv += ["-drive", f"if=none,id=disk{index},format=raw,cache=unsafe,file={disk}",
                      "-device", f"virtio-blk-pci,drive=disk{index}"]
