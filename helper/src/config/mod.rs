@@ -97,7 +97,9 @@ pub fn parse(texts: &Texts, facts: &Facts) -> Outcome {
         let (table, errors) = DeTable::parse_recoverable(text);
         let errors = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()));
         mistakes.extend(notation::mistakes(text, base, errors.collect()));
-        merge(&mut document, moved(table.into_inner(), base), true);
+        let table = table.into_inner();
+        // Those of the first file are where they are.
+        merge(&mut document, if base == 0 { table } else { moved(table, base) }, true);
     }
     // A file that cannot be read whole would only yield more complaints about what it seems to lack.
     if mistakes.is_empty() {

@@ -23,13 +23,13 @@ pub(super) const BLOCK: usize = 512;
 pub fn write(members: &[(&str, &Item)]) -> Result<Vec<u8>> {
     // As large as it will be: a vector that grows has twice the size of a large archive for a moment.
     let mut builder = Builder::new(Vec::with_capacity(size(members)));
+    let mut usual: Option<(Owner, u32, Header)> = None;
     for (path, item) in members {
-        let mut header = Header::new_gnu();
-        header.set_uid(item.owner.uid.into());
-        header.set_gid(item.owner.gid.into());
-        header.set_mtime(TIME);
-        header.set_mode(item.mode);
-        header.set_size(0);
+        // Most have the mode and the owner of the one before: to write these as digits took a third of the time.
+        let mut header = match &usual {
+            Some((owner, mode, header)) if (*owner, *mode) == (item.owner, item.mode) => header.clone(),
+            _ => usual.insert((item.owner, item.mode, header(item))).2.clone(),
+        };
         let context = || format!("{path}: cannot be put into an archive");
         match &item.content {
             Content::File(bytes) => {
@@ -49,6 +49,17 @@ pub fn write(members: &[(&str, &Item)]) -> Result<Vec<u8>> {
         }
     }
     builder.into_inner().context("cannot end an archive")
+}
+
+/// What is in the header of a member besides its name, its kind and what it holds.
+fn header(item: &Item) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_uid(item.owner.uid.into());
+    header.set_gid(item.owner.gid.into());
+    header.set_mtime(TIME);
+    header.set_mode(item.mode);
+    header.set_size(0);
+    header
 }
 
 /// How many bytes [`write()`] makes of these members, but for very long names.

@@ -18,8 +18,8 @@ use crate::paths;
 pub(crate) struct Aside<'root> {
     root: &'root Root,
     folders: BTreeMap<String, OwnedFd>,
-    /// Folder and name of each.
-    written: Vec<(String, String)>,
+    /// Where each will stand.
+    written: Vec<String>,
     /// Archives of machines that stay as they are, by fingerprint.
     standing: BTreeMap<String, String>,
 }
@@ -61,15 +61,16 @@ impl<'root> Aside<'root> {
         let aside = format!("{parent}/{}", temporary(name));
         // mkinitcpio measures what it finds there to guess how much room it needs.
         self.remove(&aside)?;
-        self.written.push((parent.to_owned(), name.to_owned()));
+        self.written.push(path.to_owned());
         Ok(aside)
     }
 
     /// Gives a few files their names, each on the disk before: their own syncs are cheaper than that of a file system on
     /// which others write, too.
     pub(crate) fn publish(&mut self) -> Result<()> {
-        for (parent, name) in &self.written {
-            let context = || format!("{}/{name}: cannot sync", self.root.display(parent));
+        for path in &self.written {
+            let (parent, name) = split(path);
+            let context = || format!("{}: cannot sync", self.root.display(path));
             let folder = self.folders.get(parent).with_context(context)?;
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let file = rustix::fs::openat(folder, temporary(name), flags, Mode::empty()).with_context(context)?;
@@ -97,9 +98,9 @@ impl<'root> Aside<'root> {
         let (mut written, mut links) = (Vec::new(), Vec::new());
         let mut firsts: BTreeMap<String, (String, usize)> = BTreeMap::new();
         for (path, item) in items {
-            let (parent, name) = split(path);
+            let parent = split(path).0;
             self.folder(parent)?;
-            self.written.push((parent.to_owned(), name.to_owned()));
+            self.written.push((*path).to_owned());
             if paths::archive_owner(path).is_none() {
                 written.push((*path, *item));
                 continue;
@@ -111,7 +112,7 @@ impl<'root> Aside<'root> {
                 *count += 1;
                 links.push((first.clone(), *path, *item));
             } else {
-                firsts.insert(print, (format!("{parent}/{}", temporary(name)), 1));
+                firsts.insert(print, (format!("{parent}/{}", temporary(split(path).1)), 1));
                 written.push((*path, *item));
             }
         }
@@ -144,10 +145,11 @@ impl<'root> Aside<'root> {
     /// Gives every file its name.
     pub(super) fn rename(&mut self) -> Result<()> {
         let (root, folders) = (self.root, &self.folders);
-        in_parallel(&self.written, |(parent, name)| {
-            let context = || format!("{}/{name}: cannot replace; run again to finish", root.display(parent));
+        in_parallel(&self.written, |path| {
+            let (parent, name) = split(path);
+            let context = || format!("{}: cannot replace; run again to finish", root.display(path));
             let folder = folders.get(parent).with_context(context)?;
-            rustix::fs::renameat(folder, temporary(name), folder, name.as_str()).with_context(context)
+            rustix::fs::renameat(folder, temporary(name), folder, name).with_context(context)
         })?;
         self.written.clear();
         Ok(())
@@ -208,7 +210,8 @@ fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> 
 
 impl Drop for Aside<'_> {
     fn drop(&mut self) {
-        for (parent, name) in &self.written {
+        for path in &self.written {
+            let (parent, name) = split(path);
             if let Some(folder) = self.folders.get(parent) {
                 // Best effort: what cannot be removed now is swept by the next run.
                 let _ = rustix::fs::unlinkat(folder, temporary(name), AtFlags::empty());

@@ -12,7 +12,7 @@ use super::tree::{Item, hex};
 use crate::parallel;
 use crate::paths;
 use crate::tools::Tool;
-use crate::types::identity::{HOST_ID, Identities, Identity, KEY_KINDS, MACHINE_ID, private_key, public_key};
+use crate::types::identity::{Identities, Identity, MACHINE_ID, is_part, private_key, public_key};
 
 /// Makes the host keys.
 pub const SSH_KEYGEN: &str = "ssh-keygen";
@@ -45,21 +45,14 @@ pub fn load(root: &Root) -> Result<Identities> {
 
 fn read(root: &Root, name: &str) -> Result<Identity> {
     let mut identity = Identity::default();
-    let is_part = |file: &str| {
-        let is_key = |kind: &str| file == private_key(kind) || file == public_key(kind);
-        [MACHINE_ID, HOST_ID].contains(&file) || KEY_KINDS.into_iter().any(is_key)
-    };
     for file in root.list(&paths::identity(name))?.unwrap_or_default().into_iter().filter(|file| is_part(file)) {
         if let Some(bytes) = root.read(&paths::identity_file(name, &file))? {
             identity.0.insert(file, bytes.into());
         }
     }
-    for kind in KEY_KINDS {
-        let private = private_key(kind);
-        if identity.0.contains_key(&private) && !identity.0.contains_key(&public_key(kind)) {
-            let private = root.display(&paths::identity_file(name, &private));
-            bail!("{private}: its public key is gone; make it again: ssh-keygen -y -f {private} >{private}.pub");
-        }
+    if let Some(private) = identity.half_key() {
+        let private = root.display(&paths::identity_file(name, private));
+        bail!("{private}: its public key is gone; make it again: ssh-keygen -y -f {private} >{private}.pub");
     }
     Ok(identity)
 }
@@ -122,6 +115,7 @@ fn random<const SIZE: usize>() -> Result<[u8; SIZE]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::identity::HOST_ID;
     use std::os::unix::fs::PermissionsExt;
 
     fn setup() -> (tempfile::TempDir, Root) {

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
+use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 
 use crate::disk::tree::{Content, Item, Owner};
@@ -17,7 +19,11 @@ use crate::disk::tree::{Content, Item, Owner};
 /// What the system says.
 pub fn names_in(folder: BorrowedFd<'_>) -> std::io::Result<Vec<OsString>> {
     let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(folder)? {
+    let mut room = [const { MaybeUninit::uninit() }; 8192];
+    // It may have been listed before.
+    rustix::fs::seek(folder, rustix::fs::SeekFrom::Start(0))?;
+    let mut entries = RawDir::new(folder, &mut room);
+    while let Some(entry) = entries.next() {
         let name = entry?.file_name().to_bytes().to_vec();
         if name != b"." && name != b".." {
             names.push(OsString::from_vec(name));
@@ -106,24 +112,35 @@ impl Stamp {
 const READ_MAX: u64 = 512 << 20;
 
 /// Reads a file that nobody writes: when it is another one after than it was before, it is read again. `seen` is what
-/// was told of it; without, it may hold more than its size says, as files of the kernel do.
+/// was told of it; without, a file that says to be empty is read to its end all the same, as those of the kernel need.
 ///
 /// # Errors
 /// What the system says, and when it goes on changing.
 pub fn read_whole(file: &mut File, seen: Option<&Stat>) -> std::io::Result<Vec<u8>> {
     const TRIES: usize = 3;
     let mut before = seen.copied().map_or_else(|| rustix::fs::fstat(&*file), Ok)?;
-    for _ in 0..TRIES {
-        file.seek(SeekFrom::Start(0))?;
+    for tried in 0..TRIES {
+        if tried > 0 {
+            file.seek(SeekFrom::Start(0))?;
+        }
         let size = u64::try_from(before.st_size).unwrap_or(0);
         if size > READ_MAX {
             let why = format!("it has {} MiB, and nothing that belongs here has more than {}", size >> 20, READ_MAX >> 20);
             return Err(std::io::Error::other(why));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-        // Through `take`, or std would ask once more for the size of each of ten thousand files, and where it stands.
-        let most = if seen.is_some() { size + 1 } else { u64::MAX };
-        file.by_ref().take(most).read_to_end(&mut bytes)?;
+        let size = usize::try_from(size).unwrap_or(0);
+        let is_told = size > 0 || seen.is_some();
+        // With room for a byte more, to see one that grows.
+        let mut bytes = Vec::with_capacity(size + 1);
+        // By hand, or std would ask once more for the size of each of ten thousand files, where it stands, and for its end.
+        while !(is_told && bytes.len() >= size) {
+            bytes.reserve(1);
+            match rustix::io::read(&*file, spare_capacity(&mut bytes)) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let after = rustix::fs::fstat(&*file)?;
         if Stamp::of(&before) == Stamp::of(&after) {
             return Ok(bytes);

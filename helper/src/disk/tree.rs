@@ -26,13 +26,13 @@ struct Shared {
 #[derive(PartialEq, Eq)]
 enum Kept {
     Whole(Vec<u8>),
-    /// Runs, each as the length of what is no zero, that, and the number of zeros behind it; both numbers have two bytes, the
-    /// lower one first.
+    /// Runs of words, each as the number of those that are not all zeros, these, and the number of zeros behind them; both
+    /// numbers have two bytes, the lower one first.
     Sparse(Box<[u8]>),
 }
 
-/// Fewer zeros than this are kept as they are: the numbers of a run would take as much room.
-const ZEROS_MIN: usize = 8;
+/// Zeros are counted by as many: to look at each byte by itself took longer than to make the archive.
+const WORD: usize = 8;
 
 impl Bytes {
     /// Above this size the digests are compared: the same large file is compared for many nodes.
@@ -88,35 +88,42 @@ fn sparse(bytes: &[u8]) -> Option<Box<[u8]>> {
     if bytes.is_empty() || !bytes.len().is_multiple_of(archive::BLOCK) {
         return None;
     }
+    let (mut rest, _) = bytes.as_chunks::<WORD>();
     let mut runs = Vec::with_capacity(bytes.len() / 4);
-    let mut rest = bytes;
-    while !rest.is_empty() {
+    let mut run = |of_zeros: bool| {
+        let most = &rest[..rest.len().min(u16::MAX.into())];
+        let length = most.iter().position(|word| (*word == [0; WORD]) != of_zeros).unwrap_or(most.len());
+        let (run, behind) = rest.split_at(length);
+        rest = behind;
+        run
+    };
+    loop {
+        let (kept, zeros) = (run(false), run(true));
+        if kept.is_empty() && zeros.is_empty() {
+            break;
+        }
+        runs.extend(u16::try_from(kept.len()).ok()?.to_le_bytes());
+        runs.extend(kept.as_flattened());
+        runs.extend(u16::try_from(zeros.len()).ok()?.to_le_bytes());
         if runs.len() > bytes.len() / 2 {
             return None;
         }
-        let most = &rest[..rest.len().min(u16::MAX.into())];
-        let kept = most.windows(ZEROS_MIN).position(|window| window.iter().all(|byte| *byte == 0)).unwrap_or(most.len());
-        let zeros = most[kept..].iter().take_while(|byte| **byte == 0).count();
-        runs.extend(u16::try_from(kept).ok()?.to_le_bytes());
-        runs.extend(&rest[..kept]);
-        runs.extend(u16::try_from(zeros).ok()?.to_le_bytes());
-        rest = &rest[kept + zeros..];
     }
-    (runs.len() <= bytes.len() / 2).then(|| runs.into())
+    Some(runs.into())
 }
 
 fn expanded(mut runs: &[u8], len: usize) -> Vec<u8> {
     fn number(runs: &mut &[u8]) -> Option<usize> {
         let (number, rest) = runs.split_first_chunk()?;
         *runs = rest;
-        Some(u16::from_le_bytes(*number).into())
+        Some(usize::from(u16::from_le_bytes(*number)) * WORD)
     }
-    let mut bytes = Vec::with_capacity(len);
-    while let Some(kept) = number(&mut runs) {
-        let (kept, rest) = runs.split_at(kept);
+    let (mut bytes, mut at) = (vec![0; len], 0);
+    while let Some(length) = number(&mut runs) {
+        let (kept, rest) = runs.split_at(length);
         runs = rest;
-        bytes.extend(kept);
-        bytes.resize(bytes.len() + number(&mut runs).unwrap_or(0), 0);
+        bytes[at..at + length].copy_from_slice(kept);
+        at += length + number(&mut runs).unwrap_or(0);
     }
     bytes
 }
@@ -257,8 +264,8 @@ impl Tree {
     }
 
     /// Takes over all of `other`.
-    pub fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+    pub fn extend(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 }
 

@@ -101,7 +101,7 @@ pub fn run(target: &Target, wanted: &Wanted, lock: &Lock<'_>, work: &Work<'_>, w
     refuse_foreign(target, plans.files.iter().chain(work.menus.then_some(&plans.menus)))?;
     let standing = work.files.map_or(&wanted.notes, |trees| &trees.notes).clone();
     let mut report = Report { standing, ..Report::default() };
-    if let Err(error) = write(target, wanted, lock, work, &plans, watch, &mut report) {
+    if let Err(error) = write(target, wanted, lock, work, plans, watch, &mut report) {
         report.failed(&error);
     }
     let live = live::bring_up_to_date(target, &mut |line| watch.said(line));
@@ -128,7 +128,7 @@ fn write(
     wanted: &Wanted,
     lock: &Lock<'_>,
     work: &Work<'_>,
-    plans: &Plans,
+    plans: Plans,
     watch: &mut dyn Watch,
     report: &mut Report,
 ) -> Result<()> {
@@ -148,6 +148,8 @@ fn write(
         let switched = if plans.are_done() && image::list(root)? == before {
             changes::summary(&wanted.site, &plans.menus)
         } else {
+            // Another is made now, and for ten thousand nodes it takes much memory.
+            drop(plans);
             menus::switch(target, wanted, lock, work.force)?
         };
         watch.changed(&switched);

@@ -23,6 +23,17 @@ pub fn public_key(kind: &str) -> String {
     format!("{}.pub", private_key(kind))
 }
 
+/// The kind of a private host key, by its name.
+fn kind_of(name: &str) -> Option<&str> {
+    name.strip_prefix("ssh_host_")?.strip_suffix("_key").filter(|kind| KEY_KINDS.contains(kind))
+}
+
+/// Whether a file of this name is a part of an identity.
+#[must_use]
+pub fn is_part(name: &str) -> bool {
+    [MACHINE_ID, HOST_ID].contains(&name) || kind_of(name.strip_suffix(".pub").unwrap_or(name)).is_some()
+}
+
 /// Type and key of a public key, without the comment; `None` for what is none.
 #[must_use]
 pub fn without_comment(text: &str) -> Option<(&str, &str)> {
@@ -43,6 +54,13 @@ impl Identity {
     pub fn lacks_keys<'kind>(&self, kinds: &[&'kind str]) -> Vec<&'kind str> {
         let has = |kind: &str| self.0.contains_key(&private_key(kind)) && self.0.contains_key(&public_key(kind));
         kinds.iter().copied().filter(|kind| !has(kind)).collect()
+    }
+
+    /// A private host key whose public one is not there.
+    #[must_use]
+    pub fn half_key(&self) -> Option<&str> {
+        let mut private = self.0.keys().filter(|name| kind_of(name).is_some());
+        private.find(|name| !self.0.contains_key(&format!("{name}.pub"))).map(String::as_str)
     }
 
     /// The ids that are not there.
