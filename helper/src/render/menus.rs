@@ -1,6 +1,6 @@
 //! What the loaders read: PXELINUX and GRUB configurations. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 use serde::Serialize;
 use serde_json::json;
@@ -100,59 +100,86 @@ pub fn tree(site: &Site, images: &[Image], installed: &[String]) -> anyhow::Resu
     let mut environment = template::environment()?;
     environment.add_template("pxelinux", include_str!("../../templates/pxelinux.cfg.j2"))?;
     environment.add_template("grub", include_str!("../../templates/grub.cfg.j2"))?;
-    let mut tree = Tree::default();
-    // A menu without a card in it is the same for all nodes that boot alike.
-    let mut alike: BTreeMap<(String, Kind), Item> = BTreeMap::new();
-    let mut add = |path: String, template: &str, node: Option<&Node>, kind: &Kind, mac: Option<Mac>| -> anyhow::Result<()> {
-        let key = (template.to_owned(), kind.clone());
-        if let Some(item) = alike.get(&key).filter(|_| mac.is_none()) {
-            tree.insert(path, item.clone());
-            return Ok(());
-        }
+    let render = |template: &str, node: Option<&Node>, kind: &Kind| -> anyhow::Result<String> {
         let pairs = pairs(site, site.kernel_wish(node), kind.root, images, installed);
-        let entries: Vec<Entry> =
-            pairs.into_iter().map(|(image, root)| entry(image, root, site.command_line(node, root))).collect();
-        let text = environment.get_template(template)?.render(template::values(json!({
+        let entries: Vec<Entry> = pairs.into_iter().map(|(image, root)| entry(image, root, line(site, node, root))).collect();
+        Ok(environment.get_template(template)?.render(template::values(json!({
             "entries": entries,
             "missing": missing(site, kind),
-            "mac": mac,
+            "mac": node.map(|_| CARD),
             "timeout": site.boot.timeout,
             "master": site.network.address.address,
             "http": site.transfer() == Transfer::Http,
-        })))?;
-        let item = Item::file(text.into_bytes());
-        if mac.is_none() {
-            alike.insert(key, item.clone());
-        }
-        tree.insert(path, item);
-        Ok(())
+        })))?)
     };
+    let menus = |node: Option<&Node>, kind: &Kind| -> anyhow::Result<[Option<String>; 2]> {
+        let pxelinux = site.boot.bios.then(|| render("pxelinux", node, kind)).transpose()?;
+        Ok([pxelinux, site.boot.uefi.then(|| render("grub", node, kind)).transpose()?])
+    };
+    let mut tree = Tree::default();
     let common = Kind::of(site, None);
-    if site.boot.bios {
-        add(paths::pxelinux_menu(None), "pxelinux", None, &common, None)?;
-    }
-    if site.boot.uefi {
-        add(paths::grub_menu(None), "grub", None, &common, None)?;
-    }
+    let [pxelinux, grub] = menus(None, &common)?;
+    tree.0.extend(pxelinux.map(|text| (paths::pxelinux_menu(None), Item::file(text))));
+    tree.0.extend(grub.map(|text| (paths::grub_menu(None), Item::file(text))));
+    // Rendered once for all nodes that boot alike.
+    let mut alike: BTreeMap<Kind, [Option<Menu>; 2]> = BTreeMap::new();
     for node in &site.nodes {
         let own = Kind::of(site, Some(node));
         if own == common {
             continue;
         }
+        let [pxelinux, grub] = match alike.entry(own) {
+            btree_map::Entry::Occupied(there) => there.into_mut(),
+            btree_map::Entry::Vacant(place) => {
+                let menus = menus(Some(node), place.key())?.map(|text| text.map(Menu::from));
+                place.insert(menus)
+            }
+        };
         for mac in &node.macs {
-            if site.boot.bios {
-                add(paths::pxelinux_menu(Some(&mac.loader_name())), "pxelinux", Some(node), &own, None)?;
-            }
-            if site.boot.uefi {
-                // The name that start.cfg in the GRUB image looks for first; GRUB's own search has the same.
-                add(paths::grub_menu(Some(&mac.loader_name())), "grub", Some(node), &own, Some(*mac))?;
-            }
+            tree.0.extend(pxelinux.as_ref().map(|menu| (paths::pxelinux_menu(Some(&mac.loader_name())), menu.of(node, *mac))));
+            // The name that start.cfg in the GRUB image looks for first; GRUB's own search has the same.
+            tree.0.extend(grub.as_ref().map(|menu| (paths::grub_menu(Some(&mac.loader_name())), menu.of(node, *mac))));
         }
     }
     Ok(tree)
 }
 
-/// All that the menu of a machine follows from, but for its card.
+/// Stand for the card and the address in what is rendered for many. No value of a site has these characters.
+const CARD: char = '\0';
+const ADDRESS: char = '\x01';
+
+/// The kernel command line, the address left open.
+fn line(site: &Site, node: Option<&Node>, root: Root) -> String {
+    site.command_line_at(node.and_then(|node| node.address).map(|_| ADDRESS.to_string()).as_deref(), node, root)
+}
+
+/// What nodes read that boot alike.
+enum Menu {
+    /// The same for all of them.
+    Same(Item),
+    /// With places for what is a node's own.
+    Open(String),
+}
+
+impl From<String> for Menu {
+    fn from(text: String) -> Self {
+        if text.contains([CARD, ADDRESS]) { Self::Open(text) } else { Self::Same(Item::file(text)) }
+    }
+}
+
+impl Menu {
+    fn of(&self, node: &Node, mac: Mac) -> Item {
+        match self {
+            Self::Same(item) => item.clone(),
+            Self::Open(text) => {
+                let address = node.address.map(|address| address.to_string()).unwrap_or_default();
+                Item::file(text.replace(CARD, &mac.to_string()).replace(ADDRESS, &address))
+            }
+        }
+    }
+}
+
+/// All that the menu of a machine follows from, but for its card and its address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
     wish: String,
@@ -163,7 +190,7 @@ struct Kind {
 impl Kind {
     fn of(site: &Site, node: Option<&Node>) -> Self {
         let root = site.root_of(node);
-        Self { wish: site.kernel_wish(node).to_string(), root, line: site.command_line(node, root) }
+        Self { wish: site.kernel_wish(node).to_string(), root, line: line(site, node, root) }
     }
 }
 

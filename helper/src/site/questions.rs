@@ -151,9 +151,16 @@ impl Site {
     /// master, whoever serves the root.
     #[must_use]
     pub fn command_line(&self, node: Option<&Node>, root: Root) -> String {
+        let address = node.and_then(|node| node.address).map(|address| address.to_string());
+        self.command_line_at(address.as_deref(), node, root)
+    }
+
+    /// The same with a word for the address, if the node has one.
+    #[must_use]
+    pub fn command_line_at(&self, address: Option<&str>, node: Option<&Node>, root: Root) -> String {
         let net = &self.network;
         let (server, path) = self.root_source(root);
-        let ip = node.and_then(|node| node.address).map_or_else(
+        let ip = address.map_or_else(
             || ":::".to_owned(),
             |address| {
                 let gateway = net.gateway.map_or_else(String::new, |gateway| gateway.to_string());
