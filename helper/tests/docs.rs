@@ -8,14 +8,16 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use clap::CommandFactory;
 use voidclust::cli::Cli;
 use voidclust::commands::Status;
 use voidclust::config::{Outcome, parse};
 use voidclust::machine::facts::Facts;
+use voidclust::render::layers::Machine;
 use voidclust::render::reader::{FILE_MAX, TOTAL_MAX};
-use voidclust::render::template::{NodeView, PEERS_MAX, Templates, values};
+use voidclust::render::template::{PEERS_MAX, Templates};
 use voidclust::site::Site;
 
 fn repository() -> PathBuf {
@@ -193,9 +195,10 @@ fn site(more: &str, nodes: usize) -> Site {
 }
 
 fn render(site: &Site, template: &str) -> Result<String, String> {
-    let mut templates = Templates::new(site);
+    let site = Arc::new(site.clone());
+    let mut templates = Templates::new(&site);
     templates.add("test", template).map_err(|failure| failure.why)?;
-    templates.render("test", &values(NodeView::client(site, &site.nodes[0]))).map_err(|failure| failure.why)
+    templates.render("test", &templates.scope(Machine::Node(&site.nodes[0]))).map_err(|failure| failure.why)
 }
 
 /// Every variable that templates of this site see, with its members: `network.range.first`.

@@ -1,6 +1,7 @@
 //! From the Site and its overlays to what every machine lays over /etc: a pure function.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use minijinja::value::Value;
@@ -13,7 +14,7 @@ pub use crate::render::layers::{Machine, Reason};
 use crate::render::outline::{Outline, Placed};
 use crate::render::overlay::{Origin, Overlays, Piece};
 use crate::render::parts::{Parts, Rendered, Shared};
-use crate::render::template::{NodeView, Templates, values};
+use crate::render::template::Templates;
 use crate::site::Site;
 use crate::types::Problem;
 use crate::types::identity::Identity;
@@ -54,7 +55,7 @@ pub struct Composer<'a> {
 impl<'a> Composer<'a> {
     /// Compiles every template once.
     #[must_use]
-    pub fn new(site: &'a Site, overlays: &'a Overlays) -> Self {
+    pub fn new(site: &'a Arc<Site>, overlays: &'a Overlays) -> Self {
         let mut templates = Templates::new(site);
         let mut problems = overlays.problems.clone();
         let mut broken = BTreeSet::new();
@@ -83,12 +84,12 @@ impl<'a> Composer<'a> {
         if !self.problems.is_empty() {
             return Err(self.problems.clone());
         }
-        let node = self.values(machine);
+        let scope = self.templates.scope(machine);
         let mut outline = Outline::of(self.site, self.overlays, machine, |_| true);
         if outline.conditional {
-            outline = self.outline_by_rendering(machine, &node);
+            outline = self.outline_by_rendering(machine, &scope);
         }
-        let (rendered, mut problems) = self.rendered(&Parts::of(&outline, self.overlays), machine, &node);
+        let (rendered, mut problems) = self.rendered(&Parts::of(&outline, self.overlays), machine, &scope);
         problems.extend(outline.problems.iter().cloned());
         if !problems.is_empty() {
             return Err(problems);
@@ -153,7 +154,7 @@ impl<'a> Composer<'a> {
     fn machines(&self) -> Vec<Machine<'a>> {
         let nodes = self.site.nodes.iter().map(Machine::Node);
         let mut machines: Vec<Machine<'_>> = [Machine::Master, Machine::Unlisted].into_iter().chain(nodes).collect();
-        machines.sort_by(|left, right| kind(self.site, *left).cmp(&kind(self.site, *right)));
+        machines.sort_by_cached_key(|machine| kind(self.site, *machine));
         machines
     }
 
@@ -171,12 +172,12 @@ impl<'a> Composer<'a> {
             let outline = Outline::of(self.site, self.overlays, alike[0], |_| true);
             let parts = Parts::of(&outline, self.overlays);
             for machine in alike {
-                let node = self.values(*machine);
-                let own = outline.conditional.then(|| self.outline_by_rendering(*machine, &node));
+                let scope = self.templates.scope(*machine);
+                let own = outline.conditional.then(|| self.outline_by_rendering(*machine, &scope));
                 let own_parts = own.as_ref().map(|own| Parts::of(own, self.overlays));
                 let parts = own_parts.as_ref().unwrap_or(&parts);
                 problems.extend(own.as_ref().unwrap_or(&outline).problems.iter().cloned());
-                let (rendered, failed) = self.rendered(parts, *machine, &node);
+                let (rendered, failed) = self.rendered(parts, *machine, &scope);
                 problems.extend(failed);
                 if let Some(problem) = spend(budget, &rendered, parts) {
                     problems.insert(problem);
@@ -193,14 +194,14 @@ impl<'a> Composer<'a> {
     }
 
     /// What stands where on this very machine, by what its templates bring.
-    fn outline_by_rendering(&self, machine: Machine<'a>, node: &Value) -> Outline<'a> {
+    fn outline_by_rendering(&self, machine: Machine<'a>, scope: &Value) -> Outline<'a> {
         // What fails is told when it is rendered in earnest.
-        let brings = |piece: &Piece| !self.templates.render(&piece.file, node).is_ok_and(|text| is_blank(&text));
+        let brings = |piece: &Piece| !self.templates.render(&piece.file, scope).is_ok_and(|text| is_blank(&text));
         Outline::of(self.site, self.overlays, machine, brings)
     }
 
     /// What the templates become for a node, and what is its own; a template that renders to nothing brings no file.
-    fn rendered<'o>(&self, parts: &Parts<'o>, machine: Machine<'_>, node: &Value) -> (Rendered<'o>, Vec<Problem>) {
+    fn rendered<'o>(&self, parts: &Parts<'o>, machine: Machine<'_>, scope: &Value) -> (Rendered<'o>, Vec<Problem>) {
         let mut rendered = Rendered::new();
         let mut problems = Vec::new();
         let own = if let Machine::Node(node) = machine { self.site.identity_of(node) } else { None };
@@ -213,21 +214,13 @@ impl<'a> Composer<'a> {
         }
         let templates = parts.single.iter().filter(|(_, piece)| piece.template);
         for (path, piece) in templates.filter(|(_, piece)| !self.broken.contains(&piece.file)) {
-            match self.templates.render(&piece.file, node) {
+            match self.templates.render(&piece.file, scope) {
                 Ok(text) if is_blank(&text) => {}
                 Ok(text) => _ = rendered.insert(path, Item { content: Content::File(text.into()), ..piece.item.clone() }),
                 Err(failure) => problems.push(failure.in_file(&piece.file)),
             }
         }
         (rendered, problems)
-    }
-
-    fn values(&self, machine: Machine<'_>) -> Value {
-        values(match machine {
-            Machine::Master => NodeView::master(self.site),
-            Machine::Node(node) => NodeView::client(self.site, node),
-            Machine::Unlisted => NodeView::unlisted(self.site),
-        })
     }
 
     fn names(&self, machine: Machine<'_>) -> Vec<String> {
@@ -245,10 +238,12 @@ fn is_blank(text: &str) -> bool {
 
 /// Takes what was rendered off the budget; the problem is of the file that takes the most when nothing is left.
 fn spend(budget: &AtomicU64, rendered: &Rendered<'_>, parts: &Parts<'_>) -> Option<Problem> {
+    let sum: usize = rendered.values().filter_map(Item::bytes).map(Bytes::len).sum();
+    if budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(sum as u64)).is_ok() {
+        return None;
+    }
     let size = |path: &str| rendered.get(path).and_then(Item::bytes).map_or(0, Bytes::len);
-    let sum: usize = rendered.keys().map(|path| size(path)).sum();
-    let enough = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(sum as u64)).is_ok();
-    let (path, piece) = parts.single.iter().max_by_key(|(path, _)| size(path)).filter(|_| !enough)?;
+    let (path, piece) = parts.single.iter().max_by_key(|(path, _)| size(path))?;
     let what = format!(
         "templates render to more than {} MiB for all nodes, this one to {} bytes for one",
         RENDERED_MAX >> 20,
@@ -264,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_failing_template_is_named_with_its_line_once_for_all_nodes() {
-        let site = example_site();
+        let site = Arc::new(example_site());
         let overlays = overlays(&[("client", &[("a", template("\n{{ nope }}"))])]);
         let composer = Composer::new(&site, &overlays);
         let problems = composer.archives().unwrap_err();
@@ -274,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_template_that_does_not_compile_is_named_whoever_uses_it() {
-        let site = example_site();
+        let site = Arc::new(example_site());
         let overlays = overlays(&[("spare", &[("b", template("{% if %}"))]), ("client", &[("c", template("{% if %}"))])]);
         let composer = Composer::new(&site, &overlays);
         let files: Vec<_> = composer.check().into_iter().map(|problem| (problem.file, problem.line)).collect();
@@ -285,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_overlays_have_wrong_is_told_with_the_rest_by_file() {
-        let site = example_site();
+        let site = Arc::new(example_site());
         let mut overlays = overlays(&[("client", &[("a", template("{{ nope }}"))])]);
         overlays.problems.extend(["b", "x"].map(|file| Problem::new(file, "odd")));
         let problems = Composer::new(&site, &overlays).check();
@@ -297,6 +292,7 @@ mod tests {
     fn a_node_with_two_cards_has_the_same_archive_under_both() {
         let mut site = example_site();
         site.nodes[0].macs.push("52:54:00:00:00:99".parse().unwrap());
+        let site = Arc::new(site);
         let overlays = overlays(&[("client", &[("motd", copied("x"))])]);
         let tree = Composer::new(&site, &overlays).archives().unwrap();
         assert_eq!(tree.0[&paths::archive("52:54:00:00:00:99")], tree.0[&paths::archive(&site.nodes[0].macs[0].to_string())]);
@@ -308,6 +304,7 @@ mod tests {
         let mut site = example_site();
         let node = site.nodes.pop().unwrap();
         site.nodes = vec![node; 80];
+        let site = Arc::new(site);
         let overlays = overlays(&[("client", &[("small", template("x")), ("large", template("{{ 'x' * 16000000 }}"))])]);
         let problems = Composer::new(&site, &overlays).check();
         assert_eq!(problems.len(), 1, "{problems:?}");

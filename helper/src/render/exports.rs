@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::disk::tree::hex;
 use crate::paths;
-use crate::site::{Dhcp, Node, Site};
+use crate::site::{Dhcp, Site};
+use crate::types::Mac;
 
 /// Who may mount what the master exports: each listed address, or the subnet when a machine without one may come.
 #[must_use]
@@ -36,14 +37,22 @@ pub(super) fn exported(site: &Site) -> Vec<serde_json::Value> {
     numbers.map(|number| json!({ "number": number, "fsid": FIRST.saturating_add(*number) })).collect()
 }
 
-/// What is exported to single machines: the folder of each card, and that for all machines that are not listed.
-pub(super) fn nfs_own(site: &Site) -> impl Iterator<Item = serde_json::Value> {
-    let own =
-        |name: String, client: String| json!({ "fsid": file_system_id(&format!("node/{name}")), "name": name, "client": client });
-    let cards = |node: &Node| node.macs.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let nodes =
-        site.nodes.iter().flat_map(move |node| cards(node).into_iter().map(move |mac| own(mac, site.reader_of(Some(node)))));
-    nodes.chain([own(paths::DEFAULT_NODE.to_owned(), site.reader_of(None))])
+/// Who has a folder of its own: a card of a node, or all machines that are not listed (`None`).
+pub(super) type OwnFolder = Option<(usize, Mac)>;
+
+/// The folders of single machines: of each card, and that for all machines that are not listed.
+pub(super) fn own_folders(site: &Site) -> Vec<OwnFolder> {
+    let nodes = site.nodes.iter().enumerate();
+    nodes.flat_map(|(number, node)| node.macs.iter().map(move |mac| Some((number, *mac)))).chain([None]).collect()
+}
+
+/// What is exported of such a folder, and to whom.
+pub(super) fn own(site: &Site, folder: OwnFolder) -> serde_json::Value {
+    let (name, node) = match folder {
+        Some((number, mac)) => (mac.to_string(), site.nodes.get(number)),
+        None => (paths::DEFAULT_NODE.to_owned(), None),
+    };
+    json!({ "fsid": file_system_id(&format!("node/{name}")), "name": name, "client": site.reader_of(node) })
 }
 
 /// By what the kernel tells the exports of one file system apart: made of the name, so that no other folder ever has it.

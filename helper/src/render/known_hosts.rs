@@ -59,6 +59,8 @@ fn text(site: &Site, of_nodes: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::render::compose::{Composer, Machine};
     use crate::testing::{copied, example_site, identity, overlays};
 
@@ -71,16 +73,25 @@ mod tests {
         site
     }
 
-    fn known(site: &Site, overlays: &mut Overlays, machine: Machine<'_>) -> Option<String> {
+    fn of_master(_: &Site) -> Machine<'_> {
+        Machine::Master
+    }
+
+    fn of_unlisted(_: &Site) -> Machine<'_> {
+        Machine::Unlisted
+    }
+
+    fn known(site: &Site, overlays: &mut Overlays, machine: fn(&Site) -> Machine<'_>) -> Option<String> {
         add(overlays, site);
-        let layout = Composer::new(site, overlays).layout(machine).unwrap();
+        let site = Arc::new(site.clone());
+        let layout = Composer::new(&site, overlays).layout(machine(&site)).unwrap();
         layout.get(KNOWN_HOSTS).map(|(item, _)| String::from_utf8(item.bytes().unwrap().whole().into_owned()).unwrap())
     }
 
     #[test]
     fn all_know_the_master_and_all_nodes_by_each_name_and_what_was_there_stays() {
         let site = site();
-        let text = known(&site, &mut overlays(&[]), Machine::Node(&site.nodes[1])).unwrap();
+        let text = known(&site, &mut overlays(&[]), |site| Machine::Node(&site.nodes[1])).unwrap();
         let names = |name: &HostName, address: Ipv4Addr| format!("{},{},{address}", name.short(), site.fqdn(name));
         let master = names(&site.master.name, site.network.address.address);
         let node = names(&site.nodes[0].name, site.nodes[0].address.unwrap());
@@ -90,7 +101,7 @@ mod tests {
             lines[1..],
             ["git.example ssh-rsa GIT".to_owned(), format!("{master} ssh-ed25519 MASTER"), format!("{node} ssh-ed25519 AAAA")]
         );
-        for machine in [Machine::Master, Machine::Unlisted] {
+        for machine in [of_master, of_unlisted] {
             assert_eq!(known(&site, &mut overlays(&[]), machine).as_ref(), Some(&text));
         }
     }
@@ -99,11 +110,11 @@ mod tests {
     fn the_site_may_have_a_file_of_its_own_and_without_keys_there_is_none() {
         let mut site = site();
         let mut own = overlays(&[("client", &[(KNOWN_HOSTS, copied("own"))])]);
-        assert_eq!(known(&site, &mut own, Machine::Unlisted).as_deref(), Some("own"));
+        assert_eq!(known(&site, &mut own, of_unlisted).as_deref(), Some("own"));
         let mut ours = overlays(&[]);
-        assert!(known(&site, &mut ours, Machine::Unlisted).is_some());
+        assert!(known(&site, &mut ours, of_unlisted).is_some());
         site.client.identity = false;
-        assert_eq!(known(&site, &mut ours, Machine::Unlisted), None);
+        assert_eq!(known(&site, &mut ours, of_unlisted), None);
     }
 
     #[test]
@@ -112,7 +123,7 @@ mod tests {
         let node = site.nodes[0].clone();
         site.nodes = vec![node; crate::render::template::PEERS_MAX + 1];
         let of = |machine| known(&site, &mut overlays(&[]), machine).unwrap();
-        assert_eq!(of(Machine::Unlisted).matches("ssh-ed25519").count(), 1);
-        assert_eq!(of(Machine::Master).matches("ssh-ed25519").count(), site.nodes.len() + 1);
+        assert_eq!(of(of_unlisted).matches("ssh-ed25519").count(), 1);
+        assert_eq!(of(of_master).matches("ssh-ed25519").count(), site.nodes.len() + 1);
     }
 }

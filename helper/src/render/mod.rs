@@ -15,5 +15,6 @@ mod parts;
 pub mod reader;
 mod strays;
 pub mod template;
+mod view;
 
 pub(crate) use names::is_litter;

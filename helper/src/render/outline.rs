@@ -150,6 +150,8 @@ impl<'a> Outline<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::render::compose::{Composer, Layout};
     use crate::testing::{self, Content, copied, example_site, identity, overlays, template};
 
@@ -158,7 +160,7 @@ mod tests {
         let mut site = example_site();
         site.nodes[0].overlays = vec!["own".parse().unwrap()];
         site.nodes[0].services = services.iter().map(|service| service.parse().unwrap()).collect();
-        let overlays = overlays(&[("client", base), ("own", own)]);
+        let (site, overlays) = (Arc::new(site), overlays(&[("client", base), ("own", own)]));
         Composer::new(&site, &overlays).layout(Machine::Node(&site.nodes[0]))
     }
 
@@ -172,6 +174,7 @@ mod tests {
             overlays
         };
         let overlays = ours(overlays(&[("client", &base)]));
+        let mut site = Arc::new(site);
         let composer = Composer::new(&site, &overlays);
         let text = |node: usize, path: &str| {
             let layout = composer.layout(Machine::Node(&site.nodes[node])).unwrap();
@@ -187,7 +190,7 @@ mod tests {
         };
         assert_eq!(member(0)["ssh/ssh_host_ed25519_key"].mode, 0o600);
         assert!(!member(1).contains_key("ssh/ssh_host_ed25519_key"));
-        site.nodes[0].overlays = vec!["own".parse().unwrap()];
+        Arc::make_mut(&mut site).nodes[0].overlays = vec!["own".parse().unwrap()];
         for own in ["ssh/ssh_host_ed25519_key", "ssh/.wh.ssh_host_ed25519_key"] {
             for of in ["own", "client"] {
                 let overlays = testing::overlays(&[("own", &[]), (of, &[(own, copied("theirs"))])]);

@@ -103,6 +103,8 @@ fn packed(items: &[(&str, &Item)]) -> Result<Item> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crate::disk::archive;
     use crate::disk::tree::{Item, Tree};
     use crate::paths::{archive as own, shared_archive};
@@ -132,6 +134,7 @@ mod tests {
             ("two", &[("motd", copied("own"))]),
             ("three", &[("cron.d/job", copied("x")), ("large", large)]),
         ]);
+        let site = Arc::new(site);
         let tree = Composer::new(&site, &overlays).archives().unwrap();
         let macs: Vec<String> = site.nodes.iter().map(|node| node.macs[0].to_string()).collect();
         let of = |node: usize| members(&tree, &own(&macs[node]));

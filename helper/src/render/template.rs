@@ -1,20 +1,19 @@
 //! Rendering: the values that templates see, and minijinja with strict undefined variables.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::render::exports;
 pub use crate::render::jinja::environment;
+use crate::render::layers::Machine;
+use crate::render::{exports, view};
 use crate::site::{Dhcp, Home, Node, Site};
 use crate::types::lower::Lower;
-use crate::types::mount::Mount;
-use crate::types::scratch::Scratch;
-use crate::types::{Mac, Problem, Var, VarName, shown};
+use crate::types::{Problem, shown};
 
 /// Above this many nodes a node's `peers` is empty: a line for every node in the archive of every node grows with the
 /// square, 4 GB for ten thousand. A cluster of that size wants DNS (`network.dns` with the master's address).
@@ -22,9 +21,6 @@ pub const PEERS_MAX: usize = 256;
 
 /// The largest text that a template may render to, in bytes. What a master of 65,000 nodes exports takes a third of it.
 const TEXT_MAX: usize = 32 << 20;
-
-/// The name of a machine that is not listed.
-pub const UNLISTED: &str = "unlisted";
 
 /// A template that failed: where, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +65,8 @@ impl Failure {
 
 /// The failure that a value of the site's own is not set, if it is that. The expression is known, and what is set: so the
 /// one that is missing is, too, but for those of other nodes.
-fn unset(error: &minijinja::Error, vars: &Value) -> Option<Failure> {
+fn unset(error: &minijinja::Error, scope: &Value) -> Option<Failure> {
+    let vars = scope.get_attr("vars").ok()?;
     let undefined = error.kind() == minijinja::ErrorKind::UndefinedError;
     let written = error.template_source().filter(|_| undefined)?.get(error.range()?)?;
     let word = |rest: &'_ str| rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
@@ -86,103 +83,11 @@ fn unset(error: &minijinja::Error, vars: &Value) -> Option<Failure> {
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
-    site: Value,
-    peers: Value,
-}
-
-/// What a template sees as `node`.
-#[derive(Debug, Clone, Serialize)]
-pub struct NodeView<'a> {
-    /// The host name as configured.
-    name: &'a str,
-    /// Its first label.
-    short: &'a str,
-    /// With the cluster's domain.
-    fqdn: String,
-    /// The first card; none for machines that are not listed.
-    mac: Option<Mac>,
-    /// All cards.
-    macs: Vec<Mac>,
-    /// The address, if it has one of its own.
-    address: Option<Ipv4Addr>,
-    /// The profiles, in order.
-    profiles: Vec<&'a str>,
-    /// Modules to load, of all its profiles.
-    modules: Vec<&'a str>,
-    /// What a client mounts besides its root, parents first.
-    mounts: Vec<Mount>,
-    /// Disks that it has for itself.
-    scratch: Option<&'a Scratch>,
-    /// The site's own values for it.
-    vars: BTreeMap<&'a VarName, &'a Var>,
-    /// Whether it is in the configuration.
-    listed: bool,
-    /// Whether it is the master.
-    is_master: bool,
-}
-
-impl<'a> NodeView<'a> {
-    /// A listed client.
-    #[must_use]
-    pub fn client(site: &'a Site, node: &'a Node) -> Self {
-        let modules = site.profiles_of(node).flat_map(|(_, profile)| &profile.modules);
-        Self {
-            name: node.name.as_str(),
-            short: node.name.short(),
-            fqdn: site.fqdn(&node.name),
-            mac: node.macs.first().copied(),
-            macs: node.macs.clone(),
-            address: node.address,
-            profiles: node.profiles.iter().map(crate::types::OverlayName::as_str).collect(),
-            modules: modules.map(crate::types::ModuleName::as_str).collect(),
-            mounts: site.mounts_of(Some(node)).into_values().collect(),
-            scratch: site.scratch_of(node),
-            vars: vars(site, Some(node)),
-            listed: true,
-            is_master: false,
-        }
-    }
-
-    /// The master.
-    #[must_use]
-    pub fn master(site: &'a Site) -> Self {
-        Self {
-            name: site.master.name.as_str(),
-            short: site.master.name.short(),
-            fqdn: site.fqdn(&site.master.name),
-            mac: Some(site.master.mac),
-            macs: vec![site.master.mac],
-            address: Some(site.network.address.address),
-            mounts: Vec::new(),
-            listed: true,
-            is_master: true,
-            ..Self::unlisted(site)
-        }
-    }
-
-    /// Any machine that is not listed.
-    #[must_use]
-    pub fn unlisted(site: &'a Site) -> Self {
-        Self {
-            name: UNLISTED,
-            short: UNLISTED,
-            fqdn: UNLISTED.to_owned(),
-            mac: None,
-            macs: Vec::new(),
-            address: None,
-            profiles: Vec::new(),
-            modules: Vec::new(),
-            mounts: site.mounts_of(None).into_values().collect(),
-            scratch: None,
-            vars: vars(site, None),
-            listed: false,
-            is_master: false,
-        }
-    }
-}
-
-fn vars<'site>(site: &'site Site, node: Option<&'site Node>) -> BTreeMap<&'site VarName, &'site Var> {
-    site.vars_of(node).into_iter().map(|(name, (var, _))| (name, var)).collect()
+    /// What all machines see.
+    all: Value,
+    site: Arc<Site>,
+    /// Those that become the same for every machine, and what, once they were rendered.
+    alike: BTreeMap<String, OnceLock<Result<String, Failure>>>,
 }
 
 /// How many machines the boot server must be ready for at once, as a power of two: adding a node seldom changes it, and
@@ -209,11 +114,8 @@ fn said_by(lower: &Lower, path: &str) -> String {
     lower.lines(path).map(|line| format!("{line}\n")).collect()
 }
 
-fn site_value(site: &Site) -> Value {
+fn site_value(site: &Arc<Site>) -> Value {
     let net = &site.network;
-    // For ten thousand nodes these two are most of all memory: they are never kept in another shape besides.
-    let nodes: Vec<Value> = site.nodes.iter().map(|node| values(NodeView::client(site, node))).collect();
-    let own: Vec<Value> = exports::nfs_own(site).map(values).collect();
     let (dhcp, range) = match net.dhcp {
         Dhcp::Proxy => ("proxy", None),
         Dhcp::Server(range) => ("server", range.map(|range| json!({ "first": range.first, "last": range.last }))),
@@ -269,7 +171,6 @@ fn site_value(site: &Site) -> Value {
             "range": range,
             "machines": machines(site),
         },
-        "master": NodeView::master(site),
         "boot": { "bios": site.boot.bios, "uefi": site.boot.uefi, "timeout": site.boot.timeout, "transfer": site.transfer() },
         "lower": {
             "hosts": site.lower.hosts(&names(site, if is_small(site) { &site.nodes } else { &[] })),
@@ -280,7 +181,15 @@ fn site_value(site: &Site) -> Value {
             "nfsdcld": said_by(&site.lower, "sv/nfsdcld/conf"),
         },
     }));
-    context! { nodes => nodes, nfs => context! { own => own, ..nfs }, ..rest }
+    let (nodes, own) = (view::nodes(site), view::own(site));
+    let peers = if is_small(site) { nodes.clone() } else { Value::from(Vec::<Value>::new()) };
+    context! {
+        nodes => nodes,
+        peers => peers,
+        master => view::machine(site, Machine::Master),
+        nfs => context! { own => own, ..nfs },
+        ..rest
+    }
 }
 
 /// Whether every node knows every other by name.
@@ -296,12 +205,16 @@ pub fn values(of: impl Serialize) -> Value {
 impl Templates {
     /// Prepares the values of the site.
     #[must_use]
-    pub fn new(site: &Site) -> Self {
-        let environment = environment().unwrap_or_default();
-        let site_values = site_value(site);
-        let peers =
-            if is_small(site) { site_values.get_attr("nodes").unwrap_or_default() } else { Value::from(Vec::<Value>::new()) };
-        Self { environment, site: site_values, peers }
+    pub fn new(site: &Arc<Site>) -> Self {
+        Self { environment: environment().unwrap_or_default(), all: site_value(site), site: site.clone(), alike: BTreeMap::new() }
+    }
+
+    /// All that the templates of a machine see.
+    #[must_use]
+    pub fn scope(&self, machine: Machine<'_>) -> Value {
+        let node = view::machine(&self.site, machine);
+        let vars = node.get_attr("vars").unwrap_or_default();
+        context! { node => node, vars => vars, ..self.all.clone() }
     }
 
     /// Compiles a template under a name.
@@ -309,18 +222,26 @@ impl Templates {
     /// # Errors
     /// When its syntax is wrong.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), Failure> {
-        self.environment.add_template_owned(name.to_owned(), text.to_owned()).map_err(Into::into)
+        self.environment.add_template_owned(name.to_owned(), text.to_owned())?;
+        // Told by its words: what minijinja takes for declared may still be the machine's. The last prints all there is.
+        if !["node", "vars", "debug"].iter().any(|of_machine| text.contains(of_machine)) {
+            self.alike.insert(name.to_owned(), OnceLock::new());
+        }
+        Ok(())
     }
 
-    /// Renders a compiled template for a node.
+    /// Renders a compiled template in the [`Templates::scope`] of a machine.
     ///
     /// # Errors
     /// When it fails: an undefined variable, a wrong operation, no end.
-    pub fn render(&self, name: &str, node: &Value) -> Result<String, Failure> {
-        let vars = node.get_attr("vars")?;
-        let values = context! { node => node, vars => vars.clone(), peers => self.peers.clone(), ..self.site.clone() };
-        let template = self.environment.get_template(name)?;
-        let text = template.render(values).map_err(|error| unset(&error, &vars).unwrap_or_else(|| error.into()))?;
+    pub fn render(&self, name: &str, scope: &Value) -> Result<String, Failure> {
+        let render = || self.rendered(name, scope);
+        self.alike.get(name).map_or_else(render, |alike| alike.get_or_init(render).clone())
+    }
+
+    fn rendered(&self, name: &str, scope: &Value) -> Result<String, Failure> {
+        let failed = |error| unset(&error, scope).unwrap_or_else(|| error.into());
+        let text = self.environment.get_template(name)?.render(scope.clone()).map_err(failed)?;
         if text.len() > TEXT_MAX {
             let why = format!(
                 "renders to {} MiB, and a file of /etc may have {}; look for what repeats",

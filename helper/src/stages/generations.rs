@@ -190,7 +190,7 @@ fn everything(
     watch: &mut dyn Watch,
 ) -> Result<(Report, Vec<String>)> {
     // Whatever is rendered from now on does not know them: nothing serves one when it goes.
-    let going: Vec<Generation> = going.iter().filter_map(|number| wanted.site.generations.made.remove(number)).collect();
+    let going: Vec<Generation> = going.iter().filter_map(|number| wanted.without_generation(*number)).collect();
     // Trees that were made before name those that go.
     let trees = match trees.filter(|_| going.is_empty()) {
         Some(trees) => trees,
@@ -216,7 +216,7 @@ fn everything(
 /// When the server's records cannot be read.
 pub fn forget_superfluous(target: &Target, wanted: &mut Wanted) -> Result<Vec<Number>> {
     let going = superfluous(target, wanted)?;
-    wanted.site.generations.made.retain(|number, _| !going.contains(number));
+    going.iter().for_each(|number| _ = wanted.without_generation(*number));
     Ok(going)
 }
 
@@ -295,7 +295,7 @@ fn send(target: &Target, number: Number, watch: &mut dyn Watch) -> Result<()> {
 
 /// Nobody boots it, and nothing shall be left of it.
 fn take_back(target: &Target, mut wanted: Wanted, lock: &Lock<'_>, number: Number, watch: &mut dyn Watch) -> Result<()> {
-    let Some(generation) = wanted.site.generations.made.remove(&number) else { return Ok(()) };
+    let Some(generation) = wanted.without_generation(number) else { return Ok(()) };
     serve(target, &wanted, lock, Which::Present, false, watch)?;
     remove(target, lock, &generation)
 }

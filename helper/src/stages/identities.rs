@@ -1,5 +1,7 @@
 //! Makes what each node is known by, once: host keys, machine id and host id. An edge: rendering only reads what is recorded.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 
 use super::wanted::Wanted;
@@ -83,7 +85,7 @@ impl Wanted {
     /// Learns of the identities that there are now.
     fn read_identities(&mut self, root: &Root) -> Result<()> {
         self.facts.identities = identities::load(root)?;
-        self.site.identities = self.facts.identities.clone();
+        Arc::make_mut(&mut self.site).identities = self.facts.identities.clone();
         known_hosts::add(&mut self.overlays, &self.site);
         Ok(())
     }

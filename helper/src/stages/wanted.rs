@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -21,7 +22,7 @@ use crate::render::known_hosts;
 use crate::render::notes as rendered;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
-use crate::types::generation::Published;
+use crate::types::generation::{Generation, Number, Published};
 use crate::types::{Problem, listed};
 use crate::words::counted;
 
@@ -31,13 +32,15 @@ pub struct Wanted {
     /// What the configuration was read from: names and texts.
     texts: Texts,
     /// The checked configuration.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// What the machine told.
     pub facts: Facts,
     /// The overlays that the site uses.
     pub overlays: Overlays,
     /// What the administrator should know whatever is done, in one line each.
     pub notes: Vec<String>,
+    /// Those of them that follow from the site and its overlays.
+    rendered_notes: Vec<String>,
     /// Files of /etc that wait for the next boot of the machine.
     pub waiting: BTreeSet<String>,
 }
@@ -106,13 +109,15 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -
     let root = &target.root;
     let (texts, facts) = texts(target, config)?;
     let (texts, facts, site, before) = match known.filter(|known| known.texts == texts && known.facts == facts) {
-        Some(Wanted { texts, facts, site, overlays, notes, waiting }) => (texts, facts, site, Some((overlays, notes, waiting))),
+        Some(Wanted { texts, facts, site, overlays, notes, rendered_notes, waiting }) => {
+            (texts, facts, site, Some((overlays, notes, rendered_notes, waiting)))
+        }
         None => match config::parse(&texts, &facts) {
             Outcome::NotConfigured => {
                 return Err(Unready::NotConfigured(texts.into_iter().next().map(|(name, _)| name).unwrap_or_default()).into());
             }
             Outcome::Wrong(problems) => return Err(Unready::Wrong(problems).into()),
-            Outcome::Site(site) => (texts, facts, *site, None),
+            Outcome::Site(site) => (texts, facts, site.into(), None),
         },
     };
     let used: Vec<String> = site
@@ -131,10 +136,15 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -
     notes.extend(overlays.notes.iter().cloned());
     notes.extend(identities::without_keys(&site));
     notes.extend(image::without_modules(root, &site)?);
-    notes.extend(rendered::notes(&site, &Composer::new(&site, &overlays)));
+    let rendered_notes = match &before {
+        // The same site with the same overlays: for ten thousand nodes, what the master has of them takes its time.
+        Some((before, _, rendered, _)) if *before == overlays => rendered.clone(),
+        _ => rendered::notes(&site, &Composer::new(&site, &overlays)),
+    };
+    notes.extend(rendered_notes.iter().cloned());
     let waiting = target.machine().map(reboot::waiting).transpose()?.unwrap_or_default();
-    let is_as_before = before.is_some_and(|before| before.0 == overlays && before.1 == notes && before.2 == waiting);
-    Ok((Wanted { texts, site, facts, overlays, notes, waiting }, is_as_before))
+    let is_as_before = before.is_some_and(|before| before.0 == overlays && before.1 == notes && before.3 == waiting);
+    Ok((Wanted { texts, site, facts, overlays, notes, rendered_notes, waiting }, is_as_before))
 }
 
 /// Takes the lock and reads again what is `known` of a first reading: what another run wrote, or an editor, between that and
@@ -165,14 +175,19 @@ impl Wanted {
     /// When a record cannot be read.
     pub fn read_generations(&mut self, root: &Root) -> Result<()> {
         self.facts.generations = generations::load(root)?;
-        self.site.generations = self.facts.generations.clone();
+        Arc::make_mut(&mut self.site).generations = self.facts.generations.clone();
         Ok(())
+    }
+
+    /// Goes on as if there were no such generation, and returns it.
+    pub fn without_generation(&mut self, number: Number) -> Option<Generation> {
+        Arc::make_mut(&mut self.site).generations.made.remove(&number)
     }
 
     /// Goes on as if this were published.
     pub fn publish(&mut self, published: &Published) {
         self.facts.generations.published.clone_from(published);
-        self.site.generations.published.clone_from(published);
+        Arc::make_mut(&mut self.site).generations.published.clone_from(published);
     }
 
     /// Renders every overlay, in memory.

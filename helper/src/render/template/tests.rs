@@ -1,11 +1,11 @@
 use super::*;
+use std::net::Ipv4Addr;
+
 use crate::testing::example_site;
 
 fn render(text: &str) -> Result<String, Failure> {
     let site = example_site();
-    let mut templates = Templates::new(&site);
-    templates.add("t", text)?;
-    templates.render("t", &values(NodeView::client(&site, &site.nodes[0])))
+    render_for(&site, |site| Machine::Node(&site.nodes[0]), text)
 }
 
 #[test]
@@ -16,6 +16,44 @@ fn a_template_sees_the_site_and_its_node() {
         render("{% for n in peers %}{{ n.address }} {% endfor %}").unwrap(),
         "172.23.199.226 172.23.199.227 172.23.199.228 "
     );
+}
+
+#[test]
+fn what_a_template_sees_of_machines_is_a_mapping_and_a_list() {
+    let text =
+        "{{ node | list | join(' ') }}; {{ nodes | length }} {{ nodes[2].name }} {{ nodes[3] is defined }} {{ nodes[-1].name }}";
+    let seen = "name short fqdn mac macs address profiles modules mounts scratch vars listed is_master; 3 node3 False node3";
+    assert_eq!(render(text).unwrap(), seen);
+    let text =
+        "{% for own in nfs.own %}{{ own.name }} {{ own.client }} {{ own.fsid | length }}\n{% endfor %}{{ nfs.own | length }}";
+    let own = render(text).unwrap();
+    assert!(
+        own.starts_with("52:54:00:17:c7:e2 172.23.199.226 36\n") && own.ends_with("\ndefault 172.23.199.0/24 36\n4"),
+        "{own}"
+    );
+    let others =
+        "{{ master.address }} {{ master.mounts }} {{ master.listed }} {{ master.is_master }} {{ node.mac }} {{ node.listed }}";
+    let others = render_for(&example_site(), |_| Machine::Unlisted, others).unwrap();
+    assert_eq!(others, "172.23.199.225 [] True True None False");
+}
+
+#[test]
+fn what_is_the_same_for_all_machines_is_rendered_once_and_nothing_else_is() {
+    let site = Arc::new(example_site());
+    let mut templates = Templates::new(&site);
+    let own = ["{{ node.name }}", "{% set node = node %}{{ node.name }}", "{{ debug() }}"];
+    let all = ["{{ master.name }}", "{% for each in peers %}{{ each.name }}{% endfor %}", "x"];
+    for text in own.iter().chain(&all) {
+        templates.add(text, text).unwrap();
+    }
+    assert!(templates.alike.keys().all(|name| all.contains(&name.as_str())) && templates.alike.len() == all.len());
+    let of = |machine: Machine<'_>, name: &str| templates.render(name, &templates.scope(machine)).unwrap();
+    for text in own {
+        assert_ne!(of(Machine::Node(&site.nodes[0]), text), of(Machine::Node(&site.nodes[1]), text), "{text}");
+    }
+    for text in all {
+        assert_eq!(of(Machine::Node(&site.nodes[0]), text), of(Machine::Master, text), "{text}");
+    }
 }
 
 #[test]
@@ -57,13 +95,13 @@ fn the_files_of_the_largest_cluster_are_within_the_limits() {
     let last = site.nodes.pop().unwrap();
     // A /16 is the largest subnet that a cluster may have.
     site.nodes.extend((0..65_533u32).map(|number| Node { address: Some(Ipv4Addr::from(0x0a01_0002 + number)), ..last.clone() }));
-    let mut templates = Templates::new(&site);
+    let mut templates = Templates::new(&Arc::new(site));
     let exports = "/srv/nfs/home{% for c in nfs.clients %} {{ c }}(rw,sec=sys,no_subtree_check,mountpoint,crossmnt,root_squash){% endfor %}\n";
     let hosts = "{% for n in nodes %}{{ n.address }}\t{{ n.fqdn }}{% if n.short != n.fqdn %} {{ n.short }}{% endif %}\n{% for mac in n.macs %}# {{ mac }}\n{% endfor %}{% endfor %}";
     templates.add("exports", &exports.repeat(3)).unwrap();
     templates.add("hosts", hosts).unwrap();
     for name in ["exports", "hosts"] {
-        assert!(templates.render(name, &values(NodeView::master(&site))).unwrap().len() > 1 << 20);
+        assert!(templates.render(name, &templates.scope(Machine::Master)).unwrap().len() > 1 << 20);
     }
 }
 
@@ -106,10 +144,8 @@ fn the_boot_server_is_ready_for_twice_the_nodes_and_adding_one_seldom_changes_th
 fn peers_stay_out_of_large_clusters() {
     let mut site = example_site();
     site.nodes = vec![site.nodes[0].clone(); PEERS_MAX + 1];
-    let mut templates = Templates::new(&site);
-    templates.add("t", "{{ peers | length }} {{ nodes | length }}").unwrap();
-    let node = values(NodeView::unlisted(&site));
-    assert_eq!(templates.render("t", &node).unwrap(), format!("0 {}", PEERS_MAX + 1));
+    let text = "{{ peers | length }} {{ nodes | length }}";
+    assert_eq!(render_for(&site, |_| Machine::Unlisted, text).unwrap(), format!("0 {}", PEERS_MAX + 1));
 }
 
 #[test]
@@ -149,26 +185,30 @@ fn with_vars() -> Site {
     site
 }
 
-fn render_for(site: &Site, node: NodeView<'_>, text: &str) -> Result<String, Failure> {
-    let mut templates = Templates::new(site);
+fn render_for(site: &Site, machine: impl Fn(&Site) -> Machine<'_>, text: &str) -> Result<String, Failure> {
+    let site = Arc::new(site.clone());
+    let mut templates = Templates::new(&site);
     templates.add("t", text)?;
-    templates.render("t", &values(node))
+    templates.render("t", &templates.scope(machine(&site)))
 }
 
 #[test]
 fn values_of_the_site_are_vars_and_the_later_word_wins() {
     let site = with_vars();
-    let node = || NodeView::client(&site, &site.nodes[0]);
+    fn node(site: &Site) -> Machine<'_> {
+        Machine::Node(&site.nodes[0])
+    }
     let text = "{{ vars.a }} {{ vars.b }} {{ vars.c }} {{ vars.d }} {{ vars.list | join(',') }}";
-    assert_eq!(render_for(&site, node(), text).unwrap(), "1 compute late node 1,two,2.5,True");
+    assert_eq!(render_for(&site, node, text).unwrap(), "1 compute late node 1,two,2.5,True");
     assert_eq!(
-        render_for(&site, node(), "{{ node.vars.d }} {{ nodes[0].vars.d }} {{ nodes[1].vars.b }}").unwrap(),
+        render_for(&site, node, "{{ node.vars.d }} {{ nodes[0].vars.d }} {{ nodes[1].vars.b }}").unwrap(),
         "node node site"
     );
-    let others = [NodeView::client(&site, &site.nodes[1]), NodeView::master(&site), NodeView::unlisted(&site)];
-    for view in others {
+    let others: [fn(&Site) -> Machine<'_>; 3] =
+        [|site| Machine::Node(&site.nodes[1]), |_| Machine::Master, |_| Machine::Unlisted];
+    for machine in others {
         let text = "{{ vars.b }} {{ vars.c is defined }} {{ vars.c | default('none') }}";
-        assert_eq!(render_for(&site, view, text).unwrap(), "site False none");
+        assert_eq!(render_for(&site, machine, text).unwrap(), "site False none");
     }
 }
 
@@ -177,7 +217,7 @@ fn a_value_that_is_not_set_is_an_error_that_names_it_and_says_where_to_set_it() 
     let site = with_vars();
     let why = "`vars.c` is not set for every machine of this overlay; write `c = …` under [vars], or for its profile or node";
     for text in ["{{ vars.c }}", "{% if vars.c %}x{% endif %}", "{{ node.vars.c ~ 'x' }}", "{{ vars.b ~ vars.c }}"] {
-        let failure = render_for(&site, NodeView::client(&site, &site.nodes[1]), text).unwrap_err();
+        let failure = render_for(&site, |site| Machine::Node(&site.nodes[1]), text).unwrap_err();
         assert_eq!(failure.why, why, "{text}");
     }
 }
