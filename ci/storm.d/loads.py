@@ -18,14 +18,14 @@ HERE = Path(__file__).resolve().parent
 SERVER = "10.1.0.1"
 CARD = "storm0"
 SPACES = {"server": f"storm-{os.getpid()}-s", "nodes": f"storm-{os.getpid()}-n"}
-SERVICES = {"tftp": "dnsmasq", "http": "darkhttpd"}
+SERVICES = {"dhcp": "dnsmasq", "tftp": "dnsmasq", "http": "darkhttpd"}
 
 
 def missing(ways):
     """Why the servers cannot run here, or None."""
     if os.geteuid() != 0:
         return "it needs root, for network namespaces"
-    if "tftp" in ways and not tool("dnsmasq"):
+    if {"dhcp", "tftp"} & set(ways) and not tool("dnsmasq"):
         return "dnsmasq is missing (Debian: dnsmasq-base)"
     if "http" in ways and not os.environ.get("DARKHTTPD") and not tool("darkhttpd"):
         return "the real darkhttpd is missing: name one with DARKHTTPD"
@@ -52,7 +52,7 @@ def rendered(folder, count, log):
     for name, package in (("master", "cluster-master"), ("client", "cluster-overlays")):
         shutil.copytree(REPOSITORY / "srcpkgs" / package / "files/overlays" / name, overlays / name)
     # The package, as far as the helper looks for it.
-    for name in SERVICES.values():
+    for name in set(SERVICES.values()):
         shutil.copytree(FILES / "etc/sv" / name, folder / "etc/sv" / name)
     (folder / "etc/voidclust.conf").write_text(configuration(count), encoding="utf-8")
     (folder / "etc/dnsmasq.d").mkdir()
@@ -94,17 +94,17 @@ def inside(space, *argv):
 def start(way, folder):
     """A server by its service's own settings, with the descriptors that a service of runit has."""
     name = SERVICES[way]
-    program = {"tftp": tool("dnsmasq"), "http": os.environ.get("DARKHTTPD") or tool("darkhttpd")}[way]
+    program = {"dnsmasq": tool("dnsmasq"), "darkhttpd": os.environ.get("DARKHTTPD") or tool("darkhttpd")}[name]
     script = {
-        "tftp": '[ ! -r conf ] || . ./conf; exec "$2" -k -C "$1/etc/dnsmasq.conf" --log-facility="$1/dnsmasq.log"'
+        "dnsmasq": '[ ! -r conf ] || . ./conf; exec "$2" -k -C "$1/etc/dnsmasq.conf" --log-facility="$1/dnsmasq.log"'
                 ' --dhcp-leasefile="$1/leases" --pid-file',
-        "http": '. ./conf; exec "$2" "$WWWDIR" --chroot --uid nobody --gid nogroup $OPTS >"$1/darkhttpd.log"',
-    }[way]
+        "darkhttpd": '. ./conf; exec "$2" "$WWWDIR" --chroot --uid nobody --gid nogroup $OPTS >"$1/darkhttpd.log"',
+    }[name]
     limits = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))  # noqa: E731
     with open(folder / f"{name}.err", "wb") as said:
         child = spawn(["ip", "netns", "exec", SPACES["server"], "sh", "-c", script, "run", folder, program],
                       cwd=folder / "etc/sv" / name, stdout=said, stderr=said, preexec_fn=limits)
-    sockets, port = {"tftp": ("-lun", 69), "http": ("-ltn", 80)}[way]
+    sockets, port = {"dnsmasq": ("-lun", 69), "darkhttpd": ("-ltn", 80)}[name]
     until = time.monotonic() + 30
     while f"{SERVER}:{port} " not in inside("server", "ss", sockets)[1]:
         if child.poll() is not None or time.monotonic() > until:
@@ -120,12 +120,13 @@ def processor(pid):
 
 
 def measure(way, count, files, part, log):
-    """`count` nodes load the `part`th part of each file at once; what it took them and the server."""
+    """`count` nodes load the `part`th part of each file at once, or ask for an address; what it took them and the server."""
     sizes = [size // part for size in files.values()]
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="voidclust-storm.")))
         folder.chmod(0o755)
         rendered(folder, count, log)
+        (folder / "srv/tftp").mkdir(parents=True, exist_ok=True)
         for name, size in zip(files, sizes, strict=True):
             file = folder / "srv/tftp" / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +153,7 @@ def line(found):
     """A row of the table; what a node takes is of a whole boot, whatever part was loaded."""
     megabytes = found["bytes"] / 1e6
     rate = megabytes / found["server"] if found["server"] else 0
-    node = found["of a boot"] / 1e6 / rate if rate else 0
-    return (f"{found['way']:5} {found['nodes']:6} {found['whole']:6} {megabytes / found['last']:7.0f} {rate:14.0f} {node:16.3f} "
+    node = found["of a boot"] / 1e6 / rate if rate else found["server"] / found["nodes"]
+    wall = megabytes / max(found["last"], 0.001)
+    return (f"{found['way']:5} {found['nodes']:6} {found['whole']:6} {wall:7.0f} {rate:14.0f} {node:16.3f} "
             f"{found['retries']:8} {found['last']:9.1f} s" + "".join(f"\n      {text}" for text in found["failures"]))

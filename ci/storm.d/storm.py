@@ -12,32 +12,34 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import loads
+import mounts
 import recorded
 import root
 from main import prepare
 from run import Failure, end_all, run, say, tool, warn
 from vm import QEMU
 
-NODES = {"tftp": [100, 1000], "http": [100, 1000]}
+NODES = {"dhcp": [100, 1000], "tftp": [100, 1000], "http": [100, 1000], "nfs": [1, 10]}
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="ci/bench-storm", description=__doc__)
-    parser.add_argument("ways", nargs="*", metavar="tftp|http", help="which servers (default: all)")
+    parser.add_argument("ways", nargs="*", metavar="dhcp|tftp|http|nfs", help="which servers (default: all)")
     parser.add_argument("--nodes", type=int, action="append", metavar="N", help="so many nodes at once; may be given again")
     parser.add_argument("--part", type=int, default=8, metavar="P", help="by TFTP each node loads a Pth of each file (default 8)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the NFS server")
     parser.add_argument("--record", action="store_true", help="boot a client, and keep what it asks for in record.json")
     parser.add_argument("--json", action="store_true", help="the figures as JSON, on the standard output")
     options = parser.parse_args()
     if set(options.ways) - set(NODES):
-        parser.error("the servers are tftp and http")
+        parser.error("the servers are dhcp, tftp, http and nfs")
     options.ways = options.ways or list(NODES)
     return options
 
 
 def why_not(options):
     """What is missing for what was asked for, or None."""
-    if options.record:
+    if options.record or "nfs" in options.ways:
         rig = SimpleNamespace(all=False, firmware="bios", story=[], install_deps=False)
         why = prepare(rig)
         if why:
@@ -57,11 +59,31 @@ def cluster(work, options):
     return made
 
 
-def measure(options, work):
+def by_nfs(made, options):
+    figures = {"calibration": mounts.calibration(made), "storms": []}
+    for kind, both in figures["calibration"].items():
+        times = both["there"] / both["here"]
+        say(f"{kind}: {both['here']:.3f} processor s here, {both['there']:.3f} in the machine, {times:.1f} times")
+    if options.threads:
+        made.configure(f"[nfs]\nthreads = {options.threads}\n")
+    node = mounts.client(made)
+    say(mounts.HEAD)
+    for count in options.nodes or NODES["nfs"]:
+        figures["storms"].append(mounts.storm(made, node, count))
+        say(mounts.line(figures["storms"][-1]))
+    made.down(recorded.CLIENT)
+    return figures
+
+
+def measure(options, work, made):
     figures = {"day": time.strftime("%Y-%m-%d")}
-    record = recorded.kept()
+    record = None if options.record else recorded.kept()
     for way in options.ways:
-        files = {name: size for asked, name, size in record[way] if asked == way and size and size > 1 << 20}
+        if way == "nfs":
+            made.append(cluster(work, options))
+            figures[way] = by_nfs(made[0], options)
+            continue
+        files = {name: size for asked, name, size in record["tftp"] if size and size > 1 << 20} if way != "dhcp" else {}
         say(loads.HEAD)
         figures[way] = []
         for count in options.nodes or NODES[way]:
@@ -92,7 +114,7 @@ def main():
             made.append(cluster(work, options))
             recorded.keep(recorded.boots(made[0]))
             return 0
-        figures = measure(options, work)
+        figures = measure(options, work, made)
     except Failure as failure:
         warn(f"ci/bench-storm: {failure}")
         return 1
