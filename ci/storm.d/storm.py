@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ import mounts
 import recorded
 import root
 from main import prepare
-from run import Failure, end_all, run, say, tool, warn
+from run import Failure, end_all, end_by_signals, run, say, tool, warn
 from vm import QEMU
 
 NODES = {"dhcp": [100, 1000], "tftp": [100, 1000], "http": [100, 1000], "nfs": [1, 10]}
@@ -101,12 +100,7 @@ def main():
     if why:
         warn(f"skip: ci/bench-storm: {why}")
         return 0
-
-    def stop(number, _frame):
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    end_by_signals()
     work = Path(tempfile.mkdtemp(prefix="voidclust-storm.", dir=os.environ.get("TMPDIR", "/var/tmp")))
     made = []
     try:
