@@ -16,12 +16,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import facts
 import figures
 import original
 import root
 from cluster import LOWER, MACHINES, Cluster
 from main import prepare
-from run import Failure, end_all, end_by_signals, run, say, tool, warn
+from run import Failure, end_all, end_by_signals, processor_seconds, run, say, tool, warn
 from vm import QEMU, Node
 
 # Laid among the core-services, they note the clock, the modules and the counts of NFS without changing what stage 1 does:
@@ -46,17 +47,16 @@ ICOUNT = "shift=1"
 
 @dataclass
 class Side:
-    """A scheme to boot by: the card that the boot server knows, and what it loads."""
+    """A scheme to boot by: the machine's card, and what it loads."""
 
     name: str
     mac: str
-    card: str
     kernel: Path
     image: Path
     line: str
 
     def node(self, cluster, **changes):
-        node = Node(self.name, cluster.work, cluster.switch, self.mac, card=self.card, accel=cluster.options.accel, **changes)
+        node = Node(self.name, cluster.work, cluster.switch, self.mac, accel=cluster.options.accel, **changes)
         cluster.nodes[self.name] = node
         return node
 
@@ -72,13 +72,9 @@ class Measured(Cluster):
 
     def build(self, base):
         super().build(base)
-        self.built[figures.OURS] = self._image(self.tree, "etc/mkinitcpio.net.conf")[1]
-        menu = self.tree / "srv/tftp/pxelinux.cfg" / f"01-{MACHINES[CLIENT]['mac'].replace(':', '-')}"
-        card = menu.name
-        line = re.search(r"^\tAPPEND (.*)$", menu.read_text(encoding="utf-8"), re.M)[1] + f" BOOTIF={card}"
-        folder, = (self.tree / "srv/tftp/images").iterdir()
-        self.sides[figures.OURS] = Side(CLIENT, MACHINES[CLIENT]["mac"], "virtio-net-pci", folder / "vmlinuz",
-                                        folder / "initramfs.img", line)
+        image, self.built[figures.OURS] = self._image(self.tree, "etc/mkinitcpio.net.conf")
+        image.unlink()
+        self.sides[figures.OURS] = Side(CLIENT, MACHINES[CLIENT]["mac"], *self.direct(CLIENT))
         found = original.checkouts()
         if found:
             self._build_original(base, *found)
@@ -104,7 +100,7 @@ class Measured(Cluster):
         kernel = tree / f"boot/vmlinuz-{self.kernel}"
         original.serve(self.tree / "srv/tftp", kernel, kept)
         original.make_disk(tree, self.other, self.log)
-        self.sides[figures.ORIGINAL] = Side("original", original.MAC, "virtio-net-pci", kernel, kept, original.LINE)
+        self.sides[figures.ORIGINAL] = Side("original", original.MAC, kernel, kept, original.LINE)
 
     def _image(self, tree, configuration):
         """A client's image as mkinitcpio makes it of a configuration, and the processor seconds that it took."""
@@ -148,23 +144,17 @@ class Processor(threading.Thread):
                 text = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
             except OSError:
                 return
-            self.notes.append((time.time(), ticks(text) / os.sysconf("SC_CLK_TCK")))
+            self.notes.append((time.time(), processor_seconds(text)))
 
     def between(self, begin, end):
         at = [next((spent for when, spent in self.notes if when >= moment), self.notes[-1][1]) for moment in (begin, end)]
         return round(at[1] - at[0], 1)
 
 
-def ticks(stat):
-    """The time that a process took, by its line of proc(5)."""
-    fields = stat.rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
 def by_network(cluster, side):
     """A boot as every machine boots: what is loaded, how long it takes, and what it costs both sides."""
     servers = "for pid in $(pgrep -x 'dnsmasq|darkhttpd'); do cat /proc/$pid/stat; done"
-    before = sum(map(ticks, cluster.master.sh(servers).splitlines()))
+    before = sum(map(processor_seconds, cluster.master.sh(servers).splitlines()))
     node = side.node(cluster)
     node.start()
     processor = Processor(node.qemu.pid)
@@ -174,14 +164,14 @@ def by_network(cluster, side):
     processor.stopping.set()
     seen = node.seen()
     asked = next(at for at, name in seen.files if "vmlinuz" in name)
-    after = sum(map(ticks, cluster.master.sh(servers).splitlines()))
+    after = sum(map(processor_seconds, cluster.master.sh(servers).splitlines()))
     measured = {
         "way": seen.way("vmlinuz"),
         "loaded bytes": seen.load_bytes,
         "frames": seen.frames,
         "loading, wall s": round(seen.load_last - asked, 1),
         "loading, processor s": processor.between(asked, seen.load_last),
-        "loading, server s": (after - before) / 100,
+        "loading, server s": round(after - before, 2),
         "whole boot, processor s": processor.between(node.power_on, node.ready),
         "whole boot, wall s": round(node.ready - node.power_on, 1),
     }
@@ -189,9 +179,9 @@ def by_network(cluster, side):
     return measured
 
 
-def by_instructions(cluster, side, line=None):
+def by_instructions(cluster, side):
     """A boot without firmware and loader, by the guest's clock, which counts its instructions and its waits."""
-    node = side.node(cluster, direct=(side.kernel, side.image, line or side.line), icount=ICOUNT)
+    node = side.node(cluster, direct=(side.kernel, side.image, side.line), icount=ICOUNT)
     node.accel = "tcg,thread=single"
     node.start()
     node.wait_ready(1800)
@@ -201,7 +191,7 @@ def by_instructions(cluster, side, line=None):
     for mark, phase in MARKS.items():
         text = node.sh(f"cat /run/{mark}", 120)
         uptime, idle = map(float, text.split(None, 2)[:2])
-        received, operations = nfs(text)
+        operations, received = facts.operations(text, LOWER)
         loaded = set(re.findall(r"^(\w+) \d+ \d+ \S+ \w+ 0x", text, re.M))
         measured["guest s"][phase] = round(uptime - clock, 2)
         measured["busy s"][phase] = round(uptime - idle - busy, 2)
@@ -214,21 +204,6 @@ def by_instructions(cluster, side, line=None):
     measured["NFS operations"] = {**operations, "all": sum(operations.values())}
     node.stop()
     return measured
-
-
-def nfs(text):
-    """Of the root's mount: bytes that came, and how often each operation was asked for."""
-    received, operations, here = 0, {}, False
-    for text_line in text.splitlines():
-        if text_line.startswith("device "):
-            here = f" mounted on {LOWER} with fstype nfs4" in text_line
-        match = re.match(r"\s+([A-Z_]+): ([0-9 ]+)$", text_line)
-        if here and match:
-            counts = match[2].split()
-            if int(counts[0]):
-                operations[match[1]] = int(counts[0])
-                received += int(counts[4])
-    return received, operations
 
 
 def measure(cluster):
@@ -251,6 +226,8 @@ def measure(cluster):
         }
     cluster.by_http(True)
     found[figures.OURS][figures.HTTP] = by_network(cluster, cluster.sides[figures.OURS])
+    if found[figures.OURS][figures.HTTP]["way"] != "http":
+        raise Failure("the boot by HTTP was one by TFTP")
     return found
 
 
@@ -269,7 +246,8 @@ def main():
         warn(f"skip: ci/bench-boot: {why}")
         return 0
     output = sys.stdout
-    sys.stdout = sys.stderr
+    if options.json:
+        sys.stdout = sys.stderr
     end_by_signals()
     work = Path(tempfile.mkdtemp(prefix="voidclust-bench.", dir=os.environ.get("TMPDIR", "/var/tmp")))
     cluster = Measured(work, options)

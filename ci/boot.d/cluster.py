@@ -274,6 +274,14 @@ class Cluster:
         generation = self.generations.get(name, self.generation)
         return "/head" if generation == "head" else f"/root/{generation}"
 
+    def direct(self, name):
+        """What a node boots, for a machine without firmware and loader: kernel, image, and the line with what a loader adds."""
+        card = "01-" + MACHINES[name]["mac"].replace(":", "-")
+        menu = (self.tree / "srv/tftp/pxelinux.cfg" / card).read_text(encoding="utf-8")
+        folder = self.tree / "srv/tftp" / re.search(r"^\tKERNEL (\S+)/vmlinuz$", menu, re.M)[1]
+        line = re.search(r"^\tAPPEND (.*)$", menu, re.M)[1] + f" BOOTIF={card}"
+        return folder / "vmlinuz", folder / "initramfs.img", line
+
     def say(self, text):
         if not self.options.json:
             say(f"      {text}")

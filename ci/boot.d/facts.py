@@ -45,3 +45,17 @@ def parse(text):
         "stage1_seconds": seconds("stage1_seconds"),
         "boot_id": parts["boot_id"],
     }
+
+
+def operations(mountstats, place):
+    """Of the mount at a place: how often each operation was asked for, and the bytes that came."""
+    counts, received, here = {}, 0, False
+    for line in mountstats.splitlines():
+        if line.startswith("device "):
+            here = f" mounted on {place} with fstype nfs4" in line
+        match = re.match(r"\s+([A-Z_]+): ([0-9 ]+)$", line)
+        if here and match and not match[2].startswith("0 "):
+            fields = match[2].split()
+            counts[match[1]] = int(fields[0])
+            received += int(fields[4])
+    return counts, received

@@ -43,7 +43,6 @@ class Seen:
         self.load_bytes = 0
         self.load_last = None
         self.frames = 0  # to it and from it
-        self.dhcp = 0  # questions about addresses and booting
         self.nfs_first = None
         self.nfs_bytes = 0
 
@@ -245,9 +244,7 @@ class Switch(threading.Thread):
         if frame[23] == 17 and len(frame) >= header + 8:
             theirs, ours = struct.unpack_from("!HH", frame, header)
             payload = frame[header + 8 :]
-            if theirs == 68:
-                seen.dhcp += 1
-            elif ours == 69 and payload[:2] == b"\0\1":
+            if ours == 69 and payload[:2] == b"\0\1":
                 name = payload[2:].split(b"\0")[0].decode(errors="replace")
                 self._asks(seen, now, name, "tftp")
             elif payload[:2] == b"\0\3" and theirs != 67 and ours != 67:

@@ -178,11 +178,7 @@ class Node:
 
     def reset(self):
         """The reset button: no word to the running system."""
-        for mac in self.macs:
-            self.switch.of(mac).reset()
-        self.lines = []
-        self.ready = None
-        self.power_on = time.time()
+        self.expect_boot()
         for command in ("qmp_capabilities", "system_reset"):
             self._qmp.sendall(json.dumps({"execute": command}).encode())
         with open(self.console_path, "a", encoding="utf-8") as log:
@@ -195,7 +191,7 @@ class Node:
         self.wait_ready(seconds)
 
     def expect_boot(self):
-        """What is known of the boot before counts no more: somebody is about to reboot it."""
+        """What is known of the boot before counts no more: it is about to begin again."""
         for mac in self.macs:
             self.switch.of(mac).reset()
         self.lines = []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster import helper
 from root import FILES, REPOSITORY
-from run import Failure, end, run, spawn, tool
+from run import Failure, end, processor_seconds, run, spawn, tool
 
 HERE = Path(__file__).resolve().parent
 SERVER = "10.1.0.1"
@@ -115,8 +115,7 @@ def start(way, folder):
 
 def processor(pid):
     """The processor seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return processor_seconds(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8"))
 
 
 def measure(way, count, files, part, log):

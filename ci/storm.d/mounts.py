@@ -3,13 +3,12 @@
 import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
-from cluster import MACHINES, MASTER
+from cluster import MASTER
 from loads import processor
-from recorded import CLIENT, FILE
-from run import Failure, run
+from recorded import CLIENT, FILE, packed
+from run import Failure, processor_seconds, run
 
 HERE = Path(__file__).resolve().parent
 FIRST = "172.23.199.60"
@@ -61,9 +60,8 @@ def server(node):
     text = node.sh("head -n 1 /proc/stat; grep ^rpc /proc/net/rpc/nfsd; cat /proc/fs/nfsd/threads;"
                    " for pid in $(pgrep -x nfsd); do cat /proc/$pid/stat; done", 120).splitlines()
     user, nice, system, _, _, interrupts, soft, *_ = map(int, text[0].split()[1:])
-    threads = [line.rpartition(")")[2].split() for line in text[3:]]
     return {
-        "nfsd": sum(int(fields[11]) + int(fields[12]) for fields in threads) / 100,
+        "nfsd": sum(map(processor_seconds, text[3:])),
         "busy": (user + nice + system + interrupts + soft) / 100,
         "processor": processor(node.qemu.pid),
         "calls": int(text[1].split()[1]),
@@ -72,19 +70,15 @@ def server(node):
 
 def client(cluster):
     """A client with room for many, which comes up without firmware and loader; the record, and the program that replays it."""
-    card = "01-" + MACHINES[CLIENT]["mac"].replace(":", "-")
-    menu = (cluster.tree / "srv/tftp/pxelinux.cfg" / card).read_text(encoding="utf-8")
-    folder = cluster.tree / "srv/tftp" / re.search(r"^\tKERNEL (\S+)/vmlinuz$", menu, re.M)[1]
-    line = re.search(r"^\tAPPEND (.*)$", menu, re.M)[1] + f" BOOTIF={card}"
-    cluster.node(CLIENT, memory=4096, direct=(folder / "vmlinuz", folder / "initramfs.img", line))
+    cluster.node(CLIENT, memory=4096, direct=cluster.direct(CLIENT))
     node, = cluster.up(CLIENT)
     node.sh(f"mkdir -p {INSIDE}")
     for file in (FILE, HERE / "replay.py"):
-        packed = run(["sh", "-c", 'gzip -9c "$1" | base64 -w 0', "pack", file])[1]
+        sent = run(["sh", "-c", 'gzip -9c "$1" | base64 -w 0', "pack", file])[1]
         node.sh(f"rm -f {INSIDE}/packed")
         # A line of the serial console is not longer than a few thousand signs.
-        for at in range(0, len(packed), 2000):
-            node.sh(f"printf %s {packed[at : at + 2000]} >>{INSIDE}/packed")
+        for at in range(0, len(sent), 2000):
+            node.sh(f"printf %s {sent[at : at + 2000]} >>{INSIDE}/packed")
         node.sh(f"base64 -d {INSIDE}/packed | gunzip >{INSIDE}/{file.name}")
     return node
 
@@ -109,12 +103,11 @@ def storm(cluster, node, count):
     node.sh(f": >{INSIDE}/gate")
     until(node, "^[{]|Error", 60 + 60 * count)
     after, clients = server(cluster.master), processor(node.qemu.pid) - clients
-    said = node.sh(f"gzip -9c {INSIDE}/said | base64 -w 0")
-    text = subprocess.run(["sh", "-c", "base64 -d | gunzip"], input=said.encode(), stdout=subprocess.PIPE, check=True).stdout
+    text = packed(node, f"cat {INSIDE}/said")
     try:
         found = json.loads(text.splitlines()[-1])
     except ValueError:
-        raise Failure(f"the replay: {text.decode(errors='replace')}") from None
+        raise Failure(f"the replay: {text}") from None
     spent = {name: after[name] - before[name] for name in after}
     whole = [one for one in found["nodes"] if "failure" not in one]
     return {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from basic import settle
 from cluster import LOWER, Cluster
+from facts import operations
 
 FILE = Path(__file__).resolve().parent / "record.json"
 CLIENT = "n1"
@@ -32,24 +33,19 @@ def packed(node, script, seconds=300):
 
 
 def boots(cluster):
-    """A boot by TFTP and one by HTTP, and what the first of them asked for."""
-    record = {}
-    for way in ("tftp", "http"):
-        cluster.by_http(way == "http")
-        node, = cluster.up(CLIENT)
-        settle(node)
-        record[way] = loads(cluster, node)
-        if way == "tftp":
-            trace = packed(node, "mount -t tracefs none /sys/kernel/tracing; cat /sys/kernel/tracing/trace")
-            counts = operations(node.sh("cat /proc/self/mountstats"), LOWER)
-            device = next(line.split()[2] for line in node.sh("cat /proc/self/mountinfo").splitlines() if f" {LOWER} " in line)
-            names = packed(cluster.master, f"find /srv/nfs{cluster.root_of(CLIENT)} -xdev -printf '%i %P\\n'")
-            record["dhcp"] = node.seen().dhcp
-            record["frames"] = node.seen().frames
-            record["nfs"] = {**counts, "steps": steps(trace, device, paths(names))}
-            record["tools"] = {**cluster.tools, "kernel": cluster.kernel}
-        cluster.down(CLIENT)
-    cluster.by_http(False)
+    """A boot, and what it asked for."""
+    node, = cluster.up(CLIENT)
+    settle(node)
+    trace = packed(node, "mount -t tracefs none /sys/kernel/tracing; cat /sys/kernel/tracing/trace")
+    counts, received = operations(node.sh("cat /proc/self/mountstats"), LOWER)
+    device = next(line.split()[2] for line in node.sh("cat /proc/self/mountinfo").splitlines() if f" {LOWER} " in line)
+    names = packed(cluster.master, f"find /srv/nfs{cluster.root_of(CLIENT)} -xdev -printf '%i %P\\n'")
+    record = {
+        "tftp": loads(cluster, node),
+        "nfs": {"operations": counts, "bytes": received, "steps": steps(trace, device, paths(names))},
+        "tools": {**cluster.tools, "kernel": cluster.kernel},
+    }
+    cluster.down(CLIENT)
     return record
 
 
@@ -98,20 +94,6 @@ def steps(trace, device, names):
         elif kind in ("nfs4_readlink", "nfs4_readdir") and path("fileid", text):
             found.append(path("fileid", text) + ("@" if kind == "nfs4_readlink" else "/"))
     return found
-
-
-def operations(mountstats, place):
-    """Of the mount at a place: how often each operation was asked for, and the bytes that came."""
-    counts, received, here = {}, 0, False
-    for line in mountstats.splitlines():
-        if line.startswith("device "):
-            here = f" mounted on {place} with fstype nfs4" in line
-        match = re.match(r"\s+([A-Z_]+): ([0-9 ]+)$", line)
-        if here and match and not match[2].startswith("0 "):
-            fields = match[2].split()
-            counts[match[1]] = int(fields[0])
-            received += int(fields[4])
-    return {"operations": counts, "bytes": received}
 
 
 def keep(record):

@@ -76,7 +76,7 @@ def by_nfs(made, options):
 
 def measure(options, work, made):
     figures = {"day": time.strftime("%Y-%m-%d")}
-    record = None if options.record else recorded.kept()
+    record = recorded.kept()
     for way in options.ways:
         if way == "nfs":
             made.append(cluster(work, options))
