@@ -111,6 +111,9 @@ impl Stamp {
 /// More than this is not read into memory, in bytes: nothing that we write or are to understand is as large.
 const READ_MAX: u64 = 512 << 20;
 
+/// Room for what a file of the kernel says in one piece, since some say nothing to a second question.
+const KERNEL_FILE: usize = 8192;
+
 /// Reads a file that nobody writes: when it is another one after than it was before, it is read again. `seen` is what
 /// was told of it; without, a file that says to be empty is read to its end all the same, as those of the kernel need.
 ///
@@ -131,7 +134,7 @@ pub fn read_whole(file: &mut File, seen: Option<&Stat>) -> std::io::Result<Vec<u
         let size = usize::try_from(size).unwrap_or(0);
         let is_told = size > 0 || seen.is_some();
         // With room for a byte more, to see one that grows.
-        let mut bytes = Vec::with_capacity(size + 1);
+        let mut bytes = Vec::with_capacity(if is_told { size + 1 } else { KERNEL_FILE });
         // By hand, or std would ask once more for the size of each of ten thousand files, where it stands, and for its end.
         while !(is_told && bytes.len() >= size) {
             bytes.reserve(1);

@@ -83,7 +83,7 @@ fn put_aside(machine: &Machine, path: &str) -> Result<Vec<String>> {
 /// What was written to a log after this line of it: all of it when it begins anew, or when there was no line.
 #[must_use]
 pub fn since<'log>(log: &'log str, line: Option<&str>) -> &'log str {
-    line.and_then(|line| log.rsplit_once(line)).map_or(log, |(_, new)| new)
+    line.filter(|line| !line.is_empty()).and_then(|line| log.rsplit_once(line)).map_or(log, |(_, new)| new)
 }
 
 #[cfg(test)]
@@ -120,5 +120,6 @@ mod tests {
         assert_eq!(since("a\nb\nc\n", Some("b")), "\nc\n");
         assert_eq!(since("c\n", Some("b")), "c\n");
         assert_eq!(since("c\n", None), "c\n");
+        assert_eq!(since("a\n\nc\n", Some("")), "a\n\nc\n", "an empty line tells nothing");
     }
 }

@@ -223,8 +223,9 @@ impl Templates {
     /// When its syntax is wrong.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), Failure> {
         self.environment.add_template_owned(name.to_owned(), text.to_owned())?;
-        // Told by its words: what minijinja takes for declared may still be the machine's. The last prints all there is.
-        if !["node", "vars", "debug"].iter().any(|of_machine| text.contains(of_machine)) {
+        // Told by its words: what minijinja takes for declared may still be the machine's. `debug` prints all there is, and
+        // the last three bring another template, whose words are not these.
+        if !["node", "vars", "debug", "include", "import", "extends"].iter().any(|of_machine| text.contains(of_machine)) {
             self.alike.insert(name.to_owned(), OnceLock::new());
         }
         Ok(())

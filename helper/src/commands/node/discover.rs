@@ -76,7 +76,7 @@ fn is_meant(order: &Discover, request: &Request) -> bool {
 }
 
 /// Lists them.
-pub(super) fn print(target: &Target, requests: &Requests, json: bool) -> Result<Status> {
+fn print(target: &Target, requests: &Requests, json: bool) -> Result<Status> {
     let vendors = target.machine().map(|machine| vendors(machine, &requests.found)).transpose()?.unwrap_or_default();
     if json {
         let with_vendor = |request: &Request| {
@@ -158,7 +158,7 @@ fn wait(global: &Global, target: &Target, order: &Discover, names: &[String]) ->
         }
         told = Some(left);
         let mut new = Requests::default();
-        new.add_log("", logs::since(&log()?, before.lines().last()));
+        new.add_log("", logs::since(&log()?, before.lines().rfind(|line| !line.is_empty())));
         // Who was made a node and is none any more, was not meant.
         new.found.retain(|request| is_meant(order, request) && !is_known(&standing, request) && !added.contains(&request.mac));
         // What was done before may be served while the next machine is switched on.

@@ -41,7 +41,15 @@ fn what_a_template_sees_of_machines_is_a_mapping_and_a_list() {
 fn what_is_the_same_for_all_machines_is_rendered_once_and_nothing_else_is() {
     let site = Arc::new(example_site());
     let mut templates = Templates::new(&site);
-    let own = ["{{ node.name }}", "{% set node = node %}{{ node.name }}", "{{ debug() }}"];
+    templates.add("/other", "{{ node.name }}{% macro it() %}{{ node.name }}{% endmacro %}").unwrap();
+    let own = [
+        "{{ node.name }}",
+        "{% set node = node %}{{ node.name }}",
+        "{{ debug() }}",
+        "{% include '/other' %}",
+        "{% extends '/other' %}",
+        "{% from '/other' import it %}{{ it() }}",
+    ];
     let all = ["{{ master.name }}", "{% for each in peers %}{{ each.name }}{% endfor %}", "x"];
     for text in own.iter().chain(&all) {
         templates.add(text, text).unwrap();
