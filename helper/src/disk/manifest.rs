@@ -64,18 +64,33 @@ impl Ours {
         let Some(pending) = &self.pending else { return Cow::Borrowed(manifest) };
         let mut files = manifest.files.clone();
         for (path, earlier) in &pending.files {
-            let known = files.entry(path.clone()).or_insert_with(|| earlier.clone());
-            if !known.split(EITHER).any(|known| known == earlier) {
-                *known = format!("{known}{EITHER}{earlier}");
-            }
+            let known = files.remove(path);
+            files.insert(path.clone(), either(known.as_deref(), earlier));
         }
         Cow::Owned(Manifest { files })
+    }
+
+    /// What is to be remembered of a path that a run leaves as it is: what was written there, and what a killed run may have.
+    #[must_use]
+    pub fn record(&self, path: &str) -> Option<String> {
+        let written = self.written.files.get(path).map(String::as_str);
+        let pending = self.pending.as_ref().and_then(|pending| pending.files.get(path));
+        pending.map(|pending| either(written, pending)).or_else(|| written.map(ToOwned::to_owned))
     }
 
     /// Every path we know.
     pub fn paths(&self) -> impl Iterator<Item = &String> {
         let pending = self.pending.iter().flat_map(|manifest| manifest.files.keys());
         self.written.files.keys().chain(pending.filter(|path| !self.written.files.contains_key(*path)))
+    }
+}
+
+/// One fingerprint or the other, or as many as there are.
+fn either(known: Option<&str>, other: &str) -> String {
+    match known {
+        None => other.to_owned(),
+        Some(known) if known.split(EITHER).any(|known| known == other) => known.to_owned(),
+        Some(known) => format!("{known}{EITHER}{other}"),
     }
 }
 

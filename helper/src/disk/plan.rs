@@ -120,10 +120,7 @@ pub fn plan<E>(
 }
 
 fn keep_record(manifest: &mut Manifest, ours: &Ours, path: &str) {
-    let pending = ours.pending.as_ref().and_then(|pending| pending.files.get(path));
-    if let Some(fingerprint) = ours.written.files.get(path).or(pending) {
-        manifest.files.insert(path.to_owned(), fingerprint.clone());
-    }
+    manifest.files.extend(ours.record(path).map(|fingerprint| (path.to_owned(), fingerprint)));
 }
 
 fn step_for(path: &str, item: &Item, ours: &Ours, force: bool, found: Option<Item>) -> Step {
