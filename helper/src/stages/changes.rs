@@ -81,7 +81,7 @@ pub fn list(root: &Root, site: &Site, plan: &Plan) -> Result<Vec<Change>> {
         let old = if action == Action::Create { None } else { root.find(path).context("cannot compare")? };
         let Some(name) = paths::archive_owner(path) else {
             let old = old.filter(|old| matches!(old.content, Content::File(_) | Content::Link(_)));
-            changes.push(change(path, None, None, &old, &new.cloned()));
+            changes.push(change(path, None, None, &old, &new.cloned(), false));
             continue;
         };
         let node = Some(owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
@@ -95,9 +95,10 @@ pub fn list(root: &Root, site: &Site, plan: &Plan) -> Result<Vec<Change>> {
         let (old, new) = (opened(old.as_ref()), opened(new));
         let before = changes.len();
         for member in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+            let is_shut = [&old, &new].into_iter().any(|members| is_shut(members, member));
             let (old, new) = (old.get(member).cloned(), new.get(member).cloned());
             if old != new {
-                changes.push(change(path, Some(member), node.clone(), &old, &new));
+                changes.push(change(path, Some(member), node.clone(), &old, &new, is_shut));
             }
         }
         if changes.len() == before {
@@ -142,20 +143,40 @@ fn opened(archive: Option<&Item>) -> BTreeMap<String, Item> {
     archive.and_then(Item::bytes).and_then(|bytes| archive::read(&bytes.whole()).ok()).unwrap_or_default()
 }
 
-fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side, new: &Side) -> Change {
+/// Whether not everybody may enter a folder in which the member is.
+fn is_shut(members: &BTreeMap<String, Item>, member: &str) -> bool {
+    let folders = member.match_indices('/').filter_map(|(end, _)| members.get(&member[..end]));
+    folders.filter(|item| item.is_folder()).any(|folder| folder.mode & 0o001 == 0)
+}
+
+fn change(path: &str, member: Option<&String>, node: Option<String>, old: &Side, new: &Side, is_shut: bool) -> Change {
     let action = match (old, new) {
         (None, _) => Action::Create,
         (_, None) => Action::Remove,
         _ => Action::Replace,
     };
     let name = member.map_or_else(|| path.to_owned(), |member| format!("{path}:{member}"));
-    Change { path: path.to_owned(), member: member.cloned(), node, action, diff: diff(&name, member.is_some(), old, new) }
+    let is_hidden = |item: &Item| is_shut && matches!(item.content, Content::File(_));
+    let diff = if is_rewritten(old, new) && [old, new].into_iter().flatten().any(is_hidden) {
+        secret(&name)
+    } else {
+        diff(&name, member.is_some(), old, new)
+    };
+    Change { path: path.to_owned(), member: member.cloned(), node, action, diff }
+}
+
+fn secret(name: &str) -> String {
+    format!("Secret files a/{name} and b/{name} differ\n")
+}
+
+/// Whether more than mode and owner changes of a file.
+fn is_rewritten(old: &Side, new: &Side) -> bool {
+    old.as_ref().map(|item| &item.content) != new.as_ref().map(|item| &item.content)
 }
 
 fn diff(name: &str, member: bool, old: &Side, new: &Side) -> String {
-    let is_changed = old.as_ref().map(|item| &item.content) != new.as_ref().map(|item| &item.content);
-    if is_changed && [old, new].into_iter().flatten().any(is_secret) {
-        return format!("Secret files a/{name} and b/{name} differ\n");
+    if is_rewritten(old, new) && [old, new].into_iter().flatten().any(is_secret) {
+        return secret(name);
     }
     let (Some(before), Some(after)) = (text(old), text(new)) else {
         return format!("Binary files a/{name} and b/{name} differ\n");

@@ -79,11 +79,15 @@ fn no_diff_shows_a_secret() {
     place.write(&format!("{KEPT}/node1/ssh_host_rsa_key"), "private-new\n");
     place.write("etc/voidclust/overlays/client/munge.key", "munge-secret\n");
     place.chmod("etc/voidclust/overlays/client/munge.key", 0o400);
+    // The folder is shut, and that is as good.
+    place.write("etc/voidclust/overlays/client/wg/peers/wg0.conf", "wg-secret\n");
+    place.chmod("etc/voidclust/overlays/client/wg", 0o700);
     for arguments in [&["diff"][..], &["diff", "--json"]] {
         let said = run(&place, arguments).ended(3).out;
         let name = format!("var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar:ssh/ssh_host_rsa_key");
         assert!(said.contains(&format!("Secret files a/{name} and b/{name} differ")), "{said}");
         assert!(!said.contains(old.trim()) && !said.contains("private-") && !said.contains("munge-secret"), "{said}");
+        assert!(said.contains("wg/peers/wg0.conf differ") && !said.contains("wg-secret"), "{said}");
     }
 }
 
