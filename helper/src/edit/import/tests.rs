@@ -86,6 +86,7 @@ nodes:
     - gpu
     ipmi:
       ipaddr: 10.1.0.1
+      password: secret
       tags: {}
     network devices:
       default:
@@ -123,6 +124,7 @@ nodes:
             "node n1: ib.ipaddr = 10.2.0.11",
             "node n1: discoverable = false",
             "node n1: ipmi.ipaddr = 10.1.0.1",
+            "node n1: ipmi.password, which is not shown",
         ]
     );
 }
