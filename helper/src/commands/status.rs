@@ -67,11 +67,13 @@ impl OfSite {
         let build = preview.images.len() + preview.master_images.len();
         lines.push(("images", format!("{kept}, {build} to build, {} to prune", preview.prune.len())));
         if !generations.made.is_empty() {
-            let published = generations.published.all;
-            let for_all = if published > 0 { format!("{published} for all") } else { "none published for all".to_owned() };
+            let published = &generations.published;
+            let for_all =
+                if published.all > 0 { format!("{} for all", published.all) } else { "none published for all".to_owned() };
+            let whom = [vec![for_all], published.exceptions()].concat().join("; ");
             lines.push((
                 "generations",
-                format!("{}, {for_all}, {} to remove", generations.made.len(), preview.prune_generations.len()),
+                format!("{}, {whom}, {} to remove", generations.made.len(), preview.prune_generations.len()),
             ));
         }
         let services = match &down[..] {

@@ -283,7 +283,11 @@ fn send(target: &Target, number: Number, watch: &mut dyn Watch) -> Result<()> {
     for name in root.list(paths::PUBLISH_HOOKS)?.unwrap_or_default() {
         let path = format!("{}/{name}", paths::PUBLISH_HOOKS);
         let Some(item) = root.find(&path)? else { continue };
-        if item.mode & 0o111 == 0 || name.starts_with('.') {
+        if name.starts_with('.') {
+            continue;
+        }
+        if item.mode & 0o111 == 0 {
+            watch.said(&format!("{}: not run, since it is not executable; chmod +x it", root.display(&path)));
             continue;
         }
         watch.said(&format!("running {}", root.display(&path)));

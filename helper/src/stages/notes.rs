@@ -20,6 +20,7 @@ use crate::types::InterfaceName;
 /// When something cannot be read.
 pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
     let mut notes: Vec<String> = own_address(site, facts).into_iter().collect();
+    notes.extend(on_trial(site));
     notes.extend(zfs_hook(target, site)?);
     notes.extend(no_mount_points(target, site));
     if let Some(machine) = target.machine() {
@@ -30,6 +31,15 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
         notes.extend(beside_others(site));
     }
     Ok(notes)
+}
+
+/// Who boots another generation than all.
+fn on_trial(site: &Site) -> impl Iterator<Item = String> {
+    let published = &site.generations.published;
+    let back = published.all;
+    published.exceptions().into_iter().map(move |exception| {
+        format!("generation {exception} only; give it to all with `voidclust publish`, or take it back with `voidclust rollback {back} --only NAMES`")
+    })
 }
 
 /// The running machine must have the address under which it serves, on the interface where it serves.

@@ -154,6 +154,18 @@ impl Published {
         published
     }
 
+    /// Who boots another one than all, with each of these: `4 for node1, profile blue`.
+    #[must_use]
+    pub fn exceptions(&self) -> Vec<String> {
+        let mut whom: BTreeMap<Number, Vec<String>> = BTreeMap::new();
+        let nodes = self.nodes.iter().map(|(name, number)| (number, name.clone()));
+        let profiles = self.profiles.iter().map(|(name, number)| (number, format!("profile {name}")));
+        for (number, who) in nodes.chain(profiles).filter(|(number, _)| **number != self.all) {
+            whom.entry(*number).or_default().push(who);
+        }
+        whom.into_iter().map(|(number, whom)| format!("{number} for {}", whom.join(", "))).collect()
+    }
+
     /// All numbers that somebody boots.
     pub fn numbers(&self) -> impl Iterator<Item = Number> {
         self.profiles.values().chain(self.nodes.values()).chain([&self.all]).copied().filter(|number| *number > 0)
@@ -254,6 +266,7 @@ mod tests {
         assert_eq!((published.all, published.nodes.len(), published.last), (1, 2, 2));
         let published = published.to(3, &some(&["p"], &[]), has);
         assert_eq!(published.nodes.keys().collect::<Vec<_>>(), ["n2"]);
+        assert_eq!(published.exceptions(), ["2 for n2", "3 for profile p"]);
         assert_eq!(published.numbers().collect::<Vec<_>>(), [3, 2, 1]);
         assert_eq!(published.to(2, &Whom::default(), has), Published { last: 3, all: 2, ..Published::default() });
     }

@@ -59,8 +59,10 @@ fn what_is_published_is_served_before_the_menus_name_it() {
     let hook = machine.lower("etc/voidclust/publish.d/50-send");
     machine.place.write(&hook, script);
     machine.place.chmod(&hook, 0o755);
+    machine.place.write(&machine.lower("etc/voidclust/publish.d/60-forgotten"), "#!/bin/sh\n");
     machine.told();
     let ran = machine.run(&["publish", "-m", "the first"]).ended(0);
+    assert!(ran.out.contains("60-forgotten: not run, since it is not executable; chmod +x it\n"), "{}", ran.out);
     assert!(ran.out.contains("sent\n") && ran.out.contains("published generation 1 for all\n"), "{}", ran.out);
     assert!(machine.told().contains(&"exportfs -ra".to_owned()));
     assert_eq!(machine.mounted_below("srv/nfs/root"), ["1"]);
@@ -136,6 +138,8 @@ fn some_try_it_first_and_all_can_go_back() {
     let node = machine.run(&["show", "default", "--json"]).ended(0);
     assert!(node.err.is_empty());
     machine.run(&["publish", "--only", "node1", "-m", "try"]).ended(0);
+    let told = machine.run(&["check"]).ended(0).out;
+    assert!(told.contains("note: generation 2 for node1 only; give it to all with `voidclust publish`"), "{told}");
     let own = machine.menu("01-52-54-00-17-c7-e2");
     assert!(own.contains("DEFAULT 6.12.2_1-000000000001-g2") && machine.menu("default") == first, "{own}");
     let list = machine.run(&["generation", "list"]).ended(0);
