@@ -110,6 +110,8 @@ overlays = ["green"]
 # zstd before the real one. `voidclust` is called with this before it wherever it may build an image.
 QUICK = "usr/local/lib/rig/zstd"
 QUICKLY = f"PATH=/{Path(QUICK).parent}:$PATH"
+# What did not change is not published again.
+NEWS = f"mkdir -p {LOWER}/usr/share/rig && date +%s%N >{LOWER}/usr/share/rig/news"
 
 
 class Cluster:
@@ -308,9 +310,9 @@ class Cluster:
         self.wait_master()
 
     def publish(self, *arguments):
-        """The live tree becomes a generation, which all boot from now on; what was said."""
+        """The live tree, with something new, becomes a generation, which all boot from now on; what was said."""
         words = " ".join(shlex.quote(word) for word in arguments)
-        said = self.master.sh(f"{QUICKLY} voidclust publish {words}", 900)
+        said = self.master.sh(f"{NEWS} && {QUICKLY} voidclust publish {words}", 900)
         made = re.findall(r"^published generation ([0-9]+) ", said, re.M)
         if made:
             self.generation = int(made[-1])

@@ -1,13 +1,13 @@
 """The power of the master fails in the middle of a publish: nodes boot the old generation, and the next publish succeeds."""
 
 from basic import boot_and_check
-from cluster import LOWER, QUICKLY
+from cluster import LOWER, NEWS, QUICKLY
 
 
 def run(report, cluster):
     master, old = cluster.master, cluster.generation
     tree = f"{LOWER}/var/lib/voidclust/generations"
-    master.tell(f"{QUICKLY} voidclust publish", 900)
+    master.tell(f"{NEWS} && {QUICKLY} voidclust publish", 900)
     master.eventually(f"test -n \"$(ls {tree}/.voidclust-*/usr 2>/dev/null)\"", 240, "the publish is in the middle of its copy")
     master.reset()
     cluster.wait_master()

@@ -10,7 +10,7 @@ use crate::generation;
 use crate::machine::snapshot::Storage;
 use crate::paths;
 use crate::print::say;
-use crate::stages::generations::{self, Publication};
+use crate::stages::generations::{self, Next, Publication};
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Wanted};
 use crate::stages::whom;
@@ -66,13 +66,24 @@ pub fn preview(global: &Global, only: &[String]) -> Result<Status> {
     let target = Target::open(global)?;
     let wanted = wanted::read(&target, global.config.as_deref())?;
     let whom = whom::of(&wanted.site, only)?;
-    if let Some(number) = generations::on_trial(&wanted.site, &whom) {
-        say!("generation {number}, which only some boot, would be published for all");
-        return Ok(Status::Differs);
-    }
+    let site = &wanted.site;
+    let (number, takes) = match generations::next(&target, site, &whom)? {
+        Next::Tried(number) => {
+            say!("generation {number}, which only some boot, would be published for all");
+            return Ok(Status::Differs);
+        }
+        Next::Same(number) => {
+            private(&target, &wanted)?;
+            say!("nothing changed since generation {number}, and no other one would be made");
+            return Ok(if whom::boot_all(site, &whom, number) { Status::Done } else { Status::Differs });
+        }
+        Next::New { number, takes } => (number, takes),
+    };
     private(&target, &wanted)?;
-    let number = wanted.site.generations.next();
-    let Some(newest) = wanted.site.generations.newest() else {
+    if let Some(takes) = takes {
+        say!("it would take {}", bytes(takes));
+    }
+    let Some(newest) = site.generations.newest() else {
         say!("this would be generation {number}, the first");
         return Ok(Status::Differs);
     };
@@ -80,9 +91,6 @@ pub fn preview(global: &Global, only: &[String]) -> Result<Status> {
     let packages = generation::differences(&target.root, &tree, "")?;
     let etc = generation::changed_in_etc(&target.root, &tree, "")?;
     let changed = print_differences(&packages, &etc);
-    if let Some(size) = generation::own_size(&target.root, newest)? {
-        say!("generation {} has {} of its own; another one takes about that and what changed", newest.number, bytes(size));
-    }
     say!("this would be generation {number}; since {} differ: {changed}", newest.number);
     Ok(Status::Differs)
 }

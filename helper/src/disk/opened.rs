@@ -1,5 +1,6 @@
 //! What is in a folder that is open already: no path is looked up again, and no link is followed.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -82,6 +83,37 @@ pub fn open_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<File> {
 /// What the system says.
 pub fn link_in(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<OsString> {
     Ok(OsString::from_vec(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes()))
+}
+
+/// Extended attributes, by name.
+pub type Attributes = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The extended attributes of an open file or folder; none where the file system knows none.
+///
+/// # Errors
+/// What the system says.
+pub fn attributes_of(file: BorrowedFd<'_>) -> rustix::io::Result<Attributes> {
+    let names = match grown(1024, |room| rustix::fs::flistxattr(file, room)) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Attributes::new()),
+        names => names?,
+    };
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    names.map(|name| Ok((name.to_vec(), grown(256, |room| rustix::fs::fgetxattr(file, name, room))?))).collect()
+}
+
+/// What is read, in as much room as it needs.
+fn grown(
+    first: usize,
+    read: impl Fn(rustix::buffer::SpareCapacity<'_, u8>) -> rustix::io::Result<usize>,
+) -> rustix::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(first);
+    loop {
+        match read(spare_capacity(&mut bytes)) {
+            Ok(_) => return Ok(bytes),
+            Err(Errno::RANGE) => bytes.reserve(bytes.capacity() * 2),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// By what a file is known that changed.

@@ -7,6 +7,7 @@
 mod btrfs;
 mod copy;
 mod differences;
+mod foresee;
 mod head;
 mod nfsd;
 mod pattern;
@@ -35,6 +36,7 @@ use crate::progress::Progress;
 use crate::types::generation::{Generation, Number, Storage};
 use crate::types::{compare_versions, whole_number};
 pub use differences::{Became, Difference, changed_in_etc, differences};
+pub use foresee::{Foreseen, foresee};
 pub use nfsd::{Client, clients, in_use, superfluous};
 pub use private::{Instead, Left, Private, TABLE, private_in};
 pub use storage::storage;

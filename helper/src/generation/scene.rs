@@ -145,7 +145,14 @@ impl Scene {
         make(&lock, &self.root, machine, generations.next(), generations.newest(), &order, &mut crate::testing::Silent)
     }
 
-    /// The same, which must succeed; the path of its tree.
+    /// What the next one would be.
+    pub(super) fn foresees(&self, private: &[&str]) -> Foreseen {
+        let generations = load(&self.root).unwrap();
+        let private: Vec<String> = private.iter().map(|text| (*text).to_owned()).collect();
+        foresee(&self.root, None, generations.newest(), &private).unwrap()
+    }
+
+    /// Makes the next one, which must succeed; the path of its tree.
     pub(super) fn make(&self) -> String {
         paths::generation_tree(self.try_make(&[]).unwrap().number)
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::disk::opened::{Stamp, names_in};
+use crate::disk::opened::{Attributes, Stamp, attributes_of, names_in};
 
 /// What something in a tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +144,12 @@ impl Tree {
         let (parent, name) = parts(path);
         let folder = self.folder(parent)?.with_context(context)?;
         Ok(OsString::from_vec(rustix::fs::readlinkat(folder, name, Vec::new()).with_context(context)?.into_bytes()))
+    }
+
+    /// The extended attributes of a folder; `None` of one that is no part of the tree.
+    pub(super) fn attributes(&self, path: &Path) -> Result<Option<Attributes>> {
+        let Some(folder) = self.folder(path)? else { return Ok(None) };
+        attributes_of(folder.as_fd()).map(Some).with_context(|| format!("{}: cannot read its attributes", self.display(path)))
     }
 
     /// What a folder of the tree is, when it begins another file system.

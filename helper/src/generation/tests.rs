@@ -178,6 +178,7 @@ fn on_btrfs() {
     assert!(write(scene.at_path("var/lib/voidclust/generations/3/etc/hosts"), "").is_err());
     let generations = load(&scene.root).unwrap();
     assert_eq!(verify(&scene.root, &generations).unwrap(), []);
+    foresee::tests::sees_what_changed(&scene, &["/srv/link/*.key"]);
     assert_eq!(own_size(&scene.root, &generations.made[&3]).unwrap(), None);
     let lock = Lock::take(&scene.root).unwrap();
     remove(&lock, &scene.root, None, &generations.made[&2]).unwrap();

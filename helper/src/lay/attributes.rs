@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::fs::XattrFlags;
-use rustix::io::Errno;
 
 use super::layer::{Xattrs, shown};
+use crate::disk::opened::attributes_of;
 
 /// The owner as it is kept: only root can give files away, so for others (tests) all are the same.
 pub(super) fn owner(uid: u32, gid: u32) -> (u32, u32) {
@@ -61,28 +61,8 @@ pub(super) fn of_pax(records: &BTreeMap<Vec<u8>, Vec<u8>>, path: &Path, notes: &
 
 /// The attributes of an open file or folder that are kept; none where the file system knows none.
 pub(super) fn of(file: impl AsFd) -> rustix::io::Result<Xattrs> {
-    let file = file.as_fd();
-    let mut xattrs = Xattrs::new();
-    let mut names = Vec::with_capacity(1024);
-    loop {
-        match rustix::fs::flistxattr(file, rustix::buffer::spare_capacity(&mut names)) {
-            Ok(_) => break,
-            Err(Errno::RANGE) => names.reserve(names.capacity() * 2),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(xattrs),
-            Err(error) => return Err(error),
-        }
-    }
-    for name in names.split(|byte| *byte == 0).filter(|name| is_kept(name)) {
-        let mut value = Vec::with_capacity(256);
-        loop {
-            match rustix::fs::fgetxattr(file, name, rustix::buffer::spare_capacity(&mut value)) {
-                Ok(_) => break,
-                Err(Errno::RANGE) => value.reserve(value.capacity() * 2),
-                Err(error) => return Err(error),
-            }
-        }
-        xattrs.insert(name.to_vec(), value);
-    }
+    let mut xattrs = attributes_of(file.as_fd())?;
+    xattrs.retain(|name, _| is_kept(name));
     Ok(xattrs)
 }
 

@@ -32,14 +32,41 @@ pub struct Publication<'a> {
     pub force: bool,
 }
 
-/// The generation that only some boot: published to all, it is theirs, and no new one is made.
-#[must_use]
-pub fn on_trial(site: &Site, whom: &Whom) -> Option<Number> {
+/// What is published next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// One that only some boot: published to all, it is theirs.
+    Tried(Number),
+    /// One that somebody boots, since another one would be the same.
+    Same(Number),
+    /// A new one.
+    New {
+        /// Its number.
+        number: Number,
+        /// The bytes that it takes on the disk, where that is known.
+        takes: Option<u64>,
+    },
+}
+
+/// What is published next to these.
+///
+/// # Errors
+/// When the live tree cannot be looked through.
+pub fn next(target: &Target, site: &Site, whom: &Whom) -> Result<Next> {
     let generations = &site.generations;
-    let newest = generations.newest()?.number;
-    let published = &generations.published;
-    let tried = published.nodes.values().chain(published.profiles.values()).any(|number| *number == newest);
-    (whom.is_all() && tried && published.all != newest).then_some(newest)
+    let (newest, published) = (generations.newest(), &generations.published);
+    let is_tried = |number| published.nodes.values().chain(published.profiles.values()).any(|tried| *tried == number);
+    match newest.map(|newest| newest.number) {
+        Some(number) if whom.is_all() && published.all != number && is_tried(number) => return Ok(Next::Tried(number)),
+        _ => {}
+    }
+    let foreseen = generation::foresee(&target.root, target.machine(), newest, &site.private())?;
+    // One that was taken back is not given to nodes again.
+    let same = newest.filter(|newest| foreseen.is_same && published.numbers().any(|number| number == newest.number));
+    Ok(match same {
+        Some(newest) => Next::Same(newest.number),
+        None => Next::New { number: generations.next(), takes: foreseen.takes },
+    })
 }
 
 /// Makes a generation of the live tree, and lets nodes boot it. One that was published to some is published to all.
@@ -54,10 +81,17 @@ pub fn publish(
     watch: &mut dyn Watch,
 ) -> Result<Report> {
     refuse_where_nothing_is_published(target, &wanted.site)?;
-    let (number, is_new) = match on_trial(&wanted.site, order.whom) {
-        Some(number) => (number, false),
-        None => (make(target, &wanted, lock, order.text, watch)?, true),
+    let next = next(target, &wanted.site, order.whom)?;
+    let number = match next {
+        Next::New { number, .. } => make(target, &wanted, lock, number, order.text, watch)?,
+        Next::Tried(number) => number,
+        Next::Same(number) => {
+            let text = if order.text.is_empty() { "" } else { ", so what you say of it is not kept" };
+            watch.said(&format!("nothing changed since generation {number}, and no other one is made{text}"));
+            number
+        }
     };
+    let is_new = matches!(next, Next::New { .. });
     let before = wanted.site.generations.published.clone();
     wanted.read_generations(&target.root)?;
     let site = &wanted.site;
@@ -254,9 +288,8 @@ fn refuse_where_nothing_is_published(target: &Target, site: &Site) -> Result<()>
     Ok(())
 }
 
-fn make(target: &Target, wanted: &Wanted, lock: &Lock<'_>, text: &str, watch: &mut dyn Watch) -> Result<Number> {
+fn make(target: &Target, wanted: &Wanted, lock: &Lock<'_>, number: Number, text: &str, watch: &mut dyn Watch) -> Result<Number> {
     let generations = &wanted.site.generations;
-    let number = generations.next();
     let private = wanted.site.private();
     let now = clock::now()?;
     let order = Order { text, private: &private, now };

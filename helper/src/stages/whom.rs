@@ -44,6 +44,14 @@ pub(super) fn now_of(site: &Site, whom: &Whom) -> Option<Number> {
     of.filter_map(|node| site.published_to(Some(node))).max()
 }
 
+/// Whether these boot a generation already, and no other one.
+#[must_use]
+pub fn boot_all(site: &Site, whom: &Whom, number: Number) -> bool {
+    let published = &site.generations.published;
+    let then = published.to(number, whom, |node, profile| has_profile(site, node, profile));
+    (then.all, then.exceptions()) == (published.all, published.exceptions())
+}
+
 pub(super) fn has_profile(site: &Site, node: &str, profile: &str) -> bool {
     site.node(node).is_some_and(|node| node.profiles.iter().any(|own| own.as_str() == profile))
 }

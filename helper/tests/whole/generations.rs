@@ -35,6 +35,14 @@ impl Machine {
         self.place.at(&self.lower(path)).exists()
     }
 
+    /// Publishes something new.
+    fn publish(&self) {
+        let path = self.lower("usr/bin/news");
+        let news = if self.has("usr/bin/news") { self.place.read(&path) } else { String::new() };
+        self.place.write(&path, news + "x");
+        self.run(&["publish"]).ended(0);
+    }
+
     /// A client that has a file of a generation open, as the NFS server tells it.
     fn uses(&self, address: &str, generation: u32) {
         let folder = format!("proc/fs/nfsd/clients/{generation}");
@@ -137,6 +145,7 @@ fn some_try_it_first_and_all_can_go_back() {
     assert!(wrong.err.contains("--only node9: there is no such node or profile"), "{}", wrong.err);
     let node = machine.run(&["show", "default", "--json"]).ended(0);
     assert!(node.err.is_empty());
+    machine.place.write(&machine.lower("usr/bin/program"), "second");
     machine.run(&["publish", "--only", "node1", "-m", "try"]).ended(0);
     let told = machine.run(&["check"]).ended(0).out;
     assert!(told.contains("note: generation 2 for node1 only; give it to all with `voidclust publish`"), "{told}");
@@ -172,12 +181,37 @@ fn some_try_it_first_and_all_can_go_back() {
 }
 
 #[test]
+fn what_did_not_change_is_not_published_again() {
+    let Some(machine) = master("what_did_not_change_is_not_published_again") else { return };
+    let first = machine.run(&["publish", "--dry-run"]).ended(3).out;
+    assert!(first.contains("it would take ") && first.contains("this would be generation 1, the first\n"), "{first}");
+    machine.run(&["publish"]).ended(0);
+    let said = machine.run(&["publish", "--dry-run"]).ended(0).out;
+    assert!(said.contains("nothing changed since generation 1, and no other one would be made\n"), "{said}");
+    // The configuration is private, and its menus follow.
+    machine.configure("9", "[client]\ncmdline = \"quiet\"\n");
+    let said = machine.run(&["publish", "-m", "again"]).ended(0).out;
+    assert!(said.contains("nothing changed since generation 1, and no other one is made, so what you say of it is"), "{said}");
+    assert!(machine.menu("default").contains(" quiet") && !machine.has("var/lib/voidclust/generations/2"));
+
+    machine.publish();
+    let some = machine.run(&["publish", "--only", "node1"]).ended(0).out;
+    assert!(some.contains("nothing changed since generation 2,"), "{some}");
+    // What is private by now is taken out of the next one.
+    machine.configure("9", "[root]\nprivate = [\"/usr/bin/news\"]\n");
+    machine.run(&["publish"]).ended(0);
+    assert!(machine.has("var/lib/voidclust/generations/2/usr/bin/news"));
+    assert!(!machine.has("var/lib/voidclust/generations/3/usr/bin/news") && machine.menu("default").contains("/root/3,"));
+}
+
+#[test]
 fn a_script_that_fails_leaves_all_as_it_was() {
     let Some(machine) = master("a_script_that_fails_leaves_all_as_it_was") else { return };
     machine.run(&["publish"]).ended(0);
     let (menu, exports) = (machine.menu("default"), machine.place.read("etc/exports.d/voidclust.exports"));
     let hook = machine.lower("etc/voidclust/publish.d/50-send");
     machine.place.write(&hook, "#!/bin/sh\necho no route; exit 1\n");
+    machine.place.write(&machine.lower("usr/bin/program"), "second");
     machine.place.chmod(&hook, 0o755);
     let ran = machine.run(&["publish"]).ended(1);
     assert!(ran.err.contains("generation 2 was not published: nodes boot what they did"), "{}", ran.err);
@@ -196,10 +230,10 @@ fn what_nobody_needs_goes_and_what_somebody_uses_stays() {
             .filter(|number| machine.has(&format!("var/lib/voidclust/generations/{number}")))
             .collect()
     };
-    machine.run(&["publish"]).ended(0);
+    machine.publish();
     machine.uses("172.23.199.226", 1);
-    machine.run(&["publish"]).ended(0);
-    machine.run(&["publish"]).ended(0);
+    machine.publish();
+    machine.publish();
     assert_eq!(there(), ["1", "2", "3"], "one is used, one is to fall back to");
     let used = machine.run(&["generation", "remove", "1"]).ended(1);
     assert!(used.err.contains("generation 1: in use by node1"), "{}", used.err);
@@ -216,7 +250,7 @@ fn what_nobody_needs_goes_and_what_somebody_uses_stays() {
     );
     assert!(!machine.place.read("etc/exports.d/voidclust.exports").contains("/root/1 "));
     machine.run(&["apply"]).ended(0);
-    machine.run(&["publish"]).ended(0);
+    machine.publish();
     assert_eq!(there(), ["3", "4"]);
 }
 
