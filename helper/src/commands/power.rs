@@ -75,7 +75,8 @@ fn tool(site: &Site, node: &Node, order: &Power) -> Result<Tool> {
     let words =
         words.map_err(|lacking| anyhow!("{}: has no `{lacking}`, which `command` under [power] wants; set it", node.name))?;
     let (program, arguments) = words.split_first().context("`command` under [power] is empty; name a program")?;
-    Ok(Tool::new(program.as_str()).args(arguments.iter().map(String::as_str)))
+    // Its other words may have a password among them.
+    Ok(Tool::new(program.as_str()).args(arguments.iter().map(String::as_str)).called(program))
 }
 
 /// A value that is one word or number.

@@ -100,7 +100,7 @@ fn private(target: &Target, wanted: &Wanted) -> Result<()> {
     for left in generation::private_in(&target.root, &site)? {
         say!("left out: /{} ({})", left.path, left.reason);
     }
-    print_notes(whom::told_to_all(target, &wanted.site)?.as_slice());
+    print_notes(&whom::told_to_all(target, &wanted.site)?);
     Ok(())
 }
 

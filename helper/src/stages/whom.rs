@@ -65,18 +65,26 @@ pub(super) fn spelled(whom: &Whom) -> String {
     whom.nodes.iter().cloned().chain(profiles).collect::<Vec<_>>().join(", ")
 }
 
-/// What looks private and would be in the next generation, as a note.
+/// What looks private and would be in the next generation, as notes.
 ///
 /// # Errors
 /// When the tree cannot be looked through.
-pub fn told_to_all(target: &Target, site: &Site) -> Result<Option<String>> {
+pub fn told_to_all(target: &Target, site: &Site) -> Result<Vec<String>> {
     const SHOWN: usize = 5;
     let suspects = generation::suspects(&target.root, &site.private())?;
-    let suspects: Vec<String> = suspects.iter().map(|path| format!("/{path}")).collect();
-    Ok((!suspects.is_empty()).then(|| {
-        let which = some(&suspects, SHOWN, ", ");
-        format!("for root alone, and yet read by every node: {which}; list what is the master's own as `private` under [root]")
-    }))
+    let paths: Vec<String> = suspects.paths.iter().map(|path| format!("/{path}")).collect();
+    let mut notes = Vec::new();
+    if !paths.is_empty() {
+        let which = some(&paths, SHOWN, ", ");
+        notes.push(format!(
+            "not for everybody, and yet read by every node: {which}; list what is the master's own as `private` under [root]"
+        ));
+    }
+    if suspects.is_cut {
+        let what = "too many files to look at all of them for what is private; list folders of data as `private` under [root]";
+        notes.push(what.to_owned());
+    }
+    Ok(notes)
 }
 
 /// The nodes that would boot a generation now, by name; machines that are not listed as `others`.

@@ -279,7 +279,7 @@ fn what_looks_private_and_is_not_listed_is_told() {
     let key = machine.lower("etc/backup.pem");
     machine.place.write(&key, "-----BEGIN PRIVATE KEY-----\n");
     let told = || machine.run(&["check"]).ended(0).out;
-    assert!(told().contains("note: for root alone, and yet read by every node: /etc/backup.pem; list"), "{}", told());
+    assert!(told().contains("note: not for everybody, and yet read by every node: /etc/backup.pem; list"), "{}", told());
     machine.configure("9", "[root]\nprivate = [\"/etc/*.pem\"]\n");
     assert!(!told().contains("backup.pem"), "{}", told());
 }

@@ -85,6 +85,7 @@ fn the_command_of_the_site_switches_each_node() {
     let ran = place.run(&["power", "node[1-2]", "cycle"]).ended(1);
     assert_eq!(ran.out, "node1: power is on\nnode2: power is on\n");
     assert!(ran.err.starts_with("node2: `") && ran.err.ends_with("voidclust: 1 of 2 nodes failed\n"), "{}", ran.err);
+    assert!(!ran.err.contains("a b"), "a value may be a password: {}", ran.err);
     assert_eq!(place.read("told"), "3: a b 172.23.199.226 cycle\n3: a b 172.23.199.227 cycle\n");
     place.write("etc/voidclust.d/1.conf", "[power]\ncommand = \"ipmi {nod} {action}\"\n");
     let ran = place.run(&["check"]).ended(1);
