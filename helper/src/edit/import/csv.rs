@@ -1,8 +1,8 @@
 //! Values between commas, as spreadsheets write them (RFC 4180).
 
-use super::{Import, MARK, unless};
+use super::{Import, MARK, left_out, unless};
 use crate::edit::draft::Draft;
-use crate::types::{Problem, did_you_mean, shown};
+use crate::types::{Problem, nearest, shown};
 
 /// The columns that there are, and `vars.NAME` besides.
 const COLUMNS: [&str; 9] = ["name", "mac", "address", "profiles", "overlays", "services", "kernel", "generation", "cmdline"];
@@ -45,9 +45,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Import, Vec<Problem>> {
     let columns: Vec<String> = fields(header, separator).into_iter().map(|name| name.to_lowercase()).collect();
     let mut problems = Vec::new();
     for column in columns.iter().filter(|column| !COLUMNS.contains(&column.as_str()) && !column.starts_with(VARS)) {
-        let meant = did_you_mean(column, COLUMNS);
-        let remedy = format!("{meant}There are {}, and {VARS}NAME", COLUMNS.join(", "));
-        problems.push(Problem::new(file, format!("there is no column `{}`", shown(column))).line(at + 1).remedy(remedy));
+        // All others are of programs that have more to say of a machine.
+        if let Some(meant) = nearest(column, COLUMNS) {
+            let problem = Problem::new(file, format!("there is no column `{}`", shown(column))).line(at + 1);
+            problems.push(problem.remedy(format!("did you mean `{meant}`? A value of your own is in {VARS}NAME")));
+        }
     }
     for column in ["name", "mac"].into_iter().filter(|column| !columns.iter().any(|known| known == column)) {
         problems
@@ -66,12 +68,13 @@ pub(super) fn read(file: &str, text: &str) -> Result<Import, Vec<Problem>> {
         if name.is_empty() && problems.is_empty() {
             problems.push(Problem::new(file, "this machine has no name").line(at + 1).remedy("give it one"));
         }
-        import.nodes.push((name, draft(&pairs)));
+        let draft = draft(&name, &pairs, &mut import.left_out);
+        import.nodes.push((name, draft));
     }
     unless(problems, import)
 }
 
-fn draft(pairs: &[(&str, &String)]) -> Draft {
+fn draft(name: &str, pairs: &[(&str, &String)], told: &mut Vec<String>) -> Draft {
     let mut draft = Draft::default();
     for (column, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
         let words: Vec<String> = value.split([' ', ';', ',']).filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect();
@@ -84,11 +87,11 @@ fn draft(pairs: &[(&str, &String)]) -> Draft {
             "kernel" => draft.text("kernel", value),
             "generation" => draft.generation(value),
             "cmdline" => draft.text("cmdline", value),
-            other => {
-                if let Some(name) = other.strip_prefix(VARS) {
-                    draft.var(name, value);
-                }
-            }
+            "name" => {}
+            other => match other.strip_prefix(VARS) {
+                Some(name) => draft.var(name, value),
+                None => told.push(left_out(&format!("node {name}: {other}"), value)),
+            },
         }
     }
     draft

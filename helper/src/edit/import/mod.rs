@@ -71,6 +71,12 @@ pub fn read(format: Format, file: &str, text: &str, hosts: &str) -> Result<Impor
     }
 }
 
+/// How a value is told that has no place in a configuration of ours.
+fn left_out(place: &str, value: &str) -> String {
+    // What is printed ends in logs.
+    if place.contains("pass") { format!("{place}, which is not shown") } else { format!("{place} = {value}") }
+}
+
 /// The list, or its problems when there are some.
 fn unless<T>(problems: Vec<Problem>, list: T) -> Result<T, Vec<Problem>> {
     if problems.is_empty() { Ok(list) } else { Err(problems) }

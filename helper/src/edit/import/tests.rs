@@ -25,6 +25,9 @@ fn a_spreadsheet_has_a_node_in_each_line() {
     );
     let (nodes, ..) = imported(Format::Csv, "mac;name;profiles\n52:54:00:00:00:01;n1;a,b\n", "");
     assert_eq!(nodes, "[[node]]\nname = \"n1\"\nmac = \"52:54:00:00:00:01\"\nprofiles = [\"a\", \"b\"]\n");
+    let (nodes, _, told) = imported(Format::Csv, "name,mac,serial,bmc_pass\nn1,52:54:00:00:00:01,A 1,secret\n", "");
+    assert_eq!(nodes, "[[node]]\nname = \"n1\"\nmac = \"52:54:00:00:00:01\"\n");
+    assert_eq!(told, ["node n1: serial = A 1", "node n1: bmc_pass, which is not shown"]);
     let told = problems(Format::Csv, "name,adress\nn1,10.0.0.1,x\n");
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(
@@ -130,10 +133,26 @@ nodes:
 }
 
 #[test]
+fn what_a_node_of_warewulf_lists_is_told() {
+    let text = "nodes:\n  n1:\n    profiles:\n    - gpu\n    resources:\n      fstab:\n        - spec: warewulf:/home\n          file: /home\n        -   spec: \"x: y\"\n            options: [a, b]\n      other:\n      - a: b\n        c:\n        - d\n      - plain\n    system overlay:\n      - wwinit\n      - \"a: b\"\n    asset key: z\n";
+    let (nodes, _, told) = imported(Format::Warewulf, text, "");
+    assert_eq!(nodes, "[[node]]\nname = \"n1\"\nprofiles = [\"gpu\"]\n");
+    let fstab = "node n1: resources.fstab[1].spec = warewulf:/home;node n1: resources.fstab[1].file = /home;\
+        node n1: resources.fstab[2].spec = x: y;node n1: resources.fstab[2].options = a b;node n1: resources.other = plain;\
+        node n1: resources.other[1].a = b;node n1: resources.other[1].c = d;node n1: system overlay = wwinit a: b;\
+        node n1: asset key = z";
+    assert_eq!(told.join(";"), fstab);
+}
+
+#[test]
 fn yaml_that_wwctl_does_not_write_is_named_by_its_line() {
     for (line, text) in [
         (3, "nodes:\n  n1:\n    comment: |\n      two\n      lines\n"),
         (3, "nodes:\n  n1:\n    - a: b\n"),
+        (3, "nodes:\n  n1:\n    - a\n"),
+        (2, "nodes:\n- a: b\n"),
+        (5, "nodes:\n  n1:\n    x:\n      - a: b\n        c d\n"),
+        (6, "nodes:\n  n1:\n    x:\n      - a: b\n        c: d\n       e: f\n"),
         (2, "nodes:\n  n1: { profiles: [a] }\n"),
         (2, "nodes:\n  n1\n"),
         (3, "nodes:\n  n1:\n    comment: \"a\\tb\"\n"),

@@ -1,7 +1,7 @@
 //! Warewulf's nodes.conf: names, cards, addresses, profiles, kernel parameters and tags are what ours are. The rest is told.
 
-use super::Import;
 use super::yaml::{self, Yaml};
+use super::{Import, left_out};
 use crate::edit::draft::Draft;
 use crate::types::{Problem, VarName};
 
@@ -88,11 +88,12 @@ fn network(who: &str, of: &Yaml, is_node: bool, draft: &mut Draft, told: &mut Ve
 
 /// Tells a value, or all that is in it.
 fn say(place: &str, value: &Yaml, told: &mut Vec<String>) {
-    match value {
-        Yaml::Map(_) => value.members().for_each(|(key, value)| say(&format!("{place}.{key}"), value, told)),
-        _ if value.text().is_empty() => {}
-        // What is printed ends in logs.
-        _ if place.contains("pass") => told.push(format!("{place}, which is not shown")),
-        _ => told.push(format!("{place} = {}", value.text())),
+    value.members().for_each(|(key, value)| say(&format!("{place}.{key}"), value, told));
+    let text = value.text();
+    if !text.is_empty() {
+        told.push(left_out(place, &text));
+    }
+    for (at, entry) in value.entries().enumerate() {
+        say(&format!("{place}[{}]", at + 1), entry, told);
     }
 }
