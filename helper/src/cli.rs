@@ -16,6 +16,11 @@ pub use node::{Discover, Dry, Format, Keys, Node};
 
 // Options are listed in --help in the order of declaration; keep help lines within 80 columns.
 
+/// Reads the number of a generation.
+fn generation(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "this is not the number of a generation; list them with: voidclust generation list".to_owned())
+}
+
 /// Render and rebuild what a diskless Void Linux cluster boots from
 #[derive(Debug, Parser)]
 #[command(name = "voidclust", version, max_term_width = 80)]
@@ -163,6 +168,7 @@ Exit status of --dry-run: 3, for what it tells is still to be done.")]
     #[command(after_help = "Example:\n  voidclust rollback\n  voidclust rollback 12 --only node1")]
     Rollback {
         /// The generation; without it the one before
+        #[arg(value_parser = generation)]
         number: Option<u32>,
         /// Only these nodes or profiles boot it
         #[arg(long, value_name = "NODE|PROFILE", num_args = 1..)]
@@ -252,9 +258,10 @@ pub enum Generation {
     #[command(after_help = "Example:\n  voidclust generation show 13\n  voidclust generation show 13 --diff 12")]
     Show {
         /// Its number
+        #[arg(value_parser = generation)]
         number: u32,
         /// Packages and files of /etc that differ from M, or from the one before
-        #[arg(long, value_name = "M")]
+        #[arg(long, value_name = "M", value_parser = generation)]
         diff: Option<Option<u32>>,
         /// Print JSON
         #[arg(long)]
@@ -264,6 +271,7 @@ pub enum Generation {
     #[command(after_help = "Example:\n  voidclust generation remove 9")]
     Remove {
         /// Its number
+        #[arg(value_parser = generation)]
         number: u32,
     },
     /// Look whether each is as it was made

@@ -13,6 +13,7 @@ use crate::render::overlay::MASTER;
 use crate::site::{Site, VarsFrom};
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Unready};
+use crate::types::did_you_mean;
 
 /// Lists the layout of a node, or prints one file of it.
 ///
@@ -51,7 +52,10 @@ fn machine<'site>(site: &'site Site, name: &str) -> Result<Machine<'site>> {
 fn print_file(layout: &Layout, node: &str, path: &str) -> Result<()> {
     let path = path.strip_prefix("/etc/").or_else(|| path.strip_prefix("etc/")).unwrap_or(path).trim_end_matches('/');
     let found = layout.get(path);
-    let (item, _) = found.with_context(|| format!("{node} lays no file `{path}` over /etc; see voidclust show {node}"))?;
+    let (item, _) = found.with_context(|| {
+        let meant = did_you_mean(path, layout.keys().map(String::as_str));
+        format!("{node} lays no file `{path}` over /etc; {meant}see voidclust show {node}")
+    })?;
     match &item.content {
         Content::File(bytes) => print::bytes(&bytes.whole()),
         Content::Link(target) => say!("-> {}", target.display()),

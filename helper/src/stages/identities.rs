@@ -13,6 +13,7 @@ use crate::paths;
 use crate::render::known_hosts;
 use crate::site::Site;
 use crate::tools;
+use crate::types::did_you_mean;
 use crate::types::identity::Identity;
 use crate::words::counted;
 
@@ -76,7 +77,8 @@ pub fn make(wanted: &mut Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Resu
 pub fn forget(lock: &Lock<'_>, names: &[String]) -> Result<()> {
     let made = identities::load(lock.root())?;
     if let Some(name) = names.iter().find(|name| !made.contains_key(*name)) {
-        bail!("{name}: has no identity; those that do have a folder in {}", lock.root().display(paths::IDENTITIES));
+        let meant = did_you_mean(name, made.keys().map(String::as_str));
+        bail!("{name}: has no identity; {meant}those that do have a folder in {}", lock.root().display(paths::IDENTITIES));
     }
     names.iter().try_for_each(|name| lock.forget_identity(name).map(|_| ()))
 }

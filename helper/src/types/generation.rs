@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{shown, whole_number};
+use super::{did_you_mean, shown, whole_number};
 
 /// Counts from 1; a number is never used again.
 pub type Number = u32;
@@ -32,9 +32,10 @@ impl RootWish {
             _ => match whole_number::<Number>(text).filter(|number| *number > 0) {
                 Some(number) => Ok(Self::Number(number)),
                 None => Err(format!(
-                    "`{}` is not a generation; write \"newest\", a number such as 3 as `voidclust generation list` shows it, or \
-                     \"head\" for the live tree",
-                    shown(text)
+                    "`{}` is not a generation; {}write \"newest\", a number such as 3 as `voidclust generation list` shows it, \
+                     or \"head\" for the live tree",
+                    shown(text),
+                    did_you_mean(text, ["newest", "head"])
                 )),
             },
         }

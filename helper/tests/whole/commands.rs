@@ -157,6 +157,8 @@ fn show_prints_one_file_as_the_node_gets_it() {
     assert_eq!(link.out, "-> /etc/sv/netmount\n");
     let ran = place.run(&["show", "node2", "nothing"]).ended(1);
     assert_eq!(ran.err, "voidclust: node2 lays no file `nothing` over /etc; see voidclust show node2\n");
+    let ran = place.run(&["show", "node2", "hostnam"]).ended(1);
+    assert!(ran.err.contains("lays no file `hostnam` over /etc; did you mean `hostname`? see"), "{}", ran.err);
 }
 
 #[test]

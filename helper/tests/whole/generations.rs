@@ -174,6 +174,8 @@ fn some_try_it_first_and_all_can_go_back() {
     assert_eq!(machine.menu("default"), first);
     let none = machine.run(&["rollback"]).ended(1);
     assert!(none.err.contains("there is no generation before"), "{}", none.err);
+    let wrong = machine.run(&["rollback", "newest"]).ended(2);
+    assert!(wrong.err.contains("this is not the number of a generation; list them with"), "{}", wrong.err);
     assert!(machine.run(&["rollback", "7"]).ended(1).err.contains("there is no generation 7"));
     // What was taken back is not published again by the next word.
     machine.run(&["publish"]).ended(0);

@@ -108,6 +108,8 @@ fn what_is_forgotten_is_made_anew_and_of_who_left_it_stays_until_then() {
     assert!(!place.at(&format!("{KEPT}/node2")).exists());
     let error = run(&place, &["node", "forget-keys", "node[1-2]"]).ended(1).err;
     assert!(error.contains("node2: has no identity; those that do have a folder in ROOT/var/lib/voidclust/identity"), "{error}");
+    let error = run(&place, &["node", "forget-keys", "noed1"]).ended(1).err;
+    assert!(error.contains("noed1: has no identity; did you mean `node1`? those"), "{error}");
     assert!(place.at(&format!("{KEPT}/node1")).exists(), "none is forgotten then");
 }
 

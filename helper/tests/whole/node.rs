@@ -119,7 +119,7 @@ fn what_would_be_wrong_is_not_written() {
         (&["set", "node1", "--unset", "mac", "--unset", "mac"], "has no MAC"),
         (&["set", "node1", "--unset", "vars", "--var", "a=1"], "is set in the same command"),
         (&["set", "node1", "--unset", "kernel", "--kernel", "newest"], "is set in the same command"),
-        (&["set", "node1", "--generation", "newset"], "`newset` is not a generation"),
+        (&["set", "node1", "--generation", "newset"], "did you mean `newest`? write"),
         (&["set", "node1", "--generation", "7"], "there is no generation 7"),
         (&["set", "node[1-2]", "--name", "x"], "--name: 1 for 2 nodes"),
         (&["set", "noed1", "--kernel", "newest"], "did you mean `node1`?"),
