@@ -19,7 +19,7 @@ use crate::machine::{clock, roots};
 use crate::paths;
 use crate::site::Site;
 use crate::tools::Tool;
-use crate::types::generation::{Generation, Number, RootWish, Whom};
+use crate::types::generation::{Generation, Number, Published, RootWish, Whom};
 
 /// What is to be published.
 #[derive(Debug, Clone, Copy)]
@@ -93,12 +93,18 @@ pub fn publish(
     };
     let is_new = matches!(next, Next::New { .. });
     let before = wanted.site.generations.published.clone();
+    let before = Published { last: before.last.max(number), ..before };
     wanted.read_generations(&target.root)?;
     let site = &wanted.site;
     let published = before.to(number, order.whom, |node, profile| whom::has_profile(site, node, profile));
     wanted.publish(&published);
     let served = serve(target, &wanted, lock, Which::Booted, order.force, watch);
-    let trees = match served.and_then(|trees| send(target, number, watch).map(|()| trees)) {
+    let sent = served.and_then(|trees| {
+        // Whatever happens now, a server that got it keeps it under this number: the next one has another.
+        lock.publish(&before)?;
+        send(target, number, watch).map(|()| trees)
+    });
+    let trees = match sent {
         Ok(trees) => trees,
         Err(error) => {
             wanted.publish(&before);
