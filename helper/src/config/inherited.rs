@@ -1,4 +1,4 @@
-//! Where a key is written that nodes have from themselves, their profiles or the clients: noted before the values are taken
+//! Where a key is written that nodes have from themselves, their profiles or what holds for all: noted before the values are taken
 //! out of their tables, for checks of the whole.
 
 use std::collections::BTreeMap;
@@ -6,29 +6,24 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::raw::{Client, Key, Node, Profile, Raw};
+use super::raw::{Key, Node, Profile, Raw};
 use crate::types::OverlayName;
 
 /// The places of one key.
 #[derive(Debug)]
 pub(super) struct Inherited {
-    pub(super) client: Option<Range<usize>>,
+    pub(super) all: Option<Range<usize>>,
     pub(super) profiles: BTreeMap<OverlayName, Range<usize>>,
     /// In the order of the nodes.
     pub(super) nodes: Vec<Option<Range<usize>>>,
 }
 
 impl Inherited {
-    /// Those of the key that these functions take out of a table.
-    pub(super) fn of<T>(
-        raw: &Raw,
-        client: impl Fn(&Client) -> &Key<T>,
-        profile: impl Fn(&Profile) -> &Key<T>,
-        node: impl Fn(&Node) -> &Key<T>,
-    ) -> Self {
+    /// Those of the key that stands there for all, and that these functions take out of a table.
+    pub(super) fn of<T>(raw: &Raw, all: &Key<T>, profile: impl Fn(&Profile) -> &Key<T>, node: impl Fn(&Node) -> &Key<T>) -> Self {
         let of_profile = |(name, table): &(Spanned<OverlayName>, Profile)| Some((name.get_ref().clone(), span(profile(table))?));
         Self {
-            client: span(client(&raw.client)),
+            all: span(all),
             profiles: raw.profiles.iter().filter_map(of_profile).collect(),
             nodes: raw.nodes.iter().map(|entry| span(node(&entry.node))).collect(),
         }

@@ -22,7 +22,7 @@ const VERSION: usize = 20;
 /// Where the parts of command lines are written.
 pub(super) struct Written {
     root_options: Option<Range<usize>>,
-    root_server: Option<Range<usize>>,
+    root_server: Inherited,
     cmdline: Inherited,
 }
 
@@ -34,8 +34,8 @@ impl Written {
     pub(super) fn of(raw: &Raw) -> Self {
         Self {
             root_options: span(&raw.nfs.root_options),
-            root_server: span(&raw.nfs.root_server),
-            cmdline: Inherited::of(raw, |client| &client.cmdline, |profile| &profile.cmdline, |node| &node.cmdline),
+            root_server: Inherited::of(raw, &raw.nfs.root_server, |profile| &profile.root_server, |node| &node.root_server),
+            cmdline: Inherited::of(raw, &raw.client.cmdline, |profile| &profile.cmdline, |node| &node.cmdline),
         }
     }
 
@@ -43,18 +43,18 @@ impl Written {
     pub(super) fn too_long(&self, site: &Site, facts: &Facts) -> Vec<Mistake> {
         let longest = longest_version(site, facts);
         // Not what is published today: the number grows, and who checked a line must not hear of it at a publish.
-        let root = if site.uses_generations() { Root::Generation(Number::MAX) } else { Root::Head };
-        let whole = |node: Option<&Node>| site.command_line(node, root).len() + added(site, longest);
+        let root = |node: Option<&Node>| if site.uses_generations(node) { Root::Generation(Number::MAX) } else { Root::Head };
+        let whole = |node: Option<&Node>| site.command_line(node, root(node)).len() + added(site, longest);
         let common = whole(None);
         if common > LIMIT {
-            return vec![self.tell(site, None, None, common, "of every client")];
+            return vec![self.tell(site, None, common, "of every client")];
         }
         let mut told = HashSet::new();
         let mut mistakes = Vec::new();
-        for (node, own) in site.nodes.iter().zip(&self.cmdline.nodes) {
+        for (number, node) in site.nodes.iter().enumerate() {
             let length = whole(Some(node));
             if length > LIMIT {
-                let mistake = self.tell(site, Some(node), own.as_ref(), length, &format!("of node `{}`", node.name));
+                let mistake = self.tell(site, Some((number, node)), length, &format!("of node `{}`", node.name));
                 if told.insert(mistake.span.clone()) {
                     mistakes.push(mistake);
                 }
@@ -63,16 +63,14 @@ impl Written {
         mistakes
     }
 
-    fn tell(&self, site: &Site, node: Option<&Node>, own: Option<&Range<usize>>, length: usize, whose: &str) -> Mistake {
+    fn tell(&self, site: &Site, node: Option<(usize, &Node)>, length: usize, whose: &str) -> Mistake {
         let mut parts: Vec<Part> =
             vec![("[nfs] root_options".to_owned(), site.nfs.root_options.as_str().len(), self.root_options.clone())];
-        if let Some(server) = &site.nfs.root_server {
-            parts.push(("[nfs] root_server".to_owned(), server.to_string().len(), self.root_server.clone()));
-        }
+        parts.extend(self.root_server(site, node));
         if let Some(cmdline) = &site.client.cmdline {
-            parts.push(("[client] cmdline".to_owned(), cmdline.as_str().len(), self.cmdline.client.clone()));
+            parts.push(("[client] cmdline".to_owned(), cmdline.as_str().len(), self.cmdline.all.clone()));
         }
-        for (name, profile) in node.into_iter().flat_map(|node| site.profiles_of(node)) {
+        for (name, profile) in node.into_iter().flat_map(|(_, node)| site.profiles_of(node)) {
             if let Some(cmdline) = &profile.cmdline {
                 parts.push((
                     format!("[profile.{name}] cmdline"),
@@ -81,8 +79,8 @@ impl Written {
                 ));
             }
         }
-        if let Some(cmdline) = node.and_then(|node| node.cmdline.as_ref()) {
-            parts.push(("its own cmdline".to_owned(), cmdline.as_str().len(), own.cloned()));
+        if let Some((number, cmdline)) = node.and_then(|(number, node)| Some((number, node.cmdline.as_ref()?))) {
+            parts.push(("its own cmdline".to_owned(), cmdline.as_str().len(), self.cmdline.nodes[number].clone()));
         }
         let rest = length.saturating_sub(parts.iter().map(|(_, length, _)| length).sum());
         let sum: Vec<String> = parts.iter().map(|(key, length, _)| format!("{key} {length}")).collect();
@@ -93,6 +91,18 @@ impl Written {
             None => Mistake::missing(what),
         };
         mistake.remedy(format!("shorten what adds up: {}; the rest {rest} is voidclust's and the loader's", sum.join(", ")))
+    }
+
+    /// The server of the root, where a node has it from.
+    fn root_server(&self, site: &Site, node: Option<(usize, &Node)>) -> Option<Part> {
+        let length = site.root_server_of(node.map(|(_, node)| node))?.to_string().len();
+        let own = || Some(("its own root_server".to_owned(), self.root_server.nodes[node?.0].clone()?));
+        let of_profiles = || {
+            let of = |(name, _)| Some((format!("[profile.{name}] root_server"), self.root_server.profiles.get(name)?.clone()));
+            site.profiles_of(node?.1).rev().find_map(of)
+        };
+        let of_all = || Some(("[nfs] root_server".to_owned(), self.root_server.all.clone()?));
+        own().or_else(of_profiles).or_else(of_all).map(|(key, span)| (key, length, Some(span)))
     }
 }
 

@@ -54,12 +54,19 @@ impl Check<'_> {
     /// Servers of root and home are neither the master itself nor one of its clients, and mounts can work.
     pub(super) fn servers(&mut self, raw: &Raw, network: &Network, master: &Master) {
         let own = network.address.address;
-        if let Some(server) = &raw.nfs.root_server {
+        let of_profiles = raw.profiles.iter().filter_map(|(_, profile)| profile.root_server.as_ref());
+        let of_nodes = raw.nodes.iter().filter_map(|entry| entry.node.root_server.as_ref());
+        for server in raw.nfs.root_server.iter().chain(of_profiles).chain(of_nodes) {
             let address = server.get_ref().address;
             let client = raw.nodes.iter().find(|entry| entry.node.address.as_ref().is_some_and(|own| own.get_ref().0 == address));
             if address == own {
-                let text = "the root's server is the master itself";
-                self.add(Mistake::at(server.span(), text).remedy("remove `root_server`: without it the master serves the root"));
+                let is_for_some = raw.nfs.root_server.as_ref().is_some_and(|all| all.span() != server.span());
+                let remedy = if is_for_some {
+                    "remove it, and name the other server in profiles, not under [nfs]: nodes without one have the master's root"
+                } else {
+                    "remove `root_server`: without it the master serves the root"
+                };
+                self.add(Mistake::at(server.span(), "the root's server is the master itself").remedy(remedy));
             } else if let Some(name) = client.and_then(|client| client.node.name.as_ref()) {
                 let text = format!("the root's server is node `{}`, which has its own root from there", name.get_ref());
                 self.add(Mistake::at(server.span(), text).remedy("name a server that is no client"));

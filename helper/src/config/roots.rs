@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::inherited::Inherited;
 use super::raw::Raw;
 use super::source::Mistake;
-use crate::site::{Node, Site};
-use crate::types::Kernel;
+use crate::site::Site;
 use crate::types::generation::RootWish;
+use crate::types::{Kernel, RootServer};
 
 /// Where wishes are written.
 pub(super) struct Wishes(Inherited);
@@ -16,43 +16,41 @@ pub(super) struct Wishes(Inherited);
 impl Wishes {
     /// Notes the places before the values are taken out of `raw`.
     pub(super) fn of(raw: &Raw) -> Self {
-        Self(Inherited::of(raw, |client| &client.generation, |profile| &profile.generation, |node| &node.generation))
+        Self(Inherited::of(raw, &raw.client.generation, |profile| &profile.generation, |node| &node.generation))
     }
 
     /// What cannot be, each place once.
     pub(super) fn mistakes(&self, site: &Site) -> Vec<Mistake> {
         let mut told: BTreeMap<usize, Mistake> = BTreeMap::new();
-        let mut tell = |span: &Range<usize>, wish: RootWish, kernel: &Kernel| {
-            if let Some((what, remedy)) = fault(site, wish, kernel) {
+        let mut tell = |span: &Range<usize>, wish: RootWish, server: Option<&RootServer>, kernel: &Kernel| {
+            if let Some((what, remedy)) = fault(site, wish, server, kernel) {
                 told.entry(span.start).or_insert_with(|| Mistake::at(span.clone(), what).remedy(remedy));
             }
         };
         // A profile that no node names is checked, too.
         for (name, span) in &self.0.profiles {
-            if let Some(wish) = site.profiles.get(name).and_then(|profile| profile.generation) {
-                tell(span, wish, &Kernel::Newest);
+            let Some(profile) = site.profiles.get(name) else { continue };
+            if let Some(wish) = profile.generation {
+                tell(span, wish, profile.root_server.as_ref().or(site.nfs.root_server.as_ref()), &Kernel::Newest);
             }
         }
-        if let Some(span) = &self.0.client {
-            tell(span, site.client.generation, &site.client.kernel);
+        if let Some(span) = &self.0.all {
+            tell(span, site.client.generation, site.nfs.root_server.as_ref(), &site.client.kernel);
         }
         for (node, own) in site.nodes.iter().zip(&self.0.nodes) {
-            if let Some(span) = own.as_ref().or_else(|| self.inherited(site, node)) {
-                tell(span, site.wish_of(Some(node)), site.kernel_of(node));
+            let of_profiles = || site.profiles_of(node).rev().find_map(|(name, _)| self.0.profiles.get(name));
+            // A root for all times that profile or node name is nearer than what all clients wish.
+            let of_all = || self.0.all.as_ref().filter(|_| site.uses_generations(Some(node)));
+            if let Some(span) = own.as_ref().or_else(of_profiles).or_else(of_all) {
+                tell(span, site.wish_of(Some(node)), site.root_server_of(Some(node)), site.kernel_of(node));
             }
         }
         told.into_values().collect()
     }
-
-    /// The place of the wish that a node has from its profiles, or the clients.
-    fn inherited(&self, site: &Site, node: &Node) -> Option<&Range<usize>> {
-        let of_profile = site.profiles_of(node).rev().find_map(|(name, _)| self.0.profiles.get(name));
-        of_profile.or(self.0.client.as_ref())
-    }
 }
 
 /// What is wrong with a wish, and what would be right.
-fn fault(site: &Site, wish: RootWish, kernel: &Kernel) -> Option<(String, String)> {
+fn fault(site: &Site, wish: RootWish, server: Option<&RootServer>, kernel: &Kernel) -> Option<(String, String)> {
     let made = &site.generations.made;
     let there = || match made.keys().map(ToString::to_string).collect::<Vec<_>>() {
         none if none.is_empty() => "none was published yet".to_owned(),
@@ -60,11 +58,11 @@ fn fault(site: &Site, wish: RootWish, kernel: &Kernel) -> Option<(String, String
     };
     match wish {
         RootWish::Newest => None,
-        _ if !site.uses_generations() => Some((
+        _ if server.is_some_and(|server| !server.has_generations()) => Some((
             "`generation` has no effect: `root_server` names one root for all".to_owned(),
             "put {generation} into its path, or remove this line".to_owned(),
         )),
-        RootWish::Head => site.nfs.root_server.as_ref().map(|server| {
+        RootWish::Head => server.map(|server| {
             let what = format!("the live tree is the master's, and {} serves the root", server.address);
             (what, "use \"newest\" or a number, or remove `root_server`".to_owned())
         }),

@@ -5,7 +5,6 @@ use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
-use toml::Spanned;
 
 use super::inherited::Inherited;
 use super::mounts::of_the_system;
@@ -107,7 +106,7 @@ pub(super) struct Disks(Inherited);
 impl Disks {
     /// Notes the places before the values are taken out of `raw`.
     pub(super) fn of(raw: &Raw) -> Self {
-        Self(Inherited::of(raw, |_| &None::<Spanned<RawScratch>>, |profile| &profile.scratch, |node| &node.scratch))
+        Self(Inherited::of(raw, &None, |profile| &profile.scratch, |node| &node.scratch))
     }
 
     /// What is mounted on the same path, or from the same disk: each place once.

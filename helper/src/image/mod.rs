@@ -139,7 +139,7 @@ pub fn booted(site: &Site, installed: &[String]) -> BTreeSet<String> {
         Kernel::Newest => site.kernels_in(site.root_of(node), installed).last().cloned(),
         Kernel::Version(version) => Some(version.clone()),
     };
-    site.nodes.iter().map(Some).chain([None]).filter_map(of).collect()
+    site.clients().filter_map(of).collect()
 }
 
 /// The kernels that some root has modules of, oldest first: those of the live tree, which are `installed`, and those of

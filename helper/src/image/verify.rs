@@ -64,7 +64,7 @@ pub fn verify(root: &Root) -> Result<(usize, Vec<Finding>)> {
 /// When the modules cannot be looked at.
 pub fn without_modules(root: &Root, site: &Site) -> Result<Vec<String>> {
     let mut pinned: BTreeMap<(&str, Tree), Vec<&str>> = BTreeMap::new();
-    for node in site.nodes.iter().map(Some).chain([None]) {
+    for node in site.clients() {
         if let Kernel::Version(version) = site.kernel_wish(node) {
             let name = node.map_or("machines that are not listed", |node| node.name.as_str());
             pinned.entry((version, site.root_of(node))).or_default().push(name);

@@ -22,7 +22,6 @@ pub(super) fn nfs_clients(site: &Site) -> Vec<String> {
 /// Who may mount the live tree: the nodes that boot it. Nobody else sees what is the master's alone.
 pub(super) fn head_clients(site: &Site) -> Vec<String> {
     match site.on_head() {
-        _ if site.nfs.root_server.is_some() => Vec::new(),
         Some(addresses) => addresses.iter().map(ToString::to_string).collect(),
         None => nfs_clients(site),
     }

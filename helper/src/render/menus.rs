@@ -41,13 +41,13 @@ fn images_for<'images>(site: &Site, root: Root, images: &'images [Image], instal
 /// before, to fall back to.
 fn pairs<'images>(
     site: &Site,
-    wish: &Kernel,
-    root: Root,
+    node: Option<&Node>,
     images: &'images [Image],
     installed: &[String],
 ) -> Vec<(&'images Image, Root)> {
+    let (wish, root) = (site.kernel_wish(node), site.root_of(node));
     let own = images_for(site, root, images, installed);
-    let Some(first) = image_for(wish, &own).filter(|_| !site.lacks(root)) else { return Vec::new() };
+    let Some(first) = image_for(wish, &own).filter(|_| !site.lacks_root(node)) else { return Vec::new() };
     let others = own.into_iter().filter(|image| *image != first);
     let mut pairs: Vec<_> = std::iter::once(first).chain(others).map(|image| (image, root)).collect();
     if let Root::Generation(number) = root {
@@ -69,13 +69,13 @@ pub fn first<'images>(
     images: &'images [Image],
     installed: &[String],
 ) -> Option<(&'images Image, Root)> {
-    pairs(site, site.kernel_wish(node), site.root_of(node), images, installed).first().copied()
+    pairs(site, node, images, installed).first().copied()
 }
 
 /// What a machine says for which there is nothing to boot.
-fn missing(site: &Site, kind: &Kind) -> String {
+fn missing(site: &Site, node: Option<&Node>, kind: &Kind) -> String {
     match kind.root {
-        Root::Head if site.lacks(kind.root) => "nothing was published yet; run there: voidclust publish".to_owned(),
+        Root::Head if site.lacks_root(node) => "nothing was published yet; run there: voidclust publish".to_owned(),
         Root::Head => format!("the master has no image for kernel {} yet; run there: voidclust image build", kind.wish),
         Root::Generation(number) => {
             format!("the master has no image for kernel {} of generation {number}; run there: voidclust apply", kind.wish)
@@ -101,11 +101,11 @@ pub fn tree(site: &Site, images: &[Image], installed: &[String]) -> anyhow::Resu
     environment.add_template("pxelinux", include_str!("../../templates/pxelinux.cfg.j2"))?;
     environment.add_template("grub", include_str!("../../templates/grub.cfg.j2"))?;
     let render = |template: &str, node: Option<&Node>, kind: &Kind| -> anyhow::Result<String> {
-        let pairs = pairs(site, site.kernel_wish(node), kind.root, images, installed);
+        let pairs = pairs(site, node, images, installed);
         let entries: Vec<Entry> = pairs.into_iter().map(|(image, root)| entry(image, root, line(site, node, root))).collect();
         Ok(environment.get_template(template)?.render(template::values(json!({
             "entries": entries,
-            "missing": missing(site, kind),
+            "missing": missing(site, node, kind),
             "mac": node.map(|_| CARD),
             "timeout": site.boot.timeout,
             "master": site.network.address.address,

@@ -7,7 +7,7 @@ use crate::disk::tree::Item;
 use crate::paths;
 use crate::render::compose::{Composer, Layout, Machine};
 use crate::render::overlay::{Origin, whiteout};
-use crate::site::{HTTP_SERVICE, Root, Site};
+use crate::site::{HTTP_SERVICE, Site};
 use crate::types::mount::Mount;
 use crate::words::some;
 
@@ -82,12 +82,9 @@ fn shared_with_the_subnet(site: &Site) -> Option<String> {
 
 /// Whoever boots the live tree finds all of it there.
 fn shared_with_live_nodes(site: &Site) -> Option<String> {
-    if site.nfs.root_server.is_some() {
-        return None;
-    }
     let what = "so root there can read what is laid on all nodes, and what is the master's alone";
     let on_head: Vec<&str> =
-        site.nodes.iter().filter(|node| site.root_of(Some(node)) == Root::Head).map(|node| node.name.as_str()).collect();
+        site.nodes.iter().filter(|node| site.boots_live_tree(Some(node))).map(|node| node.name.as_str()).collect();
     match (on_head.len(), site.on_head()) {
         (0, Some(_)) => None,
         (0, None) => Some(format!("machines that are not listed boot the live tree, {what}")),

@@ -135,7 +135,7 @@ fn site_value(site: &Arc<Site>) -> Value {
             json!({ "from": "server", "path": path, "device": device, "fstype": fstype })
         }
     };
-    let (root_server, root_path) = site.root_source(site.root_of(None));
+    let (root_server, root_path) = site.root_source(None, site.root_of(None));
     let nfs = values(json!({
         "root_options": site.nfs.root_options,
         "home_options": site.nfs.home_options,

@@ -158,7 +158,7 @@ pub struct Nfs {
     pub home_options: MountOptions,
     /// Threads of the master's NFS server.
     pub threads: u16,
-    /// Who serves the root; `None` is the master.
+    /// Who serves the root, unless profile or node names another; `None` is the master.
     pub root_server: Option<RootServer>,
     /// Where the home comes from.
     pub home: Home,
@@ -245,6 +245,8 @@ pub struct Profile {
     pub kernel: Option<Kernel>,
     /// The root, if another than the clients'.
     pub generation: Option<RootWish>,
+    /// Who serves it, if another than the site's.
+    pub root_server: Option<RootServer>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
     /// Disks that each node has for itself; the later word wins.
@@ -274,6 +276,8 @@ pub struct Node {
     pub kernel: Option<Kernel>,
     /// The root, if another than its profiles'.
     pub generation: Option<RootWish>,
+    /// Who serves it, if another than its profiles'.
+    pub root_server: Option<RootServer>,
     /// What is mounted besides; the later word on a path wins.
     pub mounts: Vec<Mount>,
     /// Disks of its own, in place of those that its profiles say.

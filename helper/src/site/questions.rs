@@ -159,7 +159,7 @@ impl Site {
     #[must_use]
     pub fn command_line_at(&self, address: Option<&str>, node: Option<&Node>, root: Root) -> String {
         let net = &self.network;
-        let (server, path) = self.root_source(root);
+        let (server, path) = self.root_source(node, root);
         let ip = address.map_or_else(
             || ":::".to_owned(),
             |address| {

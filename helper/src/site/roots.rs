@@ -7,11 +7,9 @@ use std::net::Ipv4Addr;
 use serde::{Serialize, Serializer};
 
 use super::{Node, Site};
-use crate::types::Kernel;
 use crate::types::generation::{Number, RootWish};
+use crate::types::{Kernel, RootServer};
 
-/// The part of `root_server` that stands for the number of a generation.
-pub(crate) const PLACEHOLDER: &str = "{generation}";
 /// What clients never ask again of a tree that does not change: whether a file is still the same (nfs(5)).
 const UNCHANGING: &str = "nocto,actimeo=3600";
 
@@ -45,16 +43,35 @@ impl Serialize for Root {
 }
 
 impl Site {
-    /// Whether generations have anything to do with what clients boot: another server may have one root for all times.
-    #[must_use]
-    pub fn uses_generations(&self) -> bool {
-        self.nfs.root_server.as_ref().is_none_or(|server| server.path.contains(PLACEHOLDER))
+    /// All clients, with those that are not listed (`None`).
+    pub fn clients(&self) -> impl Iterator<Item = Option<&Node>> {
+        self.nodes.iter().map(Some).chain([None])
     }
 
-    /// Whether a root is nowhere: another server has generations alone.
+    /// Another server that a client has its root from: that of its own word, else its last profile's, else the site's; `None`
+    /// is the master.
     #[must_use]
-    pub fn lacks(&self, root: Root) -> bool {
-        root == Root::Head && self.nfs.root_server.is_some() && self.uses_generations()
+    pub fn root_server_of<'site>(&'site self, node: Option<&'site Node>) -> Option<&'site RootServer> {
+        let of_profiles = |node| self.profiles_of(node).rev().find_map(|(_, profile)| profile.root_server.as_ref());
+        node.and_then(|node| node.root_server.as_ref().or_else(|| of_profiles(node))).or(self.nfs.root_server.as_ref())
+    }
+
+    /// Whether generations have anything to do with what a client boots: another server may have one root for all times.
+    #[must_use]
+    pub fn uses_generations(&self, node: Option<&Node>) -> bool {
+        self.root_server_of(node).is_none_or(RootServer::has_generations)
+    }
+
+    /// Whether the root of a client is nowhere: another server has generations alone.
+    #[must_use]
+    pub fn lacks_root(&self, node: Option<&Node>) -> bool {
+        self.root_of(node) == Root::Head && self.root_server_of(node).is_some_and(RootServer::has_generations)
+    }
+
+    /// Whether a client mounts the live tree of the master.
+    #[must_use]
+    pub fn boots_live_tree(&self, node: Option<&Node>) -> bool {
+        self.root_of(node) == Root::Head && self.root_server_of(node).is_none()
     }
 
     /// What is in no generation of this site: what it lists, and what lies below the mounts that all clients have, where
@@ -87,7 +104,7 @@ impl Site {
     /// the published generation has lost is booted with the newest one that has it.
     #[must_use]
     pub fn root_of(&self, node: Option<&Node>) -> Root {
-        if !self.uses_generations() {
+        if !self.uses_generations(node) {
             return Root::Head;
         }
         match (self.wish_of(node), self.published_to(node)) {
@@ -124,7 +141,7 @@ impl Site {
     /// The roots of all clients, with those that are not listed.
     #[must_use]
     pub fn roots(&self) -> BTreeSet<Root> {
-        self.nodes.iter().map(Some).chain([None]).map(|node| self.root_of(node)).collect()
+        self.clients().map(|node| self.root_of(node)).collect()
     }
 
     /// The generations that some menu names: those that clients boot, and behind each the one before; and those that are
@@ -141,26 +158,26 @@ impl Site {
         named
     }
 
-    /// The addresses of the nodes that boot the live tree; `None` when it may be any machine of the subnet.
+    /// The addresses of the nodes that mount the live tree; `None` when it may be any machine of the subnet.
     #[must_use]
     pub fn on_head(&self) -> Option<Vec<Ipv4Addr>> {
-        if self.root_of(None) == Root::Head {
+        if self.boots_live_tree(None) {
             return None;
         }
-        self.nodes.iter().filter(|node| self.root_of(Some(node)) == Root::Head).map(|node| node.address).collect()
+        self.nodes.iter().filter(|node| self.boots_live_tree(Some(node))).map(|node| node.address).collect()
     }
 
-    /// The address of the server that clients mount a root from, and the path there.
+    /// The address of the server that a client mounts a root from, and the path there.
     #[must_use]
-    pub fn root_source(&self, root: Root) -> (Ipv4Addr, String) {
+    pub fn root_source(&self, node: Option<&Node>, root: Root) -> (Ipv4Addr, String) {
         let path = match root {
             Root::Head => "head".to_owned(),
             Root::Generation(number) => format!("root/{number}"),
         };
-        match (&self.nfs.root_server, root) {
+        match (self.root_server_of(node), root) {
             (None, _) => (self.network.address.address, format!("/{path}")),
             (Some(server), Root::Head) => (server.address, server.path.clone()),
-            (Some(server), Root::Generation(number)) => (server.address, server.path.replace(PLACEHOLDER, &number.to_string())),
+            (Some(server), Root::Generation(number)) => (server.address, server.path_of(number)),
         }
     }
 
@@ -201,7 +218,7 @@ mod tests {
     fn before_anything_is_published_all_boot_the_live_tree() {
         let site = example_site();
         assert_eq!((site.root_of(None), site.on_head()), (Root::Head, None));
-        assert_eq!(site.root_source(Root::Head).1, "/head");
+        assert_eq!(site.root_source(None, Root::Head).1, "/head");
     }
 
     #[test]
@@ -243,9 +260,42 @@ mod tests {
     fn another_server_has_one_root_or_the_generation_in_its_path() {
         let mut site = site();
         site.nfs.root_server = Some("10.9.9.9:/void".parse().unwrap());
-        assert_eq!((site.root_of(None), site.root_source(site.root_of(None)).1), (Root::Head, "/void".to_owned()));
+        assert_eq!((site.root_of(None), site.root_source(None, site.root_of(None)).1), (Root::Head, "/void".to_owned()));
         site.nfs.root_server = Some("10.9.9.9:/void/{generation}".parse().unwrap());
-        assert_eq!(site.root_source(site.root_of(None)).1, "/void/3");
+        assert_eq!(site.root_source(None, site.root_of(None)).1, "/void/3");
+    }
+
+    #[test]
+    fn a_node_has_its_root_from_the_nearest_server_that_is_named() {
+        let mut site = site();
+        let server = |text: &str| Some(text.parse::<RootServer>().unwrap());
+        let room = Profile { root_server: server("10.9.9.8:/void/{generation}"), ..Default::default() };
+        site.profiles.insert("room".parse().unwrap(), room);
+        site.nodes[0].profiles = vec!["room".parse().unwrap()];
+        site.nodes[1].root_server = server("10.9.9.9:/void");
+        let from = |site: &Site, node: Option<&Node>| {
+            let (address, path) = site.root_source(node, site.root_of(node));
+            format!("{address}:{path}")
+        };
+        let of_all = |site: &Site| site.clients().map(|node| from(site, node)).collect::<Vec<_>>();
+        assert_eq!(of_all(&site)[..2], ["10.9.9.8:/void/3", "10.9.9.9:/void"]);
+        assert_eq!(from(&site, None), "172.23.199.225:/root/3");
+        site.nodes[0].root_server = server("10.9.9.7:/{generation}");
+        site.nfs.root_server = server("10.9.9.6:/all");
+        assert_eq!(of_all(&site)[..2], ["10.9.9.7:/3", "10.9.9.9:/void"]);
+        assert_eq!(from(&site, None), "10.9.9.6:/all");
+    }
+
+    #[test]
+    fn whose_root_is_elsewhere_does_not_mount_the_live_tree() {
+        let mut site = site();
+        site.nodes[0].root_server = Some("10.9.9.9:/void".parse().unwrap());
+        assert_eq!((site.root_of(Some(&site.nodes[0])), site.on_head()), (Root::Head, Some(vec![])));
+        site.nodes[0].root_server = Some("10.9.9.9:/void/{generation}".parse().unwrap());
+        assert!(!site.lacks_root(Some(&site.nodes[0])));
+        site.nodes[0].generation = Some(RootWish::Head);
+        assert!(site.lacks_root(Some(&site.nodes[0])) && !site.lacks_root(None));
+        assert_eq!(site.on_head(), Some(vec![]));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::images::Which;
 use super::menus;
+use super::senders::send;
 use super::target::{Runs, Target};
 use super::trees::Trees;
 use super::wanted::Wanted;
@@ -16,9 +17,7 @@ use super::workflow::{self, Report, Watch, Work};
 use crate::disk::lock::Lock;
 use crate::generation::{self, Order};
 use crate::machine::{clock, roots};
-use crate::paths;
 use crate::site::Site;
-use crate::tools::Tool;
 use crate::types::generation::{Generation, Number, Published, RootWish, Whom};
 
 /// What is to be published.
@@ -80,7 +79,7 @@ pub fn publish(
     order: &Publication<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Report> {
-    refuse_where_nothing_is_published(target, &wanted.site)?;
+    refuse_where_nothing_is_published(target, &wanted.site, order.whom)?;
     let next = next(target, &wanted.site, order.whom)?;
     let number = match next {
         Next::New { number, .. } => make(target, &wanted, lock, number, order.text, watch)?,
@@ -132,7 +131,7 @@ pub fn roll_back(
     whom: &Whom,
     watch: &mut dyn Watch,
 ) -> Result<Report> {
-    refuse_where_nothing_is_published(target, &wanted.site)?;
+    refuse_where_nothing_is_published(target, &wanted.site, whom)?;
     let generations = &wanted.site.generations;
     let now = whom::now_of(&wanted.site, whom);
     let number = match number {
@@ -156,8 +155,8 @@ pub fn roll_back(
 pub fn is_first_due(target: &Target, site: &Site) -> bool {
     // Only the machine itself knows what it is on, and shows how it gets on.
     let is_seen = matches!(target.runs, Runs::Overlay(_));
-    let is_wanted = || site.nodes.iter().map(Some).chain([None]).any(|node| site.wish_of(node) == RootWish::Newest);
-    is_seen && site.uses_generations() && site.generations.made.is_empty() && is_wanted()
+    let is_wanted = || site.clients().any(|node| site.uses_generations(node) && site.wish_of(node) == RootWish::Newest);
+    is_seen && site.generations.made.is_empty() && is_wanted()
 }
 
 /// Makes the first generation, and publishes it.
@@ -284,8 +283,8 @@ pub fn remove(target: &Target, lock: &Lock<'_>, generation: &Generation) -> Resu
 }
 
 /// Refuses what would be of no use.
-fn refuse_where_nothing_is_published(target: &Target, site: &Site) -> Result<()> {
-    if !site.uses_generations() {
+fn refuse_where_nothing_is_published(target: &Target, site: &Site, whom: &Whom) -> Result<()> {
+    if !whom::use_generations(site, whom) {
         bail!("`root_server` names one root for all, so there is nothing to publish; put {{generation}} into its path");
     }
     if let Runs::Outside = target.runs {
@@ -313,27 +312,6 @@ fn serve(target: &Target, wanted: &Wanted, lock: &Lock<'_>, images: Which, force
     let work = Work { files: Some(&trees), images, menus: false, prune: false, force };
     workflow::run(target, wanted, lock, &work, watch)?.is_done()?;
     Ok(trees)
-}
-
-/// Runs the site's own scripts, in the order of their names, with the number and the folder of a new generation.
-fn send(target: &Target, number: Number, watch: &mut dyn Watch) -> Result<()> {
-    let root = &target.root;
-    let tree = root.path().join(paths::generation_tree(number));
-    for name in root.list(paths::PUBLISH_HOOKS)?.unwrap_or_default() {
-        let path = format!("{}/{name}", paths::PUBLISH_HOOKS);
-        let Some(item) = root.find(&path)? else { continue };
-        if name.starts_with('.') {
-            continue;
-        }
-        if item.mode & 0o111 == 0 {
-            watch.said(&format!("{}: not run, since it is not executable; chmod +x it", root.display(&path)));
-            continue;
-        }
-        watch.said(&format!("running {}", root.display(&path)));
-        let script = Tool::new(root.path().join(&path)).arg(number.to_string()).arg(&tree);
-        script.lines(|line| watch.said(line)).with_context(|| format!("{}: failed", root.display(&path)))?;
-    }
-    Ok(())
 }
 
 /// Nobody boots it, and nothing shall be left of it.

@@ -12,6 +12,7 @@ pub mod menus;
 pub mod notes;
 pub mod preview;
 pub mod restart;
+mod senders;
 pub mod status;
 pub mod target;
 pub mod trees;

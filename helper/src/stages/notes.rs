@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::senders;
 use super::target::{Runs, Target, shown_below};
 use crate::disk::tree::{Content, Item};
 use crate::machine::facts::Facts;
@@ -23,6 +24,7 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
     notes.extend(on_trial(site));
     notes.extend(zfs_hook(target, site)?);
     notes.extend(no_mount_points(target, site));
+    notes.extend(nobody_sends(target, site)?);
     if let Some(machine) = target.machine() {
         notes.extend(unseen(target, machine, site));
         notes.extend(hidden_later(target, machine));
@@ -89,6 +91,20 @@ fn no_mount_points(target: &Target, site: &Site) -> Vec<String> {
         }
     }
     notes
+}
+
+/// A menu names a generation on another server when it is published, and there is only what somebody brought there.
+fn nobody_sends(target: &Target, site: &Site) -> Result<Option<String>> {
+    let servers = site.clients().filter_map(|node| site.root_server_of(node)).filter(|server| server.has_generations());
+    let servers: BTreeSet<String> = servers.map(|server| server.address.to_string()).collect();
+    if servers.is_empty() || senders::all(&target.root)?.iter().any(|(_, can_run)| *can_run) {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "{}: no program in there, so no generation comes to {}, where nodes look for the one that they boot; put one there that copies it: voidclust(8)",
+        target.root.display(paths::PUBLISH_HOOKS),
+        servers.into_iter().collect::<Vec<_>>().join(", ")
+    )))
 }
 
 /// What tells of ZFS where there is none: the tree may be copied to where it will run.

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::target::Target;
 use crate::generation;
 use crate::machine::Machine;
-use crate::site::{Root, Site};
+use crate::site::{Node, Root, Site};
 use crate::types::generation::{Number, Whom};
 use crate::types::{OverlayName, nearest};
 use crate::words::some;
@@ -37,11 +37,19 @@ pub(super) fn now_of(site: &Site, whom: &Whom) -> Option<Number> {
     if whom.is_all() {
         return site.generations.published.numbers().max();
     }
-    let named = |name: &str| whom.nodes.iter().any(|node| node == name);
-    let of = site.nodes.iter().filter(|node| {
-        named(node.name.as_str()) || node.profiles.iter().any(|own| whom.profiles.iter().any(|name| name == own.as_str()))
-    });
-    of.filter_map(|node| site.published_to(Some(node))).max()
+    meant(site, whom).filter_map(|node| site.published_to(node)).max()
+}
+
+/// Whether one of these boots generations at all.
+pub(super) fn use_generations(site: &Site, whom: &Whom) -> bool {
+    meant(site, whom).any(|node| site.uses_generations(node))
+}
+
+/// The clients that these are.
+fn meant<'site>(site: &'site Site, whom: &'site Whom) -> impl Iterator<Item = Option<&'site Node>> {
+    let of_profile = |node: &Node| node.profiles.iter().any(|own| whom.profiles.iter().any(|name| name == own.as_str()));
+    let named = move |node: &Node| whom.nodes.iter().any(|name| name == node.name.as_str()) || of_profile(node);
+    site.clients().filter(move |node| whom.is_all() || node.is_some_and(named))
 }
 
 /// Whether these boot a generation already, and no other one.

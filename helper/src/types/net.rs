@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::generation::Number;
 use super::{AbsolutePath, shown, whole_number};
 
 /// Refuses what no machine can have as its address on a network (RFC 6890).
@@ -169,6 +170,23 @@ pub struct RootServer {
 }
 text_type!(RootServer);
 
+impl RootServer {
+    /// The part of the path that stands for the number of a generation.
+    const PLACEHOLDER: &str = "{generation}";
+
+    /// Whether it has generations, and not one root for all times.
+    #[must_use]
+    pub fn has_generations(&self) -> bool {
+        self.path.contains(Self::PLACEHOLDER)
+    }
+
+    /// The path of a generation.
+    #[must_use]
+    pub fn path_of(&self, number: Number) -> String {
+        self.path.replace(Self::PLACEHOLDER, &number.to_string())
+    }
+}
+
 impl FromStr for RootServer {
     type Err = String;
 
@@ -182,7 +200,7 @@ impl FromStr for RootServer {
         let (address, path) = text.split_once(':').ok_or_else(wrong)?;
         let Address(address) = address.parse().map_err(|_| wrong())?;
         // What is wrong with a path that is one is told as of any path.
-        let like = path.replacen("{generation}", "0", 1);
+        let like = path.replacen(Self::PLACEHOLDER, "0", 1);
         like.parse::<AbsolutePath>().map_err(|told| if path.starts_with('/') { told } else { wrong() })?;
         Ok(Self { address, path: path.to_owned() })
     }

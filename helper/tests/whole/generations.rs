@@ -7,7 +7,7 @@ const OLD: &str = "6.12.1_1";
 const NEW: &str = "6.12.2_1";
 
 /// A master with two kernels, whose overlay exports what there is; `None` without rsync.
-fn master(test: &str) -> Option<Machine> {
+pub(crate) fn master(test: &str) -> Option<Machine> {
     if !there_is("rsync") {
         skip(test, "needs rsync");
         return None;
@@ -27,7 +27,7 @@ impl Machine {
         self.place.read(&self.lower(path))
     }
 
-    fn menu(&self, card: &str) -> String {
+    pub(crate) fn menu(&self, card: &str) -> String {
         self.file(&format!("srv/tftp/pxelinux.cfg/{card}"))
     }
 
@@ -36,7 +36,7 @@ impl Machine {
     }
 
     /// Publishes something new.
-    fn publish(&self) {
+    pub(crate) fn publish(&self) {
         let path = self.lower("usr/bin/news");
         let news = if self.has("usr/bin/news") { self.place.read(&path) } else { String::new() };
         self.place.write(&path, news + "x");
@@ -287,25 +287,4 @@ fn what_looks_private_and_is_not_listed_is_told() {
     assert!(told().contains("note: not for everybody, and yet read by every node: /etc/backup.pem; list"), "{}", told());
     machine.configure("9", "[root]\nprivate = [\"/etc/*.pem\"]\n");
     assert!(!told().contains("backup.pem"), "{}", told());
-}
-
-#[test]
-fn only_nodes_that_boot_the_live_tree_may_mount_it() {
-    let Some(machine) = master("only_nodes_that_boot_the_live_tree_may_mount_it") else { return };
-    machine.configure("9", "[profile.live]\ngeneration = \"head\"\n[[node]]\nname = \"live1\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.240\"\nprofiles = [\"live\"]\n");
-    machine.run(&["publish"]).ended(0);
-    assert_eq!(machine.place.read("etc/exports.d/voidclust.exports"), "/root/1 fsid=1001\n/head 172.23.199.240\n");
-    assert!(machine.menu("01-52-54-00-00-00-99").contains(":/head,"));
-    assert_eq!(
-        machine.mounted_below("srv/nfs"),
-        [
-            "head",
-            "node/52:54:00:00:00:99",
-            "node/52:54:00:17:c7:e2",
-            "node/52:54:00:17:c7:e3",
-            "node/52:54:00:17:c7:e4",
-            "node/default",
-            "root/1"
-        ]
-    );
 }

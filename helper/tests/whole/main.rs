@@ -34,6 +34,7 @@ mod readers;
 mod real_overlay;
 mod real_tools;
 mod reboot;
+mod roots;
 mod scratch;
 mod served;
 mod shell;

@@ -41,6 +41,8 @@ const ADDRESSES: &[&str] = &["172.23.199.99", "172.23.199.0", "127.0.0.1", "0.0.
 const SERVICES: &[&str] = &["sshd", "!sshd", "dhcpcd-eth0", "agetty-tty1", "!!a", "-v", "../x"];
 const MODULES: &[&str] = &["i915", "nvme-core", "8021q", "-r", "_", "if", "done"];
 const KERNELS: &[&str] = &["newest", "6.12.94_1", "6.12.9_1", "6.12.94_1 x"];
+const ROOTS: &[&str] =
+    &["172.23.199.10:/void", "10.0.0.1:/void/{generation}", "10.0.0.1:/a.b/c", "172.23.199.225:/x", "nas:/void", "10.0.0.1:/a,b"];
 const WISHES: &[&str] = &["newest", "head", "1", "01", "oldest"];
 const COMMAND_LINES: &[&str] = &[
     "loglevel=4 console=ttyS0,115200n8",
@@ -109,19 +111,7 @@ const FIELDS: &[Field] = &[
     field("[nfs]", "root_options", "root_options = @", OPTIONS),
     field("[nfs]", "home_options", "home_options = @", OPTIONS),
     field("[nfs]", "home", "home = @", PATHS),
-    field(
-        "[nfs]",
-        "root_server",
-        "root_server = @",
-        &[
-            "172.23.199.10:/void",
-            "10.0.0.1:/void/{generation}",
-            "10.0.0.1:/a.b/c",
-            "172.23.199.225:/x",
-            "nas:/void",
-            "10.0.0.1:/a,b",
-        ],
-    ),
+    field("[nfs]", "root_server", "root_server = @", ROOTS),
     field("[nfs]", "home_server", "home_server = @", DEVICES),
     Field {
         besides: "[nfs]\nhome_server = \"nas:/home\"\n",
@@ -138,6 +128,7 @@ const FIELDS: &[Field] = &[
     field("[profile.p]", "modules", "modules = [@]", MODULES),
     field("[profile.p]", "kernel", "kernel = @", KERNELS),
     field("[profile.p]", "generation", "generation = @", WISHES),
+    field("[profile.p]", "root_server", "root_server = @", ROOTS),
     field("[profile.p]", "mounts", "mounts = [{ device = @, path = \"/scratch\" }]", DEVICES),
     field("[profile.p]", "mounts", "mounts = [{ device = \"tmpfs\", path = @, type = \"tmpfs\" }]", PATHS),
     field("[[node]]", "name", "name = @", HOSTS),
@@ -149,6 +140,7 @@ const FIELDS: &[Field] = &[
     field("[[node]]", "cmdline", "cmdline = @", COMMAND_LINES),
     field("[[node]]", "kernel", "kernel = @", KERNELS),
     field("[[node]]", "generation", "generation = @", WISHES),
+    field("[[node]]", "root_server", "root_server = @", ROOTS),
     field("[[node]]", "mounts", "mounts = [{ device = @, path = \"/own\" }]", DEVICES),
     field("[[node]]", "mounts", "mounts = [{ device = \"//nas/x\", path = \"/own\", type = @ }]", TYPES),
     field("[[node]]", "mounts", "mounts = [{ device = \"LABEL=x\", path = \"/own\", options = @ }]", OPTIONS),

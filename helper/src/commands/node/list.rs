@@ -77,7 +77,7 @@ pub(super) fn show(site: &Site, number: usize, place: Option<String>, json: bool
     said("overlays", &overlays(site, node).join(" "));
     said("services", &services(site, node).join(" "));
     said("kernel", &site.kernel_of(node).to_string());
-    said("root", &site.root_of(Some(node)).to_string());
+    said("root", &root(site, node));
     said("cmdline", &site.command_line(Some(node), site.root_of(Some(node))));
     for mount in site.mounts_of(Some(node)).values() {
         said("mount", &format!("{} {} {} {}", mount.device, mount.path, mount.fstype, mount.options));
@@ -97,6 +97,17 @@ pub(super) fn show(site: &Site, number: usize, place: Option<String>, json: bool
         said("var", &format!("{name} = {var}{from}"));
     }
     Ok(Status::Done)
+}
+
+/// Which root it boots, and of whom when that is not the master.
+fn root(site: &Site, node: &Node) -> String {
+    let (node, root) = (Some(node), site.root_of(Some(node)));
+    match site.root_server_of(node).map(|_| site.root_source(node, root)) {
+        None => root.to_string(),
+        Some((server, _)) if site.lacks_root(node) => format!("none, for nothing was published to {server} yet"),
+        Some((server, path)) if site.uses_generations(node) => format!("{root} of {server}:{path}"),
+        Some((server, path)) => format!("{server}:{path}"),
+    }
 }
 
 fn overlays<'site>(site: &'site Site, node: &'site Node) -> Vec<&'site str> {
@@ -120,6 +131,7 @@ fn as_json(site: &Site, node: &Node) -> Value {
         "services": services(site, node),
         "kernel": site.kernel_of(node).to_string(),
         "generation": site.root_of(Some(node)),
+        "root_server": site.root_server_of(Some(node)),
         "cmdline": site.command_line(Some(node), site.root_of(Some(node))),
         "mounts": site.mounts_of(Some(node)).into_values().collect::<Vec<_>>(),
         "scratch": site.scratch_of(node),
