@@ -20,6 +20,8 @@ build() {
 		drivers/net/ethernet/ti/tlan.ko
 		drivers/net/ethernet/ti/ti_cpsw_new.ko
 		drivers/net/ethernet/8390/pcnet_cs.ko
+		drivers/net/ethernet/broadcom/cnic.ko
+		drivers/net/ethernet/qlogic/qlcnic/qlcnic.ko
 		drivers/net/phy/realtek.ko.zst
 		drivers/net/hyperv/hv_netvsc.ko
 		drivers/net/vmxnet3/vmxnet3.ko
@@ -64,7 +66,7 @@ build() {
 test_all_has_every_wired_driver_and_no_other() {
 	build netroot_drivers=all | sed -n 's/^module //p' | tr '\n' ' ' >"$T/out"
 	same "$(cat "$T/out")" "af_packet? atkbd? e1000e ehci_pci? hid_generic? hv_netvsc \
-hv_vmbus? i8042? lan743x mlx5_core nfsv4 pci_hyperv? r8152 r8169 realtek tlan usbhid? virtio_net \
+hv_vmbus? i8042? lan743x mlx5_core nfsv4 pci_hyperv? qlcnic r8152 r8169 realtek tlan usbhid? virtio_net \
 virtio_pci? vmxnet3 xen-netfront xhci_pci? "
 }
 
