@@ -36,6 +36,8 @@ def check_client(report, cluster, node, facts):
     address = facts["links"].get(node.boot_mac, {}).get("addresses", [])
     if "address" in machine:
         report.equal(f"{name}: the boot card has the node's address", address, [f"{machine['address']}/24"])
+    ahead = node.sh("cat /sys/class/bdi/$(mountpoint -d /run/rootfs/lower)/read_ahead_kb; ls /run/udev/rules.d")
+    report.equal(f"{name}: the root's read-ahead, small for the boot, is the kernel's again", ahead.split(), ["128"])
     home = mounts.get("/home", {})
     report.equal(f"{name}: /home is the master's", (home.get("source"), home.get("type")),
                  (f"{MASTER}:/home", "nfs4"))

@@ -25,6 +25,11 @@ load() {
 		"$@"
 	}
 	netroot_has_address() { :; }
+	netroot_mountinfo="$T/mountinfo"
+	netroot_sys="$T/sys"
+	netroot_run="$T/run"
+	echo "30 1 0:25 / $T/root ro - nfs4 10.0.0.1:/root ro" >"$T/mountinfo"
+	file "$T/sys/class/bdi/0:25/read_ahead_kb" 128
 	mountpoint() { return 1; }
 	reboot() {
 		echo "REBOOT $*"
@@ -91,6 +96,32 @@ test_a_tree_without_init_is_no_root() {
 	said="$(netroot_mount_handler "$T/root")"
 	same $? 4
 	contains "$said" "it has no program /sbin/init"
+}
+
+test_a_boot_reads_less_ahead_and_tells_what_was() {
+	load
+	echo "31 1 0:26 / $T/root/home rw - nfs4 10.0.0.1:/home rw" >>"$T/mountinfo"
+	lacks "$(netroot_mount_handler "$T/root")" ERROR
+	same "$(cat "$T/sys/class/bdi/0:25/read_ahead_kb")" 32
+	same "$(cat "$T/run/voidclust/read-ahead")" "$T/sys/class/bdi/0:25/read_ahead_kb 128"
+	same "$(cat "$T/run/udev/rules.d/99-root-read-ahead.rules")" \
+		'SUBSYSTEM=="bdi", KERNEL=="0:25", ATTR{read_ahead_kb}="32"'
+}
+
+test_a_read_ahead_that_is_smaller_already_is_left_alone() {
+	load
+	echo 16 >"$T/sys/class/bdi/0:25/read_ahead_kb"
+	lacks "$(netroot_mount_handler "$T/root")" ERROR
+	same "$(cat "$T/sys/class/bdi/0:25/read_ahead_kb")" 16
+	gone "$T/run/voidclust/read-ahead"
+	gone "$T/run/udev/rules.d/99-root-read-ahead.rules"
+}
+
+test_a_read_ahead_that_cannot_be_set_is_told_and_the_boot_goes_on() {
+	load
+	rm -r "$T/sys"
+	contains "$(netroot_mount_handler "$T/root" 2>/dev/null)" "ERROR: netroot: could not make the root's read-ahead smaller"
+	ok netroot_mount_handler "$T/root" >/dev/null 2>&1
 }
 
 fetching() {
