@@ -1,8 +1,11 @@
-"""The real dnsmasq and darkhttpd with what is rendered for them, in a network namespace, under readers by the hundred."""
+"""The real dnsmasq and darkhttpd with what is rendered for them, or nginx with what docs/scale.md says, in a network
+namespace, under readers by the hundred.
+"""
 
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import sys
@@ -27,8 +30,8 @@ def missing(ways):
         return "it needs root, for network namespaces"
     if {"dhcp", "tftp"} & set(ways) and not tool("dnsmasq"):
         return "dnsmasq is missing (Debian: dnsmasq-base)"
-    if "http" in ways and not os.environ.get("DARKHTTPD") and not tool("darkhttpd"):
-        return "the real darkhttpd is missing: name one with DARKHTTPD"
+    if "http" in ways and not any(map(os.environ.get, ("NGINX_BIN", "DARKHTTPD"))) and not tool("darkhttpd"):
+        return "the real darkhttpd is missing: name one with DARKHTTPD, or nginx with NGINX_BIN"
     return None
 
 
@@ -91,20 +94,37 @@ def inside(space, *argv):
     return run(["ip", "netns", "exec", SPACES[space], *argv])
 
 
+def for_nginx(folder):
+    """The configuration that docs/scale.md shows; the paths in it, and those that nginx has by itself, lead into the folder."""
+    text = re.search(r"^ *```nginx\n(.*?)^ *```$", (REPOSITORY / "docs/scale.md").read_text(encoding="utf-8"), re.M | re.S)[1]
+    text = re.sub(r"(?<=listen )[0-9.]+", SERVER, text)
+    text = re.sub(r"(?<=root )/srv/tftp", f"{folder}/srv/tftp", text)
+    text = re.sub(r"(?<=access_log )[^;]+", f"{folder}/nginx.log", text)
+    own = "".join(f"{kind}_temp_path {folder}/nginx-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(text.replace("http {", f"http {{ {own}", 1), encoding="utf-8")
+
+
 def start(way, folder):
     """A server by its service's own settings, with the descriptors that a service of runit has."""
     name = SERVICES[way]
-    program = {"dnsmasq": tool("dnsmasq"), "darkhttpd": os.environ.get("DARKHTTPD") or tool("darkhttpd")}[name]
+    if way == "http" and os.environ.get("NGINX_BIN"):
+        name = "nginx"
+        for_nginx(folder)
+    program = {"dnsmasq": tool("dnsmasq"), "darkhttpd": os.environ.get("DARKHTTPD") or tool("darkhttpd"),
+               "nginx": os.environ.get("NGINX_BIN")}[name]
     script = {
         "dnsmasq": '[ ! -r conf ] || . ./conf; exec "$2" -k -C "$1/etc/dnsmasq.conf" --log-facility="$1/dnsmasq.log"'
                 ' --dhcp-leasefile="$1/leases" --pid-file',
         "darkhttpd": '. ./conf; exec "$2" "$WWWDIR" --chroot --uid nobody --gid nogroup $OPTS >"$1/darkhttpd.log"',
+        "nginx": 'exec "$2" -e stderr -c "$1/nginx.conf" -g "daemon off; pid $1/nginx.pid;"',
     }[name]
-    limits = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))  # noqa: E731
+    # nginx raises the second by itself, which root in a container may not.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] if name == "nginx" else 4096
+    limits = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, most))  # noqa: E731
     with open(folder / f"{name}.err", "wb") as said:
         child = spawn(["ip", "netns", "exec", SPACES["server"], "sh", "-c", script, "run", folder, program],
-                      cwd=folder / "etc/sv" / name, stdout=said, stderr=said, preexec_fn=limits)
-    sockets, port = {"dnsmasq": ("-lun", 69), "darkhttpd": ("-ltn", 80)}[name]
+                      cwd=folder / "etc/sv" / SERVICES[way], stdout=said, stderr=said, preexec_fn=limits)
+    sockets, port = {"dnsmasq": ("-lun", 69), "darkhttpd": ("-ltn", 80), "nginx": ("-ltn", 80)}[name]
     until = time.monotonic() + 30
     while f"{SERVER}:{port} " not in inside("server", "ss", sockets)[1]:
         if child.poll() is not None or time.monotonic() > until:
@@ -114,8 +134,10 @@ def start(way, folder):
 
 
 def processor(pid):
-    """The processor seconds of a process."""
-    return processor_seconds(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8"))
+    """The processor seconds of a process and its children."""
+    of = Path(f"/proc/{pid}")
+    children = (of / f"task/{pid}/children").read_text(encoding="utf-8").split()
+    return processor_seconds((of / "stat").read_text(encoding="utf-8")) + sum(map(processor, children))
 
 
 def measure(way, count, files, part, log):
