@@ -9,6 +9,8 @@
     read -r file before </run/voidclust/read-ahead
     echo "$before" >"$file" || msg_warn "the read-ahead of the root stays small; large files are read slowly"
 )
-# The initramfs had udev leave it alone. What nfs.conf of the site says holds again.
+# The initramfs had udev leave it alone. What nfs.conf of the site says holds again. By itself udevd looks every three
+# seconds only whether a rule is gone.
 rm -f /run/voidclust/read-ahead /run/udev/rules.d/99-root-read-ahead.rules
+udevadm control --reload
 udevadm trigger --action=add --subsystem-match=bdi
