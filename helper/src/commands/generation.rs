@@ -42,8 +42,8 @@ struct Known {
 }
 
 /// Who uses which; nobody where no machine runs that could serve any.
-fn used(target: &Target) -> Result<BTreeMap<Number, Vec<Client>>> {
-    Ok(target.machine().map(|machine| generation::in_use(machine, &target.root)).transpose()?.unwrap_or_default())
+fn used(target: &Target, wanted: &Wanted) -> Result<BTreeMap<Number, Vec<Client>>> {
+    Ok(target.machine().map(|machine| whom::in_use(target, &wanted.site, machine)).transpose()?.unwrap_or_default())
 }
 
 fn know(target: &Target, wanted: &Wanted, made: &Generation, used: &BTreeMap<Number, Vec<Client>>) -> Result<Known> {
@@ -85,7 +85,7 @@ impl Known {
 
 fn list(target: &Target, global: &Global, as_json: bool) -> Result<Status> {
     let wanted = wanted::read(target, global.config.as_deref())?;
-    let used = used(target)?;
+    let used = used(target, &wanted)?;
     let made = wanted.site.generations.made.values();
     let all: Vec<Known> = made.map(|made| know(target, &wanted, made, &used)).collect::<Result<_>>()?;
     if as_json {
@@ -121,7 +121,7 @@ fn newest(made: &Generation) -> &str {
 fn show(target: &Target, global: &Global, number: Number, diff: Option<Option<Number>>, as_json: bool) -> Result<Status> {
     let wanted = wanted::read(target, global.config.as_deref())?;
     let made = &wanted.site.generations;
-    let one = know(target, &wanted, made.find(number)?, &used(target)?)?;
+    let one = know(target, &wanted, made.find(number)?, &used(target, &wanted)?)?;
     let older = match diff {
         None => None,
         Some(Some(other)) => Some(made.find(other)?.number),
@@ -178,7 +178,7 @@ fn remove(target: &Target, global: &Global, number: Number) -> Result<Status> {
     if wanted.site.named_generations().contains(&number) {
         bail!("generation {number}: a menu names it, or it is the one to fall back to; nothing was changed");
     }
-    let one = know(target, &wanted, made, &used(target)?)?;
+    let one = know(target, &wanted, made, &used(target, &wanted)?)?;
     if !one.used_by.is_empty() {
         bail!(
             "generation {number}: in use by {}; reboot them first, or wait until their leases end",

@@ -267,7 +267,7 @@ fn superfluous(target: &Target, wanted: &Wanted) -> Result<Vec<Number>> {
     if generations.made.len() < 2 {
         return Ok(Vec::new());
     }
-    let used = generation::in_use(machine, &target.root)?;
+    let used = whom::in_use(target, &wanted.site, machine)?;
     Ok(generation::superfluous(generations, &wanted.site.named_generations(), &used, usize::from(wanted.site.root.keep)))
 }
 

@@ -1,11 +1,11 @@
 //! Who boots what: whom names stand for, and who runs another generation than he would boot now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 
 use super::target::Target;
-use crate::generation;
+use crate::generation::{self, Client};
 use crate::machine::Machine;
 use crate::site::{Node, Root, Site};
 use crate::types::generation::{Number, Whom};
@@ -103,13 +103,27 @@ pub fn booted_by(site: &Site, number: Number) -> Vec<String> {
     nodes.map(|node| node.name.to_string()).chain(others).collect()
 }
 
+/// Who uses which generation of this master. A node whose root another server has uses one only if it is seen: it mounts
+/// what else the master serves.
+///
+/// # Errors
+/// When the server's records cannot be read.
+pub fn in_use(target: &Target, site: &Site, machine: &Machine) -> Result<BTreeMap<Number, Vec<Client>>> {
+    let mut used = generation::in_use(machine, &target.root)?;
+    let elsewhere = site.nodes.iter().filter(|node| site.root_server_of(Some(node)).is_some());
+    let elsewhere: BTreeSet<String> = elsewhere.filter_map(|node| node.address).map(|address| address.to_string()).collect();
+    used.values_mut().for_each(|clients| clients.retain(|client| client.certain || !elsewhere.contains(&client.address)));
+    used.retain(|_, clients| !clients.is_empty());
+    Ok(used)
+}
+
 /// What runs another generation than it would boot now, in a line each.
 ///
 /// # Errors
 /// When the server's records cannot be read.
 pub fn behind(target: &Target, site: &Site, machine: &Machine) -> Result<Vec<String>> {
     let mut lines = BTreeSet::new();
-    for (number, clients) in generation::in_use(machine, &target.root)? {
+    for (number, clients) in in_use(target, site, machine)? {
         for client in clients.iter().filter(|client| client.certain) {
             let node = site.node(&client.address);
             let Root::Generation(now) = site.root_of(node) else { continue };

@@ -31,7 +31,7 @@ impl Machine {
         self.file(&format!("srv/tftp/pxelinux.cfg/{card}"))
     }
 
-    fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         self.place.at(&self.lower(path)).exists()
     }
 
@@ -44,7 +44,7 @@ impl Machine {
     }
 
     /// A client that has a file of a generation open, as the NFS server tells it.
-    fn uses(&self, address: &str, generation: u32) {
+    pub(crate) fn uses(&self, address: &str, generation: u32) {
         let folder = format!("proc/fs/nfsd/clients/{generation}");
         self.place.write(&format!("{folder}/info"), format!("clientid: 0x1\naddress: \"{address}:700\"\nname: \"x\"\n"));
         let state =

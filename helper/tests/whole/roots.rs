@@ -69,3 +69,23 @@ fn a_room_has_its_root_from_a_server_of_its_own_and_the_rest_from_the_master() {
     machine.run(&["apply"]).ended(0);
     assert!(machine.menu("01-52-54-00-00-00-98").contains("nfsroot=172.23.199.11:/kiosk,"));
 }
+
+#[test]
+fn whose_root_is_elsewhere_keeps_no_generation_of_the_master_by_his_home() {
+    let Some(machine) = master("whose_root_is_elsewhere_keeps_no_generation_of_the_master_by_his_home") else { return };
+    machine.configure("9", "[root]\nkeep = 1\n[[node]]\nname = \"r2\"\nmac = \"52:54:00:00:00:99\"\naddress = \"172.23.199.240\"\nroot_server = \"172.23.199.10:/void/{generation}\"\n");
+    // It has nothing open of any: what it mounted is its home.
+    machine.place.write("proc/fs/nfsd/clients/9/info", "clientid: 0x1\naddress: \"172.23.199.240:700\"\nname: \"x\"\n");
+    machine.place.write("proc/fs/nfsd/clients/9/states", "");
+    machine.publish();
+    machine.publish();
+    machine.uses("172.23.199.240", 1);
+    machine.publish();
+    let there = || [1, 2, 3].map(|number| machine.has(&format!("var/lib/voidclust/generations/{number}")));
+    assert_eq!(there(), [true, true, true], "it booted that one from the master");
+    machine.place.remove("proc/fs/nfsd/clients/1");
+    assert!(machine.run(&["apply"]).ended(0).out.contains("removed generation 1\n"));
+    assert_eq!(there(), [false, true, true]);
+    let list = machine.run(&["generation", "list", "--json"]).ended(0).json();
+    assert_eq!(list[0]["used_by"].as_array().map(Vec::len), Some(0));
+}
