@@ -105,7 +105,7 @@ test_a_boot_reads_less_ahead_and_tells_what_was() {
 	same "$(cat "$T/sys/class/bdi/0:25/read_ahead_kb")" 32
 	same "$(cat "$T/run/voidclust/read-ahead")" "$T/sys/class/bdi/0:25/read_ahead_kb 128"
 	same "$(cat "$T/run/udev/rules.d/99-root-read-ahead.rules")" \
-		'SUBSYSTEM=="bdi", KERNEL=="0:25", ATTR{read_ahead_kb}="32"'
+		'SUBSYSTEM=="bdi", KERNEL=="0:25", TEST=="/run/voidclust/read-ahead", ATTR{read_ahead_kb}="32"'
 }
 
 test_a_read_ahead_that_is_smaller_already_is_left_alone() {

@@ -7,10 +7,8 @@
 # A subshell, for the sake of its variables.
 (
     read -r file before </run/voidclust/read-ahead
-    echo "$before" >"$file" || msg_warn "the read-ahead of the root stays small; large files are read slowly"
+    # udev's rule of the initramfs holds as long as this file is there. Asked again, it does what nfs.conf of the site says.
+    rm -f /run/voidclust/read-ahead /run/udev/rules.d/99-root-read-ahead.rules
+    { echo "$before" >"$file" && echo add >"${file%/*}/uevent"; } ||
+        msg_warn "the read-ahead of the root stays small; large files are read slowly"
 )
-# The initramfs had udev leave it alone. What nfs.conf of the site says holds again. By itself udevd looks every three
-# seconds only whether a rule is gone.
-rm -f /run/voidclust/read-ahead /run/udev/rules.d/99-root-read-ahead.rules
-udevadm control --reload
-udevadm trigger --action=add --subsystem-match=bdi
