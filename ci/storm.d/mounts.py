@@ -22,9 +22,9 @@ with open(sys.argv[1], "wb") as file:
 file = os.open(sys.argv[1], os.O_RDONLY)
 work = {
     "nothing": lambda: None,
-    "computing": lambda: [zlib.crc32(data) for _ in range(100)],
-    "copying": lambda: [os.pread(file, 1 << 20, 0) for _ in range(300)],
-    "calls": lambda: [os.stat(sys.argv[1]) for _ in range(40000)],
+    "computing": lambda: [zlib.crc32(data) for _ in range(1000)],
+    "copying": lambda: [os.pread(file, 1 << 20, 0) for _ in range(600)],
+    "calls": lambda: [os.stat(sys.argv[1]) for _ in range(200000)],
 }
 begun = time.process_time()
 work[sys.argv[2]]()
@@ -58,7 +58,7 @@ def calibration(cluster):
 def server(node):
     """What the server's machine has spent so far, by its own clock and by ours, and the calls that came."""
     text = node.sh("head -n 1 /proc/stat; grep ^rpc /proc/net/rpc/nfsd; cat /proc/fs/nfsd/threads;"
-                   " for pid in $(pgrep -x nfsd); do cat /proc/$pid/stat; done", 120).splitlines()
+                   " cat $(pgrep -x nfsd | sed 's,.*,/proc/&/stat,')", 120).splitlines()
     user, nice, system, _, _, interrupts, soft, *_ = map(int, text[0].split()[1:])
     return {
         "nfsd": sum(map(processor_seconds, text[3:])),
@@ -88,17 +88,18 @@ def until(node, pattern, seconds):
     node.sh(f"until tail -n 1 {INSIDE}/said | grep -qE '{pattern}'; do sleep 2; done", seconds)
 
 
-def storm(cluster, node, count):
-    """`count` clients replay the record at once; what it took the server, and each of them."""
+def storm(cluster, node, count, part):
+    """`count` clients each replay a `part`th of the record at once; what it took the server, and each of them."""
     options = re.search(r"nfsroot=[^,\s]+,(\S+)", node.sh("cat /proc/cmdline"))[1]
     card = node.sh(f"ip -o -4 route show to match {MASTER} | grep -o 'dev [^ ]*'").split()[1]
     job = {"nodes": count, "card": card, "first": FIRST, "prefix": 24, "server": f"{MASTER}:{cluster.root_of(CLIENT)}",
-           "options": options, "steps": f"{INSIDE}/{FILE.name}", "gate": f"{INSIDE}/gate"}
+           "options": options, "steps": f"{INSIDE}/{FILE.name}", "part": part, "gate": f"{INSIDE}/gate"}
     node.sh(f"cd {INSIDE}; rm -f gate said; mkfifo gate;"
             f" setsid python3 replay.py {shlex.quote(json.dumps(job))} >said 2>&1 </dev/null &")
     until(node, "ready|Error", 60 + 10 * count)
     if "Error" in node.sh(f"tail -n 1 {INSIDE}/said"):
         raise Failure(f"the replay: {node.sh(f'cat {INSIDE}/said')}")
+    threads = int(cluster.master.sh("cat /proc/fs/nfsd/threads"))
     before, clients = server(cluster.master), processor(node.qemu.pid)
     node.sh(f": >{INSIDE}/gate")
     until(node, "^[{]|Error", 60 + 60 * count)
@@ -112,10 +113,14 @@ def storm(cluster, node, count):
     whole = [one for one in found["nodes"] if "failure" not in one]
     return {
         "nodes": count,
+        "part": part,
+        "threads": threads,
         "whole": len(whole),
         "failures": [one["failure"] for one in found["nodes"] if "failure" in one][:3],
         "missed": max((one["missed"] for one in whole), default=0),
+        "again": sum(one["again"] for one in whole),
         "seconds": found["seconds"],
+        "first": min((one["seconds"] for one in whole), default=0),
         "operations": sum(sum(one["operations"].values()) for one in whole),
         "bytes": sum(one["bytes"] for one in whole),
         "clients": clients,
@@ -123,8 +128,8 @@ def storm(cluster, node, count):
     }
 
 
-HEAD = (f"{'way':5} {'nodes':>6} {'whole':>6} {'seconds':>8} {'operations a node':>18} {'MB a node':>10}"
-        f" {'server s a node':>16} {'of it nfsd':>11} {'clients s a node':>17}")
+HEAD = (f"{'way':5} {'threads':>7} {'nodes':>6} {'whole':>6} {'part':>5} {'first':>6} {'last':>6} {'again':>6}"
+        f" {'operations a node':>18} {'MB a node':>10} {'server s a node':>16} {'of it nfsd':>11} {'clients s a node':>17}")
 
 
 def line(found):
@@ -132,6 +137,8 @@ def line(found):
     count = max(found["whole"], 1)
     # The machine's own clock runs on when the machine waits for a processor; the parts of it are right.
     share = found["nfsd"] / found["busy"] if found["busy"] else 0
-    return (f"{'nfs':5} {found['nodes']:6} {found['whole']:6} {found['seconds']:8.0f} {found['operations'] / count:18.0f}"
-            f" {found['bytes'] / count / 1e6:10.1f} {found['processor'] / count:16.2f} {share * found['processor'] / count:11.2f}"
-            f" {found['clients'] / count:17.2f}" + "".join(f"\n      {text}" for text in found["failures"]))
+    return (f"{'nfs':5} {found['threads']:7} {found['nodes']:6} {found['whole']:6} {found['part']:5} {found['first']:6.0f}"
+            f" {found['seconds']:6.0f} {found['again']:6} {found['operations'] / count:18.0f}"
+            f" {found['bytes'] / count / 1e6:10.1f} {found['processor'] / count:16.2f}"
+            f" {share * found['processor'] / count:11.2f} {found['clients'] / count:17.2f}"
+            + "".join(f"\n      {text}" for text in found["failures"]))

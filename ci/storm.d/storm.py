@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,8 +26,9 @@ def arguments():
     parser = argparse.ArgumentParser(prog="ci/bench-storm", description=__doc__)
     parser.add_argument("ways", nargs="*", metavar="dhcp|tftp|http|nfs", help="which servers (default: all)")
     parser.add_argument("--nodes", type=int, action="append", metavar="N", help="so many nodes at once; may be given again")
-    parser.add_argument("--part", type=int, default=8, metavar="P", help="by TFTP each node loads a Pth of each file (default 8)")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of the NFS server")
+    parser.add_argument("--part", type=int, metavar="P",
+                        help="each node asks for a Pth: of each file by TFTP (default 8), of the record by NFS (default 1)")
+    parser.add_argument("--threads", type=int, action="append", metavar="N", help="threads of the NFS server; may be given again")
     parser.add_argument("--record", action="store_true", help="boot a client, and keep what it asks for in record.json")
     parser.add_argument("--json", action="store_true", help="the figures as JSON, on the standard output")
     options = parser.parse_args()
@@ -63,12 +65,11 @@ def by_nfs(made, options):
     for kind, both in figures["calibration"].items():
         times = both["there"] / both["here"]
         say(f"{kind}: {both['here']:.3f} processor s here, {both['there']:.3f} in the machine, {times:.1f} times")
-    if options.threads:
-        made.configure(f"[nfs]\nthreads = {options.threads}\n")
     node = mounts.client(made)
     say(mounts.HEAD)
-    for count in options.nodes or NODES["nfs"]:
-        figures["storms"].append(mounts.storm(made, node, count))
+    for threads, count in product(options.threads or [8], options.nodes or NODES["nfs"]):
+        made.master.sh(f"echo {threads} >/proc/fs/nfsd/threads")
+        figures["storms"].append(mounts.storm(made, node, count, options.part or 1))
         say(mounts.line(figures["storms"][-1]))
     made.down(recorded.CLIENT)
     return figures
@@ -86,7 +87,7 @@ def measure(options, work, made):
         say(loads.HEAD)
         figures[way] = []
         for count in options.nodes or NODES[way]:
-            figures[way].append(loads.measure(way, count, files, options.part if way == "tftp" else 1, work / "log"))
+            figures[way].append(loads.measure(way, count, files, options.part or 8 if way == "tftp" else 1, work / "log"))
             say(loads.line(figures[way][-1]))
     return figures
 
