@@ -60,7 +60,7 @@ fn with_site(target: &Target, global: &Global, work: impl FnOnce(&Lock<'_>, &mut
     let config = global.config.as_deref();
     match wanted::read(target, config) {
         Ok(known) => {
-            let (lock, mut wanted, _) = wanted::lock(target, config, known)?;
+            let (lock, mut wanted) = wanted::lock(target, config, known)?;
             work(&lock, &mut wanted)?;
         }
         Err(error) => say_what_is_to_do(&error),
@@ -207,7 +207,7 @@ fn first_generation(target: &Target, global: &Global) -> Result<()> {
     if !generations::is_first_due(target, &wanted.site) {
         return Ok(());
     }
-    let (lock, wanted, _) = wanted::lock(target, global.config.as_deref(), wanted)?;
+    let (lock, wanted) = wanted::lock(target, global.config.as_deref(), wanted)?;
     let report = generations::first(target, wanted, &lock, false, &mut Screen::terse())?;
     print_notes(&report.notes);
     report.is_done()

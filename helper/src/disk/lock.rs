@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::disk::root::{Root, split};
 use crate::paths;
@@ -40,11 +42,23 @@ impl<'root> Lock<'root> {
     /// # Errors
     /// [`Busy`] when another run holds it; others when the lock file cannot be made.
     pub fn take(root: &'root Root) -> Result<Self> {
-        let (folder, name) = split(paths::LOCK);
-        let folder = root.folder(folder)?;
-        // The file is never replaced or removed: two runs could then lock two files of one name.
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o600));
+        let folder = root.folder(split(paths::LOCK).0)?;
+        Self::of(root, opened(&folder, OFlags::CREATE))
+    }
+
+    /// Takes the lock, and makes none; `None` where no run ever took it.
+    ///
+    /// # Errors
+    /// [`Busy`] when another run holds it; others when the lock file cannot be opened.
+    pub fn take_again(root: &'root Root) -> Result<Option<Self>> {
+        let Some(folder) = root.existing_folder(split(paths::LOCK).0)? else { return Ok(None) };
+        match opened(&folder, OFlags::empty()) {
+            Err(Errno::NOENT) => Ok(None),
+            file => Self::of(root, file).map(Some),
+        }
+    }
+
+    fn of(root: &'root Root, file: rustix::io::Result<OwnedFd>) -> Result<Self> {
         let file = File::from(file.with_context(|| format!("{}: cannot open the lock", root.display(paths::LOCK)))?);
         match file.try_lock() {
             Ok(()) => Ok(Self { root, file }),
@@ -54,6 +68,12 @@ impl<'root> Lock<'root> {
             }
         }
     }
+}
+
+/// The file is never replaced or removed: two runs could then lock two files of one name.
+fn opened(folder: &OwnedFd, create: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | create;
+    rustix::fs::openat(folder, split(paths::LOCK).1, flags, Mode::from_raw_mode(0o600))
 }
 
 impl Drop for Lock<'_> {
@@ -71,7 +91,13 @@ mod tests {
     fn one_run_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path()).unwrap();
-        let _first = Lock::take(&root).unwrap();
-        assert!(Lock::take(&root).unwrap_err().to_string().contains("another voidclust"));
+        assert!(Lock::take_again(&root).unwrap().is_none());
+        assert_eq!(root.list("").unwrap(), Some(vec![]), "and none was made");
+        let first = Lock::take(&root).unwrap();
+        for second in [Lock::take(&root).map(Some), Lock::take_again(&root)] {
+            assert!(second.unwrap_err().to_string().contains("another voidclust"));
+        }
+        drop(first);
+        assert!(Lock::take_again(&root).unwrap().is_some());
     }
 }

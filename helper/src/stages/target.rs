@@ -85,10 +85,22 @@ impl Target {
     /// # Errors
     /// When another run holds it, or nothing can be written: with the reason, when that can be known.
     pub fn lock(&self) -> Result<Lock<'_>> {
-        Lock::take(&self.root).or_else(|error| match self.machine().map(Machine::is_read_only).transpose()?.flatten() {
+        Lock::take(&self.root).or_else(|error| self.cannot_lock(error))
+    }
+
+    /// Takes the lock where a run did before, and else leaves no trace.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn lock_again(&self) -> Result<Option<Lock<'_>>> {
+        Lock::take_again(&self.root).or_else(|error| self.cannot_lock(error))
+    }
+
+    fn cannot_lock<T>(&self, error: anyhow::Error) -> Result<T> {
+        match self.machine().map(Machine::is_read_only).transpose()?.flatten() {
             Some(why) => bail!("{}: cannot be written; {why}", self.root.display("")),
             None => Err(error),
-        })
+        }
     }
 
     /// Refuses to go on when the administrator edited in memory one of these files, or a file below one of these folders

@@ -43,6 +43,8 @@ pub struct Wanted {
     rendered_notes: Vec<String>,
     /// Files of /etc that wait for the next boot of the machine.
     pub waiting: BTreeSet<String>,
+    /// Whether [`Wanted::check`] found nothing wrong with what was read.
+    checked: bool,
 }
 
 /// Why there is nothing to work by.
@@ -86,7 +88,7 @@ impl std::error::Error for Unready {}
 /// [`Unready`] when it is not edited yet, or something is wrong with it or its overlays; others when a file cannot be read,
 /// or this machine is a client.
 pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
-    Ok(read_knowing(target, config, None)?.0)
+    read_knowing(target, config, None)
 }
 
 /// The texts of the configuration, and what they are checked against.
@@ -103,14 +105,14 @@ pub fn texts(target: &Target, config: Option<&Path>) -> Result<(Texts, Facts)> {
     Ok((config::load(root, config)?, Facts::gather(root, target.machine(), image::kernels(root)?)?))
 }
 
-/// Reads, and says whether all is as in an earlier reading. Texts and facts that are the same make the same site: for ten
-/// thousand nodes, to parse them again or to keep both would take more memory than all else.
-fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -> Result<(Wanted, bool)> {
+/// Reads. Texts and facts that are the same as in an earlier reading make the same site: for ten thousand nodes, to parse them
+/// again or to keep both would take more memory than all else.
+fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -> Result<Wanted> {
     let root = &target.root;
     let (texts, facts) = texts(target, config)?;
     let (texts, facts, site, before) = match known.filter(|known| known.texts == texts && known.facts == facts) {
-        Some(Wanted { texts, facts, site, overlays, notes, rendered_notes, waiting }) => {
-            (texts, facts, site, Some((overlays, notes, rendered_notes, waiting)))
+        Some(Wanted { texts, facts, site, overlays, rendered_notes, checked, .. }) => {
+            (texts, facts, site, Some((overlays, rendered_notes, checked)))
         }
         None => match config::parse(&texts, &facts) {
             Outcome::NotConfigured => {
@@ -136,36 +138,40 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -
     notes.extend(overlays.notes.iter().cloned());
     notes.extend(identities::without_keys(&site));
     notes.extend(image::without_modules(root, &site)?);
-    let rendered_notes = match &before {
-        // The same site with the same overlays: for ten thousand nodes, what the master has of them takes its time.
-        Some((before, _, rendered, _)) if *before == overlays => rendered.clone(),
-        _ => rendered::notes(&site, &Composer::new(&site, &overlays)),
+    // The same site with the same overlays: for ten thousand nodes, what follows takes its time.
+    let same = before.filter(|(before, ..)| *before == overlays);
+    let (rendered_notes, checked) = match same {
+        Some((_, rendered_notes, checked)) => (rendered_notes, checked),
+        None => (rendered::notes(&site, &Composer::new(&site, &overlays)), false),
     };
     notes.extend(rendered_notes.iter().cloned());
     let waiting = target.machine().map(reboot::waiting).transpose()?.unwrap_or_default();
-    let is_as_before = before.is_some_and(|before| before.0 == overlays && before.1 == notes && before.3 == waiting);
-    Ok((Wanted { texts, site, facts, overlays, notes, rendered_notes, waiting }, is_as_before))
+    Ok(Wanted { texts, site, facts, overlays, notes, rendered_notes, waiting, checked })
 }
 
 /// Takes the lock and reads again what is `known` of a first reading: what another run wrote, or an editor, between that and
-/// the lock must not be put back to what it was. Says whether it is all the same. Whoever finds a mistake in the first reading
-/// leaves no lock behind.
+/// the lock must not be put back to what it was.
 ///
 /// # Errors
 /// When another run holds the lock, or the configuration has become wrong.
-pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: Wanted) -> Result<(Lock<'target>, Wanted, bool)> {
+pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: Wanted) -> Result<(Lock<'target>, Wanted)> {
     let lock = target.lock()?;
-    let (wanted, is_as_before) = read_knowing(target, config, Some(known))?;
-    Ok((lock, wanted, is_as_before))
+    let wanted = read_knowing(target, config, Some(known))?;
+    Ok((lock, wanted))
 }
 
-/// Reads, takes the lock and reads again, as [`lock`] does.
+/// Takes the lock and reads. Where no run was before, all is read and checked without the lock first: whoever finds a mistake
+/// leaves none behind.
 ///
 /// # Errors
-/// Those of [`read`] and [`lock`].
+/// Those of [`read`], [`lock`] and [`Wanted::check`].
 pub fn locked<'target>(target: &'target Target, config: Option<&Path>) -> Result<(Lock<'target>, Wanted)> {
-    let (lock, wanted, _) = lock(target, config, read(target, config)?)?;
-    Ok((lock, wanted))
+    if let Some(lock) = target.lock_again()? {
+        return Ok((lock, read(target, config)?));
+    }
+    let mut known = read(target, config)?;
+    known.check()?;
+    lock(target, config, known)
 }
 
 impl Wanted {
@@ -202,8 +208,14 @@ impl Wanted {
     ///
     /// # Errors
     /// The same.
-    pub fn check(&self) -> Result<()> {
-        let wrong = Composer::new(&self.site, &self.overlays).check();
-        if wrong.is_empty() { Ok(()) } else { Err(Unready::Wrong(wrong).into()) }
+    pub fn check(&mut self) -> Result<()> {
+        if !self.checked {
+            let wrong = Composer::new(&self.site, &self.overlays).check();
+            if !wrong.is_empty() {
+                return Err(Unready::Wrong(wrong).into());
+            }
+            self.checked = true;
+        }
+        Ok(())
     }
 }
