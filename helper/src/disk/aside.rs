@@ -35,9 +35,12 @@ impl<'root> Aside<'root> {
     }
 
     /// An open folder, made if need be.
-    fn folder(&mut self, relative: &str) -> Result<&OwnedFd> {
+    pub(super) fn folder(&mut self, relative: &str) -> Result<&OwnedFd> {
         if !self.folders.contains_key(relative) {
-            let folder = self.root.folder(relative)?;
+            let folder = match self.folders.get(split(relative).0) {
+                Some(above) => self.root.folder_in(above, relative)?,
+                None => self.root.folder(relative)?,
+            };
             self.folders.insert(relative.to_owned(), folder);
         }
         self.folders.get(relative).with_context(|| format!("{}: not open", self.root.display(relative)))

@@ -69,6 +69,8 @@ impl Lock<'_> {
 
     fn make_some(&self, missing: &[Missing<'_>]) -> Result<()> {
         let mut aside = Aside::new(self.root);
+        // Each folder is made in it, without a look at the whole path.
+        aside.folder(paths::IDENTITIES)?;
         for Missing { name, ids, kinds } in missing {
             for id in ids {
                 let bytes =

@@ -173,20 +173,34 @@ impl Root {
         if let Some(folder) = self.existing_folder(relative)? {
             return Ok(folder);
         }
-        let (parent, name) = split(relative);
-        let above = self.folder(parent)?;
+        self.folder_in(&self.folder(split(relative).0)?, relative)
+    }
+
+    /// The same, below its parent, which is open already.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn folder_in(&self, above: &OwnedFd, relative: &str) -> Result<OwnedFd> {
+        let name = split(relative).1;
         let is_private = [crate::paths::NODES, crate::paths::IDENTITIES].iter().any(|private| relative.starts_with(private));
         let mode = if is_private { 0o700 } else { 0o755 };
-        match rustix::fs::mkdirat(&above, name, Mode::from_raw_mode(mode)) {
-            Ok(()) | Err(Errno::EXIST) => {}
+        let is_new = match rustix::fs::mkdirat(above, name, Mode::from_raw_mode(mode)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
             Err(error) => return Err(error).with_context(|| format!("{}: cannot make this folder", self.display(relative))),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(folder) = rustix::fs::openat(above, name, flags, Mode::empty()) else {
+            // By the whole path the reason is known.
+            let folder = self.existing_folder(relative)?;
+            return folder.with_context(|| format!("{}: vanished while it was made", self.display(relative)));
+        };
+        if is_new {
+            // The umask may have taken bits away that nodes need to read.
+            rustix::fs::fchmod(&folder, Mode::from_raw_mode(mode))
+                .with_context(|| format!("{}: cannot set the mode", self.display(relative)))?;
         }
-        let made = self.existing_folder(relative)?;
-        let made = made.with_context(|| format!("{}: vanished while it was made", self.display(relative)))?;
-        // The umask may have taken bits away that nodes need to read.
-        rustix::fs::fchmod(&made, Mode::from_raw_mode(mode))
-            .with_context(|| format!("{}: cannot set the mode", self.display(relative)))?;
-        Ok(made)
+        Ok(folder)
     }
 }
 
