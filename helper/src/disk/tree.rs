@@ -38,6 +38,14 @@ impl Bytes {
     /// Above this size the digests are compared: the same large file is compared for many nodes.
     const LARGE: usize = 1 << 20;
 
+    /// With the digest, for which all of an archive would have to be made out of what is kept of it.
+    #[must_use]
+    pub fn with_digest(bytes: Vec<u8>) -> Self {
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        let (kept, len) = kept(bytes);
+        Self(Arc::new(Shared { kept, len, digest: digest.into() }))
+    }
+
     /// The SHA-256.
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {
@@ -74,13 +82,16 @@ impl Bytes {
 
 impl<T: Into<Vec<u8>>> From<T> for Bytes {
     fn from(bytes: T) -> Self {
-        let mut bytes = bytes.into();
-        // Texts that grew have up to as much again behind them.
-        bytes.shrink_to_fit();
-        let len = bytes.len();
-        let kept = sparse(&bytes).map_or_else(|| Kept::Whole(bytes), Kept::Sparse);
+        let (kept, len) = kept(bytes.into());
         Self(Arc::new(Shared { kept, len, digest: OnceLock::new() }))
     }
+}
+
+fn kept(mut bytes: Vec<u8>) -> (Kept, usize) {
+    // Texts that grew have up to as much again behind them.
+    bytes.shrink_to_fit();
+    let len = bytes.len();
+    (sparse(&bytes).map_or_else(|| Kept::Whole(bytes), Kept::Sparse), len)
 }
 
 /// As runs, when that takes less than half; of what is no archive by its size it is not tried.

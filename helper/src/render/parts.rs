@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::disk::archive;
 use crate::disk::root::split;
-use crate::disk::tree::Item;
+use crate::disk::tree::{Bytes, Item};
 use crate::lay::WHITEOUT;
 use crate::render::outline::Outline;
 use crate::render::overlay::{Overlays, Piece};
@@ -98,7 +98,7 @@ fn is_whiteout(path: &str) -> bool {
 
 /// As an archive: for root alone, it may hold keys.
 fn packed(items: &[(&str, &Item)]) -> Result<Item> {
-    Ok(Item::file(archive::write(items)?).with_mode(0o600))
+    Ok(Item::file(Bytes::with_digest(archive::write(items)?)).with_mode(0o600))
 }
 
 #[cfg(test)]
