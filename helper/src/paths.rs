@@ -28,6 +28,8 @@ pub const MANIFEST: &str = "var/lib/voidclust/manifest.toml";
 pub const PENDING: &str = "var/lib/voidclust/pending.toml";
 /// What makes each node itself, a folder each: made once, and never again by themselves. Only root may enter.
 pub const IDENTITIES: &str = "var/lib/voidclust/identity";
+/// How the files looked that we wrote.
+pub const STAMPS: &str = "var/lib/voidclust/stamps";
 /// What the master's own images were made from.
 pub const MASTER_IMAGES: &str = "var/lib/voidclust/images.toml";
 /// Since when each node would boot with its kernel command line.

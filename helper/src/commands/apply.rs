@@ -31,7 +31,7 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
         wanted.check()?;
         identities::make(&mut wanted, &lock, &mut screen)?;
     }
-    let trees = Trees::of(&wanted, &target.root)?;
+    let trees = if force { Trees::of(&wanted, &target.root)? } else { Trees::of_changed(&wanted, &target.root)? };
     let report = generations::apply(&target, wanted, trees, &lock, force, &mut screen)?;
     print_report(&report);
     report.is_done()?;

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::disk::opened::{Stamp, look_in};
 use crate::disk::root::{Root, split};
+use crate::disk::stamps::stamp;
 use crate::disk::tree::{Content, Item};
 use crate::paths;
 
@@ -156,6 +158,25 @@ impl<'root> Aside<'root> {
         })?;
         self.written.clear();
         Ok(())
+    }
+
+    /// The stamps of files that have their names, but for those that were written on since a moment before that, in
+    /// nanoseconds since 1970: what they are now is not what was written.
+    pub(super) fn stamps<'path>(
+        &self,
+        paths: impl Iterator<Item = &'path str>,
+        before: Option<i128>,
+    ) -> Result<Vec<(String, u64)>> {
+        let mut stamps = Vec::new();
+        for path in paths {
+            let (parent, name) = split(path);
+            let folder = self.folders.get(parent).with_context(|| format!("{}: not open", self.root.display(path)))?;
+            let stat =
+                look_in(folder.as_fd(), name).with_context(|| format!("{}: cannot look at it", self.root.display(path)))?;
+            let whole = stat.filter(|stat| before.is_some_and(|before| Stamp::of(stat).written <= before));
+            stamps.extend(whole.map(|stat| (path.to_owned(), stamp(&stat))));
+        }
+        Ok(stamps)
     }
 
     pub(super) fn remove(&mut self, path: &str) -> Result<()> {

@@ -14,8 +14,9 @@ use crate::disk::aside::Aside;
 use crate::disk::lock::Lock;
 use crate::disk::manifest::Ours;
 use crate::disk::opened::{look_in, read_in};
-use crate::disk::plan::{Plan, Step};
+use crate::disk::plan::{Found, Plan, Step};
 use crate::disk::root::{Root, split};
+use crate::disk::stamps::{Stamps, stamp};
 use crate::disk::tree::{Content, Item, Tree};
 use crate::paths;
 
@@ -32,12 +33,15 @@ impl Lock<'_> {
             bail!("{}: {what} stands here{more}; move it away, or let --force replace files", self.root.display(path));
         }
         let mut aside = Aside::new(self.root);
-        aside.sweep(plan.steps.keys().map(|path| split(path).0).chain([paths::STATE]))?;
+        let paths = plan.steps.keys().chain(plan.manifest.files.keys());
+        aside.sweep(paths.map(|path| split(path).0).chain([paths::STATE]))?;
+        let mut written = Vec::new();
         if plan.changes().next().is_some() {
             let items = plan.changes().filter_map(|(path, step)| match step {
                 Step::Create(item) | Step::Replace(item) => Some((path.as_str(), item)),
                 _ => None,
             });
+            let items: Vec<_> = items.collect();
             let kept =
                 plan.steps.iter().filter(|(path, step)| matches!(step, Step::Keep) && paths::archive_owner(path).is_some());
             for (path, _) in kept {
@@ -45,22 +49,50 @@ impl Lock<'_> {
                     aside.keep(path, fingerprint);
                 }
             }
-            aside.write(&items.collect::<Vec<_>>())?;
+            aside.write(&items)?;
             aside.sync()?;
+            // A run that is killed from here on leaves none: they are about what was.
+            aside.remove(paths::STAMPS)?;
             self.save(paths::PENDING, ours.pending_with(&plan.manifest).text())?;
+            let begun = self.root.changed(paths::PENDING)?;
             aside.rename()?;
+            written = aside.stamps(items.iter().map(|(path, _)| *path), begun)?;
             for (path, _) in plan.changes().filter(|(_, step)| matches!(step, Step::Remove)) {
                 aside.remove(path)?;
             }
             aside.sync()?;
         }
         if plan.manifest != ours.written {
+            aside.remove(paths::STAMPS)?;
             self.save(paths::MANIFEST, plan.manifest.text())?;
         }
         if ours.pending.is_some() || plan.changes().next().is_some() {
             aside.remove(paths::PENDING)?;
         }
-        Ok(())
+        self.note(&ours.stamps, written, plan)
+    }
+
+    /// Writes down how the files look that were `written`, or read for a Plan and kept, unless all of it is known.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn note(&self, before: &Stamps, written: Vec<(String, u64)>, plan: &Plan) -> Result<()> {
+        let has_archives = plan.steps.keys().any(|path| paths::archive_owner(path).is_some());
+        let made_of = if has_archives { plan.made_of } else { before.made_of };
+        if plan.changes().next().is_none() && plan.read.is_empty() && made_of == before.made_of {
+            return Ok(());
+        }
+        let Some(manifest) = self.root.look(paths::MANIFEST)? else { return Ok(()) };
+        let mut stamps = before.clone();
+        stamps.made_of = made_of;
+        stamps.files.extend(written);
+        stamps.files.extend(plan.read.iter().map(|(path, stamp)| (path.clone(), *stamp)));
+        stamps.files.retain(|path, _| plan.manifest.files.contains_key(path));
+        let mut archives = plan.manifest.files.keys().filter(|path| paths::archive_owner(path).is_some());
+        if !archives.all(|path| stamps.files.contains_key(path)) {
+            stamps.made_of = None;
+        }
+        self.save(paths::STAMPS, stamps.text(&manifest))
     }
 
     /// Removes what we know about earlier runs, and the lock with it: nothing of ours is left that it could protect.
@@ -69,7 +101,8 @@ impl Lock<'_> {
     /// When the disk refuses.
     pub fn forget_state(self) -> Result<()> {
         let mut aside = Aside::new(self.root);
-        for path in [paths::PENDING, paths::MANIFEST, paths::MASTER_IMAGES, paths::LINES, paths::BUILD_LOG, paths::LOCK] {
+        let all = [paths::STAMPS, paths::PENDING, paths::MANIFEST, paths::MASTER_IMAGES, paths::LINES, paths::BUILD_LOG];
+        for path in all.into_iter().chain([paths::LOCK]) {
             aside.remove(path)?;
         }
         let (folder, prefix) = split(paths::BEFORE);
@@ -142,14 +175,15 @@ impl Lock<'_> {
     }
 }
 
-/// Compares a Tree with what is under the root, reading each folder's descriptor once.
+/// Compares a Tree with what is under the root, reading each folder's descriptor once, and of the files those that do not look
+/// as the stamps say; with `force` all.
 ///
 /// # Errors
 /// When something cannot be read.
 pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> bool, force: bool) -> Result<Plan> {
     let mut folders: BTreeMap<String, Option<OwnedFd>> = BTreeMap::new();
     // What has several names is read once: archives that nodes share.
-    let mut shared: BTreeMap<_, Item> = BTreeMap::new();
+    let mut shared: BTreeMap<_, Found> = BTreeMap::new();
     crate::disk::plan::plan(tree, ours, owned, force, |path| {
         let (parent, name) = split(path);
         if !folders.contains_key(parent) {
@@ -158,15 +192,22 @@ pub fn plan_for(root: &Root, tree: &Tree, ours: &Ours, owned: impl Fn(&str) -> b
         let Some(Some(folder)) = folders.get(parent) else { return Ok(None) };
         let context = || format!("{}: cannot read", root.display(path));
         let Some(stat) = look_in(folder.as_fd(), name).with_context(context)? else { return Ok(None) };
+        if !force
+            && ours.stamps.know(path, &stat)
+            && let Some(fingerprint) = ours.written.files.get(path)
+        {
+            return Ok(Some(Found::known(fingerprint.clone())));
+        }
         let inode = (stat.st_dev, stat.st_ino);
-        if let Some(item) = shared.get(&inode) {
-            return Ok(Some(item.clone()));
+        if let Some(found) = shared.get(&inode) {
+            return Ok(Some(found.clone()));
         }
         let item = read_in(folder.as_fd(), name, &stat).with_context(context)?;
+        let found = Found::read(&item, Some(stamp(&stat)));
         if stat.st_nlink > 1 && item.bytes().is_some() {
-            shared.insert(inode, item.clone());
+            shared.insert(inode, found.clone());
         }
-        Ok(Some(item))
+        Ok(Some(found))
     })
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::root::Root;
+use crate::disk::stamps::Stamps;
 use crate::paths;
 
 /// The content of /var/lib/voidclust/manifest.toml.
@@ -28,15 +29,18 @@ pub struct Ours {
     pub written: Manifest,
     /// The run that was killed before it ended, if one was.
     pub pending: Option<Manifest>,
+    /// How the files looked when they were as `written` says.
+    pub stamps: Stamps,
 }
 
 impl Ours {
-    /// Reads both from the root; a file that is not there counts as empty.
+    /// Reads all of it from the root; a file that is not there counts as empty.
     ///
     /// # Errors
     /// When one cannot be read or understood: then nothing may be replaced or removed.
     pub fn load(root: &Root) -> Result<Self> {
-        Ok(Self { written: read(root, paths::MANIFEST)?.unwrap_or_default(), pending: read(root, paths::PENDING)? })
+        let written = read(root, paths::MANIFEST)?.unwrap_or_default();
+        Ok(Self { written, pending: read(root, paths::PENDING)?, stamps: Stamps::load(root)? })
     }
 
     /// Whether we know the path at all.
@@ -172,7 +176,7 @@ mod tests {
     #[test]
     fn a_killed_run_counts_as_ours() {
         let of = |fingerprint: &str| Manifest { files: [("a".to_owned(), fingerprint.to_owned())].into() };
-        let ours = Ours { written: of("old"), pending: Some(of("new")) };
+        let ours = Ours { written: of("old"), pending: Some(of("new")), stamps: Stamps::default() };
         assert!(ours.wrote("a", "old") && ours.wrote("a", "new") && !ours.wrote("a", "other"));
         assert_eq!(ours.paths().count(), 1);
         let again = Ours { pending: Some(ours.pending_with(&of("newer")).into_owned()), ..ours };

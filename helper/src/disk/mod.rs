@@ -12,4 +12,5 @@ pub mod manifest;
 pub mod opened;
 pub mod plan;
 pub mod root;
+pub mod stamps;
 pub mod tree;

@@ -117,7 +117,7 @@ fn grown(
 }
 
 /// By what a file is known that changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
     size: i128,
     /// When its content was last written, in nanoseconds since 1970.

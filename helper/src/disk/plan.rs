@@ -32,6 +32,40 @@ pub struct Plan {
     pub steps: BTreeMap<String, Step>,
     /// What we will have written.
     pub manifest: Manifest,
+    /// The stamps of files that are kept and had to be read.
+    pub read: BTreeMap<String, u64>,
+    /// What the archives are made of, when the Tree has those of all machines.
+    pub made_of: Option<u64>,
+}
+
+/// What is found at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What it is that we never write nor replace.
+    kind: Option<&'static str>,
+    /// By what it is told from all else.
+    fingerprint: String,
+    /// Its stamp, when it had to be read.
+    read: Option<u64>,
+}
+
+impl Found {
+    /// What was read, and its stamp.
+    #[must_use]
+    pub fn read(item: &Item, stamp: Option<u64>) -> Self {
+        let kind = match item.content {
+            Content::File(_) | Content::Link(_) => None,
+            Content::Folder => Some("a folder"),
+            Content::Other => Some("a device, socket or pipe"),
+        };
+        Self { kind, fingerprint: item.fingerprint(), read: stamp }
+    }
+
+    /// What is known without reading it.
+    #[must_use]
+    pub const fn known(fingerprint: String) -> Self {
+        Self { kind: None, fingerprint, read: None }
+    }
 }
 
 impl Plan {
@@ -67,13 +101,16 @@ pub fn plan<E>(
     ours: &Ours,
     owned: impl Fn(&str) -> bool,
     force: bool,
-    mut find: impl FnMut(&str) -> Result<Option<Item>, E>,
+    mut find: impl FnMut(&str) -> Result<Option<Found>, E>,
 ) -> Result<Plan, E> {
     let mut plan = Plan::default();
     // Insertion in path order; the text beside an edited file is wanted only as long as the file is edited.
     let mut beside = Tree::default();
     for (path, item) in &tree.0 {
-        let step = step_for(path, item, ours, force, find(path)?);
+        let print = item.fingerprint();
+        let found = find(path)?;
+        let read = found.as_ref().and_then(|found| found.read);
+        let step = step_for(path, item, &print, ours, force, found);
         match &step {
             Step::LeaveEdited => {
                 beside.insert(format!("{path}{}", paths::NEW_SUFFIX), item.clone());
@@ -81,20 +118,24 @@ pub fn plan<E>(
             }
             Step::Foreign(_) => {}
             _ => {
-                plan.manifest.files.insert(path.clone(), item.fingerprint());
+                if let (Step::Keep, Some(stamp)) = (&step, read) {
+                    plan.read.insert(path.clone(), stamp);
+                }
+                plan.manifest.files.insert(path.clone(), print);
             }
         }
         plan.steps.insert(path.clone(), step);
     }
     for (path, item) in &beside.0 {
+        let print = item.fingerprint();
         // Always ours to replace: the name says so.
         let step = match find(path)? {
             None => Step::Create(item.clone()),
-            Some(found) if found.is_written_as(item) => Step::Keep,
-            Some(found) if kind(&found).is_some() => Step::Foreign("something that is not a file"),
+            Some(found) if found.fingerprint == print => Step::Keep,
+            Some(found) if found.kind.is_some() => Step::Foreign("something that is not a file"),
             Some(_) => Step::Replace(item.clone()),
         };
-        plan.manifest.files.insert(path.clone(), item.fingerprint());
+        plan.manifest.files.insert(path.clone(), print);
         plan.steps.insert(path.clone(), step);
     }
     for path in ours.paths() {
@@ -107,7 +148,7 @@ pub fn plan<E>(
         }
         let step = match find(path)? {
             None => continue,
-            Some(found) if ours.wrote(path, &found.fingerprint()) => Step::Remove,
+            Some(found) if ours.wrote(path, &found.fingerprint) => Step::Remove,
             Some(_) => {
                 // Remembered as ours for as long as it is there: wanted again, it is an edited file and no stranger's.
                 keep_record(&mut plan.manifest, ours, path);
@@ -123,25 +164,16 @@ fn keep_record(manifest: &mut Manifest, ours: &Ours, path: &str) {
     manifest.files.extend(ours.record(path).map(|fingerprint| (path.to_owned(), fingerprint)));
 }
 
-fn step_for(path: &str, item: &Item, ours: &Ours, force: bool, found: Option<Item>) -> Step {
+fn step_for(path: &str, item: &Item, print: &str, ours: &Ours, force: bool, found: Option<Found>) -> Step {
     let Some(found) = found else { return Step::Create(item.clone()) };
-    if found.is_written_as(item) {
+    if found.fingerprint == print {
         return Step::Keep;
     }
-    match kind(&found) {
+    match found.kind {
         Some(kind) => Step::Foreign(kind),
-        None if force || ours.wrote(path, &found.fingerprint()) => Step::Replace(item.clone()),
+        None if force || ours.wrote(path, &found.fingerprint) => Step::Replace(item.clone()),
         None if ours.knows(path) => Step::LeaveEdited,
         None => Step::Foreign("a file that voidclust did not write"),
-    }
-}
-
-/// What an item is that we never write nor replace.
-fn kind(found: &Item) -> Option<&'static str> {
-    match found.content {
-        Content::File(_) | Content::Link(_) => None,
-        Content::Folder => Some("a folder"),
-        Content::Other => Some("a device, socket or pipe"),
     }
 }
 
@@ -163,8 +195,11 @@ mod tests {
     fn run(wanted: &[(&str, &str)], written: &[(&str, &str)], disk: &[(&str, Item)], force: bool) -> Plan {
         let tree = Tree(wanted.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect());
         let files = written.iter().map(|(path, text)| ((*path).to_owned(), file(text).fingerprint())).collect();
-        let ours = Ours { written: Manifest { files }, pending: None };
-        let find = |path: &str| Ok::<_, Infallible>(disk.iter().find(|(at, _)| *at == path).map(|(_, found)| found.clone()));
+        let ours = Ours { written: Manifest { files }, ..Ours::default() };
+        let find = |path: &str| {
+            let item = disk.iter().find(|(at, _)| *at == path).map(|(_, item)| item);
+            Ok::<_, Infallible>(item.map(|item| Found::read(item, None)))
+        };
         plan(&tree, &ours, |_| true, force, find).unwrap()
     }
 
@@ -224,8 +259,9 @@ mod tests {
 
     #[test]
     fn a_plan_leaves_alone_what_it_does_not_own() {
-        let ours = Ours { written: Manifest { files: [("x/a".to_owned(), file("1").fingerprint())].into() }, pending: None };
-        let find = |_: &str| Ok::<_, Infallible>(Some(on_disk("1")));
+        let written = Manifest { files: [("x/a".to_owned(), file("1").fingerprint())].into() };
+        let ours = Ours { written, ..Ours::default() };
+        let find = |_: &str| Ok::<_, Infallible>(Some(Found::read(&on_disk("1"), None)));
         let plan = plan(&Tree::default(), &ours, |path| !path.starts_with("x/"), false, find).unwrap();
         assert!(plan.steps.is_empty() && plan.manifest.files.contains_key("x/a"));
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
@@ -148,6 +149,12 @@ impl PartialEq for Bytes {
 
 impl Eq for Bytes {}
 
+impl Hash for Bytes {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.digest().hash(hasher);
+    }
+}
+
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&String::from_utf8_lossy(&self.whole()), f)
@@ -155,7 +162,7 @@ impl fmt::Debug for Bytes {
 }
 
 /// Whose something is, by number: nodes have the /etc/passwd of the shared root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Owner {
     /// The user.
     pub uid: u32,
@@ -175,7 +182,7 @@ impl fmt::Display for Owner {
 }
 
 /// What an [`Item`] is, with what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Content {
     /// A regular file.
     File(Bytes),
@@ -188,7 +195,7 @@ pub enum Content {
 }
 
 /// What stands at one path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Item {
     /// What it is.
     pub content: Content,
@@ -236,12 +243,6 @@ impl Item {
     #[must_use]
     pub const fn is_folder(&self) -> bool {
         matches!(self.content, Content::Folder)
-    }
-
-    /// Whether `other` is what we would write here. Whose it is says nothing: what we write belongs to who runs us.
-    #[must_use]
-    pub fn is_written_as(&self, other: &Self) -> bool {
-        self.content == other.content && (self.mode == other.mode || matches!(self.content, Content::Link(_)))
     }
 
     /// The line that the manifest keeps of it: the mode and the SHA-256 of the content, or the target of the link.

@@ -10,7 +10,7 @@ use crate::paths;
 use crate::types::Mac;
 
 /// What the machine has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Interfaces {
     /// The cards and their addresses: interfaces with a device behind them, no bridges, nothing a container made.
     pub cards: BTreeMap<String, Mac>,

@@ -18,7 +18,7 @@ use crate::types::lower::Lower;
 use crate::types::{Mac, compare_versions};
 
 /// What the configuration is checked against.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Facts {
     /// The network interfaces; `None` when the root is not the running machine's, or that has no /sys.
     pub interfaces: Option<Interfaces>,

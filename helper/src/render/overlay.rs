@@ -27,7 +27,7 @@ pub fn whiteout(path: &str) -> String {
 }
 
 /// Who brings a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// A package of ours.
@@ -55,7 +55,7 @@ impl fmt::Display for Origin {
 }
 
 /// One path of an overlay.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Piece {
     /// What is there; of a template, the text that is rendered. A folder matters when it stays empty, or when its mode or
     /// owner is not the usual one.
@@ -80,7 +80,7 @@ impl Piece {
 pub type Overlay = BTreeMap<String, Piece>;
 
 /// All overlays that a site uses.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overlays {
     /// By name.
     pub named: BTreeMap<String, Overlay>,

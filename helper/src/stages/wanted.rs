@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::config::{self, Outcome, Texts};
 use crate::disk::generations;
 use crate::disk::lock::Lock;
 use crate::disk::root::{Root, split};
+use crate::disk::stamps::stamp;
 use crate::image;
 use crate::machine::facts::Facts;
 use crate::machine::reboot;
@@ -194,6 +196,17 @@ impl Wanted {
     pub fn publish(&mut self, published: &Published) {
         self.facts.generations.published.clone_from(published);
         Arc::make_mut(&mut self.site).generations.published.clone_from(published);
+    }
+
+    /// What tells it from all else that is rendered: of the same, this very program makes the same archives. `None` when the
+    /// program cannot be told from others.
+    #[must_use]
+    pub fn digest(&self) -> Option<u64> {
+        let program = rustix::fs::stat(std::env::current_exe().ok()?).ok()?;
+        let mut hasher = DefaultHasher::new();
+        // Who makes the Site another one than the texts and facts do, changes its generations.
+        (stamp(&program), &self.texts, &self.facts, &self.site.generations, &self.overlays).hash(&mut hasher);
+        Some(hasher.finish())
     }
 
     /// Renders every overlay, in memory.

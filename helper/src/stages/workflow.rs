@@ -144,9 +144,16 @@ fn write(
     report.failures.extend(failures);
     (report.built, report.fresh) = (built, fresh);
     if work.menus {
-        // With nothing else to name, the Plan made above still holds; to make it again would read ten thousand files again.
-        let switched = if plans.are_done() && image::list(root)? == before {
-            changes::summary(&wanted.site, &plans.menus)
+        // With nothing else to name, the Plan made above still holds; to make it again would look at ten thousand files again.
+        let switched = if report.built == 0 && image::list(root)? == before {
+            let is_done = plans.are_done();
+            let (menus, ours) = plans.after_files(root)?;
+            if is_done {
+                lock.note(&ours.stamps, Vec::new(), &menus)?;
+            } else {
+                lock.commit(&menus, &ours)?;
+            }
+            changes::summary(&wanted.site, &menus)
         } else {
             // Another is made now, and for ten thousand nodes it takes much memory.
             drop(plans);

@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for RootWish {
 }
 
 /// What keeps a generation.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
     /// A clone of a snapshot: this data set.
@@ -110,7 +110,7 @@ impl fmt::Display for Storage {
 }
 
 /// A generation that is whole.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub struct Generation {
     /// Its number.
     pub number: Number,
@@ -126,7 +126,7 @@ pub struct Generation {
 }
 
 /// Who boots which generation, of those that want the newest.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Published {
     /// The highest number there ever was.
@@ -191,7 +191,7 @@ impl Whom {
 }
 
 /// The generations there are, and who boots which.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Generations {
     /// By number.
     pub made: BTreeMap<Number, Generation>,

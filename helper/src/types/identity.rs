@@ -42,7 +42,7 @@ pub fn without_comment(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The identity of one node: its files, by name.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Identity(pub BTreeMap<String, Arc<[u8]>>);
 
 /// Those that were made, by the name of the node. Large sites have many megabytes of keys, so copies share them.

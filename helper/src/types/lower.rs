@@ -39,7 +39,7 @@ const NETWORK_SERVERS: [&str; 8] =
     ["dhcpd4", "dhcpd6", "dnsmasq", "kea-dhcp-ddns", "kea-dhcp4", "kea-dhcp6", "nfs-server", "tftpd-hpa"];
 
 /// What was read from the lower tree.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Lower {
     /// Texts, by their path below /etc.
     pub texts: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ pub struct Lower {
 }
 
 /// A service of the lower tree.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Service {
     /// Whether a run level starts it.
     pub enabled: bool,

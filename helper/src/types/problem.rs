@@ -12,7 +12,7 @@ const ALIKE: usize = 10;
 ///
 /// Printed as `FILE:LINE:COLUMN: what; remedy`, or with an excerpt on lines of their own. In JSON a place that is not known
 /// is 0, a remedy that is not known null.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Problem {
     /// The file; empty when the problem is in none.
     pub file: String,

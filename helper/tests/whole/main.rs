@@ -38,6 +38,7 @@ mod roots;
 mod scratch;
 mod served;
 mod shell;
+mod stamps;
 mod status;
 mod typos;
 mod values;

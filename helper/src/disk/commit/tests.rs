@@ -35,7 +35,7 @@ fn a_second_run_changes_nothing_and_removes_what_is_no_longer_wanted() {
     assert_eq!(commit(&root, &both, false).unwrap(), 0);
     assert_eq!(commit(&root, &tree(&[("etc/a", "1")]), false).unwrap(), 1);
     assert_eq!(root.find("srv/tftp/b").unwrap(), None);
-    assert_eq!(listing(&root, paths::STATE), ["lock", "manifest.toml"]);
+    assert_eq!(listing(&root, paths::STATE), ["lock", "manifest.toml", "stamps"]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn leftovers_of_a_killed_run_are_swept_and_its_files_known() {
     assert_eq!(commit(&root, &tree(&[("etc/a", "3")]), false).unwrap(), 1);
     assert_eq!(listing(&root, "etc"), ["a"]);
     assert_eq!(root.read("etc/a").unwrap().unwrap(), b"3");
-    assert_eq!(listing(&root, paths::STATE), ["lock", "manifest.toml"]);
+    assert_eq!(listing(&root, paths::STATE), ["lock", "manifest.toml", "stamps"]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn victim_of_a_full_disk() {
         assert_eq!((listing(&root, "etc"), listing(&root, "srv/tftp")), (vec!["a".to_owned()], vec![]));
         assert_eq!(root.read("etc/a").unwrap().unwrap(), b"1");
         assert_eq!(root.read(paths::MANIFEST).unwrap(), manifest);
-        assert_eq!(listing(&root, paths::STATE), ["lock", "manifest.toml"]);
+        assert_eq!(listing(&root, paths::STATE), ["lock", "manifest.toml", "stamps"]);
     }
     assert_eq!(commit(&root, &tree(&[("etc/a", "2"), ("etc/b", &much)]), false).unwrap(), 2, "with room it goes on");
     println!("the disk was full");
@@ -179,4 +179,57 @@ fn secrets_are_never_readable_and_modes_do_not_depend_on_the_umask() {
     };
     assert_eq!((mode("etc/open"), mode("etc/overlays/x.tar")), (0o644, 0o600));
     assert_eq!(root.find("etc/link").unwrap().map(|item| item.content), Some(Content::Link("open".into())));
+}
+
+#[test]
+fn what_looks_as_it_did_is_not_read_unless_all_is() {
+    use crate::disk::stamps::{Stamps, stamp};
+    let (dir, root) = setup();
+    let wanted = tree(&[("etc/a", "1"), ("etc/b", "1")]);
+    commit(&root, &wanted, false).unwrap();
+    let known = |path: &str| Stamps::load(&root).unwrap().know(path, &root.look(path).unwrap().unwrap());
+    let step = |force| plan_for(&root, &wanted, &Ours::load(&root).unwrap(), |_| true, force).unwrap().steps["etc/a"].clone();
+    let next_tick = || std::thread::sleep(std::time::Duration::from_millis(30));
+    // What was written in the same tick as the stamps is read, and known from then on.
+    next_tick();
+    commit(&root, &wanted, false).unwrap();
+    assert!(known("etc/a") && known("etc/b"));
+    #[allow(clippy::disallowed_methods, reason = "a test's own files")]
+    let write = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).unwrap();
+    write("etc/a", "2");
+    assert!(!known("etc/a") && known("etc/b"), "the size is the same, and the time is not");
+    assert_eq!(step(false), Step::LeaveEdited);
+    // As if it had looked so when it was right.
+    let forge = || {
+        let mut stamps = Stamps::load(&root).unwrap();
+        stamps.files.insert("etc/a".to_owned(), stamp(&root.look("etc/a").unwrap().unwrap()));
+        let text = stamps.text(&root.look(paths::MANIFEST).unwrap().unwrap());
+        next_tick();
+        write(paths::STAMPS, &text);
+    };
+    forge();
+    assert_eq!((step(false), step(true)), (Step::Keep, Step::Replace(wanted.0["etc/a"].clone())));
+    // They were about another manifest.
+    write(paths::MANIFEST, &String::from_utf8(root.read(paths::MANIFEST).unwrap().unwrap()).unwrap());
+    assert_eq!(step(false), Step::LeaveEdited);
+    forge();
+    assert_eq!(step(false), Step::Keep);
+    write(paths::STAMPS, "no\nffff etc/a\n");
+    assert_eq!(step(false), Step::LeaveEdited);
+}
+
+#[test]
+fn a_run_that_is_killed_while_files_change_leaves_no_stamps() {
+    let (dir, root) = setup();
+    commit(&root, &tree(&[("etc/a", "1"), ("etc/b", "1")]), false).unwrap();
+    assert!(root.look(paths::STAMPS).unwrap().is_some());
+    let lock = Lock::take(&root).unwrap();
+    let ours = Ours::load(&root).unwrap();
+    let plan = plan_for(&root, &tree(&[("etc/a", "2"), ("etc/b", "2")]), &ours, |_| true, false).unwrap();
+    // No file takes the name of a folder.
+    #[allow(clippy::disallowed_methods, reason = "a test's own file")]
+    std::fs::remove_file(dir.path().join("etc/b")).unwrap();
+    std::fs::create_dir_all(dir.path().join("etc/b/x")).unwrap();
+    assert!(format!("{:#}", lock.commit(&plan, &ours).unwrap_err()).contains("run again to finish"));
+    assert!(root.look(paths::STAMPS).unwrap().is_none() && root.look(paths::PENDING).unwrap().is_some());
 }

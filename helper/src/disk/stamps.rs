@@ -1,0 +1,90 @@
+//! How the files that we wrote looked when they were as the manifest says. One that still looks so is not read again, as
+//! git(1) does it with its index.
+//!
+//! What counts is what nobody can set: each change of a file gives it the time of that moment, and a copy is another inode.
+//! Only a change within the same tick of the clock could go unseen, so what changed last when the stamps were written is
+//! read. While files are changed there are none, and lost stamps mean no more than that all is read.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use anyhow::Result;
+use rustix::fs::Stat;
+
+use crate::disk::opened::Stamp;
+use crate::disk::root::Root;
+use crate::paths;
+
+/// The content of /var/lib/voidclust/stamps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamps {
+    /// By path. The manifest is one of them: all others are about what it says.
+    pub files: BTreeMap<String, u64>,
+    /// What the archives of all machines were made of.
+    pub made_of: Option<u64>,
+    /// When they were written, in nanoseconds since 1970.
+    noted: i128,
+}
+
+/// Before what the archives were made of, where others have a path.
+const MADE_OF: &str = "";
+
+impl Stamps {
+    /// Reads them; there are none when they are about another manifest, or a killed run is to be finished.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn load(root: &Root) -> Result<Self> {
+        let (Some(text), Some(own)) = (root.read_text(paths::STAMPS)?, root.look(paths::STAMPS)?) else {
+            return Ok(Self::default());
+        };
+        let mut files: BTreeMap<String, u64> = text.lines().filter_map(entry).collect();
+        let manifest = files.remove(paths::MANIFEST);
+        let is_other = manifest.is_none() || manifest != root.look(paths::MANIFEST)?.as_ref().map(stamp);
+        if is_other || root.look(paths::PENDING)?.is_some() {
+            return Ok(Self::default());
+        }
+        let made_of = files.remove(MADE_OF);
+        Ok(Self { files, made_of, noted: Stamp::of(&own).changed })
+    }
+
+    /// The text of the file, about a manifest that looks like this.
+    #[must_use]
+    pub fn text(&self, manifest: &Stat) -> String {
+        let mut text = "# How files looked that voidclust wrote. Kept by voidclust(8); may be removed.\n".to_owned();
+        let made_of = self.made_of.map(|made_of| (MADE_OF, made_of));
+        let files = self.files.iter().map(|(path, stamp)| (path.as_str(), *stamp));
+        // What has a name of two lines is read each time.
+        for (path, stamp) in made_of.into_iter().chain([(paths::MANIFEST, stamp(manifest))]).chain(files) {
+            _ = writeln!(text, "{stamp:016x} {path}");
+        }
+        text
+    }
+
+    /// Whether what is at `path` is as the manifest says, by how it looks.
+    #[must_use]
+    pub fn know(&self, path: &str, stat: &Stat) -> bool {
+        self.files.get(path) == Some(&stamp(stat)) && last_changed(stat) < self.noted
+    }
+}
+
+/// When it may have been changed last. Some file systems count in whole seconds, or in two.
+fn last_changed(stat: &Stat) -> i128 {
+    const SECOND: i128 = 1_000_000_000;
+    let changed = Stamp::of(stat).changed;
+    if changed % SECOND == 0 { changed + 2 * SECOND } else { changed }
+}
+
+fn entry(line: &str) -> Option<(String, u64)> {
+    let (stamp, path) = line.split_once(' ')?;
+    Some((path.to_owned(), u64::from_str_radix(stamp, 16).ok()?))
+}
+
+/// What tells the look of a file from all others.
+#[must_use]
+pub fn stamp(stat: &Stat) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (stat.st_dev, stat.st_ino, stat.st_mode, Stamp::of(stat)).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,56 @@
+//! What looks as it did is neither read nor made again, and everything else is.
+
+use crate::place::{Place, STAMPS};
+
+const NODE1: &str = "52:54:00:17:c7:e2";
+
+#[test]
+fn archives_that_stand_as_they_were_made_of_the_same_are_not_made_again_and_all_others_are() {
+    let place = Place::applied();
+    let archive = format!("var/lib/voidclust/nodes/{NODE1}.00-voidclust.tar");
+    let said = |what: &str| {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let ran = place.run(&["apply"]).ended(0);
+        assert!(ran.out.contains(what), "{what} in {}", ran.out);
+    };
+    let made = std::fs::read(place.at(&archive)).unwrap();
+    let is_right = || assert!(std::fs::read(place.at(&archive)).unwrap() == made);
+    // The second run knows all that the first wrote, but for what was written in the same moment; the third knows all.
+    said("in sync");
+    said("in sync");
+    place.remove(&archive);
+    said("done: 1 file");
+    is_right();
+    said("in sync");
+    // Of the same size.
+    place.write("etc/voidclust/overlays/client/motd", "old\n");
+    said("done: ");
+    place.write("etc/voidclust/overlays/client/motd", "new\n");
+    said("done: ");
+    assert_eq!(place.member(NODE1, "motd").as_deref(), Some("new\n"));
+    place.remove("etc/voidclust/overlays/client/motd");
+    said("done: ");
+    is_right();
+    said("in sync");
+    let last = made.len() - 1;
+    let edited: Vec<u8> = made.iter().enumerate().map(|(at, byte)| if at == last { 1 } else { *byte }).collect();
+    place.write(&archive, &edited);
+    said("edited by hand");
+    said("edited by hand");
+    assert_eq!(place.run(&["apply", "--force"]).ended(0).status, 0);
+    is_right();
+}
+
+#[test]
+fn without_stamps_or_with_those_of_another_root_all_is_read() {
+    let (place, other) = (Place::applied(), Place::applied());
+    let menu = "srv/tftp/pxelinux.cfg/default";
+    place.append(menu, "# mine\n");
+    for stamps in ["", "garbage\n", &other.read(STAMPS)] {
+        place.write(STAMPS, stamps);
+        let ran = place.run(&["apply"]).ended(0);
+        assert!(ran.out.contains(&format!("edited by hand, new text beside it: {menu}\n")), "{}", ran.out);
+    }
+    place.remove(STAMPS);
+    assert!(place.run(&["apply"]).ended(0).out.contains("edited by hand"));
+}
