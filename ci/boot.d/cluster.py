@@ -12,7 +12,7 @@ import root
 from net import SiteDhcp, Switch
 from root import REPOSITORY
 from run import Failure, run, say, tool
-from vm import Node
+from vm import UP, Node
 
 NETWORK = "172.23.199.0/24"
 MASTER = "172.23.199.225"
@@ -325,7 +325,7 @@ class Cluster:
             f"ss -lun | grep -q {MASTER}:69" + (f" && ss -ltn | grep -q {MASTER}:80" if self.transfer == "http" else ""), 120,
             "the boot server and the NFS server run")
 
-    def up(self, *names, seconds=600):
+    def up(self, *names, seconds=UP):
         """Switch on what is off, and wait until all answer."""
         for name in names:
             if not self.node(name).alive():

@@ -16,6 +16,9 @@ from pathlib import Path
 import facts
 from run import Failure, end, spawn, tool
 
+# How long a machine may take to come up, in seconds. PXELINUX resets one whose load broke off after five minutes, and there
+# is time for the second load. The table of seconds shows it.
+UP = 900
 QEMU = "qemu-system-x86_64"
 # Of the package ovmf, or in the folder that OVMF names.
 OVMF = os.environ.get("OVMF", "/usr/share/OVMF")
@@ -184,7 +187,7 @@ class Node:
         with open(self.console_path, "a", encoding="utf-8") as log:
             log.write(f"--- {self.name} reset\n")
 
-    def reboot(self, seconds=600):
+    def reboot(self, seconds=UP):
         """Ask the running system to reboot, and wait until it answers again."""
         self.expect_boot()
         self.tell("reboot")
