@@ -51,7 +51,8 @@ pub fn suspects(root: &Root, site: &[String]) -> Result<Suspects> {
             let has_something = entry.kind == Kind::Folder || (entry.kind == Kind::File && entry.size > 0);
             let is_closed = entry.rights.0 & 0o007 == 0;
             let is_asked = has_something && is_closed && !BY_CUSTOM.iter().any(|open| path == Path::new(open));
-            match if is_asked { owned.lack(path) } else { Ok(false) } {
+            let is_strange = if is_asked { owned.lack(path) } else { Ok(false) };
+            match is_strange {
                 Err(error) => failed = Err(error),
                 Ok(false) if entry.kind != Kind::File || !is_key(&tree, path) => return true,
                 Ok(_) => suspects.paths.push(path.display().to_string()),

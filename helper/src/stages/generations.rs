@@ -55,9 +55,12 @@ pub fn next(target: &Target, site: &Site, whom: &Whom) -> Result<Next> {
     let generations = &site.generations;
     let (newest, published) = (generations.newest(), &generations.published);
     let is_tried = |number| published.nodes.values().chain(published.profiles.values()).any(|tried| *tried == number);
-    match newest.map(|newest| newest.number) {
-        Some(number) if whom.is_all() && published.all != number && is_tried(number) => return Ok(Next::Tried(number)),
-        _ => {}
+    if let Some(number) = newest.map(|newest| newest.number)
+        && whom.is_all()
+        && published.all != number
+        && is_tried(number)
+    {
+        return Ok(Next::Tried(number));
     }
     let foreseen = generation::foresee(&target.root, target.machine(), newest, &site.private())?;
     // One that was taken back is not given to nodes again.
