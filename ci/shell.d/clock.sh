@@ -1,20 +1,19 @@
 # The core-service 01-aa-clock.sh, sourced the way stage 1 of runit does.
-# shellcheck shell=dash disable=SC1090,SC1091,SC2034,SC2154,SC2317
+# shellcheck shell=dash disable=SC3013,SC1090,SC1091,SC2034,SC2154,SC2317
 # Files, functions and variables that are sourced are seen only when it runs.
 
-# A copy with its absolute paths below $T, at a time that is told.
+# A copy with its absolute paths below $T, in a process that has come to be at a time that is told.
 stage1() {
-	now="$1"
+	touch -d "@$1" "$T/self"
 	msg_warn() { echo "WARNING: $*"; }
 	date() {
 		case "$1" in
-		+%s) echo "$now" ;;
 		-s) echo "set to $2" >>"$T/told" ;;
 		*) echo "1 January" ;;
 		esac
 	}
 	: >"$T/told"
-	sed "s|/run/|$T/run/|g" "$overlays/core-services/01-aa-clock.sh" >"$T/service.sh"
+	sed "s|/run/|$T/run/|g; s|/proc/self|$T/self|" "$overlays/core-services/01-aa-clock.sh" >"$T/service.sh"
 	. "$T/service.sh"
 }
 
@@ -41,6 +40,13 @@ test_a_clock_that_may_be_right_is_left_alone() {
 	lower 1000000000 1700000000
 	same "$(stage1 1700000001)" ""
 	same "$(cat "$T/told")" ""
+}
+
+test_what_the_clock_says_is_how_old_a_process_is() {
+	touch -d "@$(($(date +%s) - 5))" "$T/before"
+	touch -d "@$(($(date +%s) + 5))" "$T/after"
+	ok [ /proc/self -nt "$T/before" ]
+	ok [ "$T/after" -nt /proc/self ]
 }
 
 test_a_root_that_is_no_overlay_and_a_container_are_left_alone() {

@@ -3,17 +3,23 @@
 # Files and functions that are sourced, and variables shared with them, are seen only
 # when it runs.
 
+# What is mounted below the overlay; "" for a plain root.
+root_is() {
+	file "$T/proc/mountinfo" "21 1 0:20 / / rw - overlay overlay rw
+${1:+40 30 0:42 / $T/run/rootfs/lower ro,relatime shared:1 - $1 source ro}"
+}
+
 # A copy with its absolute paths below $T, and the commands of stage 1 as functions.
 stage1() {
 	mkdir -p "$T/etc" "$T/run/voidclust"
-	sed "s|modules-load\$|modules_load|; s|/etc/|$T/etc/|g; s|/run/|$T/run/|g; s|/proc/self/|$T/proc/|; s|/usr/libexec/voidclust/lay-overlays|lay_overlays|; s|lay_overlays /etc |lay_overlays $T/etc |" \
+	[ -f "$T/proc/mountinfo" ] || root_is tmpfs
+	sed "s|modules-load\$|modules_load|; s|/etc/|$T/etc/|g; s|/run/|$T/run/|g; s|/proc/self/|$T/proc/|g; s|/usr/libexec/voidclust/lay-overlays|lay_overlays|; s|lay_overlays /etc |lay_overlays $T/etc |" \
 		"$overlays/core-services/03-aa-overlays.sh" >"$T/service.sh"
 	# As runit has them: the text is the format.
 	# shellcheck disable=SC2059
 	msg() { printf "=> $*\n"; }
 	# shellcheck disable=SC2059
 	msg_warn() { printf "WARNING: $*\n"; }
-	mountpoint() { [ "$*" = "-q $T/run/rootfs/lower" ] && [ -z "$plain" ]; }
 	modules_load() { echo "loading"; }
 	udevadm() { echo "udevadm $*"; }
 	lay_overlays() {
@@ -38,7 +44,7 @@ test_a_container_is_left_alone() {
 }
 
 test_a_plain_root_is_left_alone() {
-	plain=yes
+	root_is ""
 	lacks "$(stage1)" "lay "
 	contains "$(stage1)" "The root is no overlay"
 }
@@ -122,7 +128,7 @@ test_an_rc_conf_of_an_overlay_may_have_the_seed_credited() {
 }
 
 test_the_seed_of_a_plain_root_is_its_own() {
-	plain=yes
+	root_is ""
 	unset SEEDRNG_SKIP_CREDIT
 	stage1 >/dev/null
 	same "$(sh -c 'echo "$SEEDRNG_SKIP_CREDIT"')" ""
@@ -143,7 +149,7 @@ zfs_service() {
 
 test_a_client_imports_no_pool_and_its_site_may_later() {
 	for kind in nfs nfs4; do
-		file "$T/proc/mountinfo" "40 30 0:42 / $T/run/rootfs/lower ro,relatime - $kind 10.0.0.1:/root ro"
+		root_is "$kind"
 		stage1 >/dev/null
 		zfs_service >"$T/out"
 		gone "$T/told"
@@ -157,11 +163,25 @@ zfs mount tank/a"
 }
 
 test_the_master_imports_its_pools() {
-	file "$T/proc/mountinfo" "40 30 0:42 / $T/run/rootfs/lower rw,relatime - zfs zroot/ROOT/void rw"
+	root_is zfs
 	stage1 >/dev/null
 	zfs_service
 	contains "$(cat "$T/told")" "zpool import -N -a"
 	contains "$(cat "$T/told")" "zfs share -a"
+}
+
+test_no_program_is_started_but_ours() {
+	changes='changed hostname'
+	root_is nfs4
+	stage1 >/dev/null
+	file "$T/etc/fstab" "tmpfs $T tmpfs rw 0 0"
+	said="$(
+		# shellcheck disable=SC2123 # no program is found
+		PATH="$T/nothing"
+		. "$T/service.sh" 2>&1
+	)"
+	lacks "$said" "not found"
+	contains "$said" "lay $T/etc"
 }
 
 test_the_function_for_the_device_nodes_is_gone_behind_it() {
