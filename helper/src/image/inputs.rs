@@ -24,12 +24,10 @@ pub(super) const COMMON: &[&str] = &[
     "usr/bin/kmod",
     "usr/bin/mount.nfs",
     "usr/bin/mount.nfs4",
-    "usr/bin/udevadm",
-    "usr/bin/udevd",
 ];
 
-/// The configuration of the master's own image.
-pub(super) const MASTER: &[&str] = &["etc/mkinitcpio.conf", "etc/mkinitcpio.conf.d"];
+/// What goes into the master's own image besides: its configuration, first of all, and the udev that clients do without.
+pub(super) const MASTER: &[&str] = &["etc/mkinitcpio.conf", "etc/mkinitcpio.conf.d", "usr/bin/udevadm", "usr/bin/udevd"];
 
 /// Twelve hexadecimal digits over some texts.
 pub(super) fn short(texts: &[&str]) -> String {

@@ -97,7 +97,7 @@ fn word(word: &str) -> Result<(), String> {
 }
 
 /// Hooks and modules that a client's root needs.
-const OUR_HOOKS: [&str; 4] = ["base", "net", "netroot", "overlayfs"];
+const OUR_HOOKS: [&str; 6] = ["base", "coldplug", "net", "netroot", "overlayfs", "rclocal"];
 const OUR_MODULES: [&str; 6] = ["nfs", "nfsv4", "overlay", "sunrpc", "lockd", "grace"];
 
 /// What GRUB reads of `vga=` (grub-core/loader/i386/linux.c): it stops at anything else.

@@ -1,0 +1,66 @@
+# The drivers of the machine that boots.
+# shellcheck shell=dash disable=SC1090,SC1091,SC2034,SC2154,SC2317
+# Files and functions that are sourced, and variables shared with them, are seen only
+# when it runs.
+
+# The hook, with a modprobe that keeps what it was asked for, and a card that shows up
+# on another bus once its controller has a driver.
+load() {
+	. "$initcpio/hooks/coldplug"
+	coldplug_sys="$T/sys"
+	modprobe() {
+		[ "$1" = -qab ] || return 1
+		shift
+		printf '%s\n' "$@" -- >>"$T/asked"
+		[ ! -f "$T/controller" ] || mv "$T/controller" "$T/sys/bus/virtio/devices/virtio0/uevent"
+		return 1
+	}
+	sleep() { command sleep 0.1; }
+	mkdir -p "$T/sys/bus/virtio/devices/virtio0"
+}
+
+device() { # BUS NAME ALIAS
+	file "$T/sys/bus/$1/devices/$2/uevent" "DRIVER=
+MODALIAS=$3
+OF_NAME=x"
+}
+
+test_each_driver_is_asked_for_once_and_in_one_call() {
+	load
+	device pci 0000:00:01.0 pci:v00008086d0000100E
+	device pci 0000:00:02.0 pci:v00008086d0000100E
+	device platform fixed 'platform:Fixed MDIO bus'
+	file "$T/sys/bus/pci/devices/none/uevent" DRIVER=pcieport
+	coldplug_load
+	same "$(cat "$T/asked")" 'pci:v00008086d0000100E
+platform:Fixed MDIO bus
+--'
+}
+
+test_what_a_driver_brings_gets_its_driver_too() {
+	load
+	device pci 0000:00:01.0 pci:v00001AF4
+	echo MODALIAS=virtio:d00000001 >"$T/controller"
+	coldplug_load
+	same "$(tr '\n' ' ' <"$T/asked")" "pci:v00001AF4 -- pci:v00001AF4 virtio:d00000001 -- "
+}
+
+test_nothing_is_asked_for_where_there_is_nothing() {
+	load
+	coldplug_load
+	gone "$T/asked"
+}
+
+test_what_is_plugged_in_later_gets_its_driver_until_the_root_is_there() {
+	load
+	run_hook
+	device usb 1-1:1.0 usb:v0BDAp8153
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ ! -f "$T/asked" ] || break
+		command sleep 0.1
+	done
+	same "$(cat "$T/asked")" 'usb:v0BDAp8153
+--'
+	run_cleanuphook
+	ok [ -z "$(jobs -p)" ]
+}
