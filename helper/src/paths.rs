@@ -74,6 +74,10 @@ pub const MODULES: &str = "usr/lib/modules";
 pub const SERVICES: &str = "etc/sv";
 /// Kernels and the master's own images.
 pub const BOOT: &str = "boot";
+/// Programs.
+pub const PROGRAMS: &str = "usr/bin";
+/// What makes images.
+pub const MKINITCPIO_PROGRAM: &str = "usr/bin/mkinitcpio";
 /// The hooks that packages bring for images.
 pub const INITCPIO_HOOKS: &str = "usr/lib/initcpio/hooks";
 /// What mkinitcpio is told for the master's own image, by the machine's administrator.

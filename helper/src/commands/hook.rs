@@ -9,7 +9,6 @@ use super::Status;
 use super::screen::{Screen, print_done, print_notes, print_report};
 use crate::cli::{Global, Hook};
 use crate::disk::lock::Lock;
-use crate::image;
 use crate::machine::{packages, proc, served};
 use crate::paths;
 use crate::print::{say, say_err};
@@ -110,7 +109,7 @@ fn kernel_install(target: &Target, wanted: &Wanted, lock: &Lock<'_>, version: &s
         only_in_memory(&format!("xbps-install linux{}", series.join(".")));
         return Ok(());
     }
-    if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
+    if wanted.site.booted_kernels(&wanted.facts.kernels).contains(version) {
         return match packages::whose_turn(&target.root)? {
             Some(_) => Ok(()),
             None => apply(target, wanted, lock, Some(version)),
@@ -164,7 +163,7 @@ fn kernel_remove(target: &Target, wanted: &mut Wanted, lock: &Lock<'_>, version:
     let work = Work { files: None, images: Which::Present, menus: true, prune: true, force: false };
     let report = workflow::run(target, wanted, lock, &work, &mut Screen::terse())?;
     print_notes(&report.notes);
-    if image::booted(&wanted.site, &wanted.facts.kernels).contains(version) {
+    if wanted.site.booted_kernels(&wanted.facts.kernels).contains(version) {
         say!("voidclust: a node is pinned to kernel {version}: its image stays; it cannot be built again");
     }
     for (image, why) in report.pruned.kept.iter().filter(|(image, _)| image.kernel == version) {

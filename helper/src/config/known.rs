@@ -8,7 +8,9 @@ use toml::Spanned;
 use super::raw::{Entry, Raw};
 use super::resolve::Check;
 use super::source::Mistake;
+use crate::machine::facts::Facts;
 use crate::paths;
+use crate::site::Site;
 use crate::types::{Kernel, OverlayName, Service, did_you_mean};
 
 /// The overlay that only the master gets, and the one that it does not get.
@@ -35,6 +37,13 @@ fn places(count: usize) -> String {
 fn guess<'known>(wrong: &str, known: impl IntoIterator<Item = &'known str>) -> String {
     let guess = did_you_mean(wrong, known);
     if guess.is_empty() { guess } else { format!("{guess}Otherwise ") }
+}
+
+/// An image that nobody could make, or that a kernel that is booted could not unpack.
+pub(super) fn unbootable(site: &Site, facts: &Facts, place: Option<Range<usize>>) -> Option<Mistake> {
+    let kernels = site.booted_kernels(&facts.kernels);
+    let (what, remedy) = facts.packers.fault(site.client.compression, &kernels)?;
+    Some(Mistake { span: place, what, remedy: Some(remedy) })
 }
 
 impl Check<'_> {

@@ -10,8 +10,8 @@ use super::scratch::RawScratch;
 use crate::site::{Drivers, Transfer};
 use crate::types::generation::RootWish;
 use crate::types::{
-    AbsolutePath, Address, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, PowerCommand, PrivatePath, RemoteDevice, RootServer, Service, Vars,
+    AbsolutePath, Address, AddressRange, CommandLine, Compression, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac,
+    ModuleName, MountOptions, OverlayName, PowerCommand, PrivatePath, RemoteDevice, RootServer, Service, Vars,
 };
 
 /// All tables, each read on its own so that one mistake hides no other.
@@ -86,6 +86,7 @@ table!(Client, "[client]", {
     cmdline: Key<CommandLine>,
     modules: List<ModuleName>,
     drivers: Key<Drivers>,
+    compression: Key<Compression>,
     overlays: List<OverlayName>,
     services: List<Service>,
     kernel: Key<Kernel>,

@@ -10,6 +10,7 @@ use super::roots::Wishes;
 use super::scratch::Disks;
 use super::source::Mistake;
 use super::values;
+use super::{inherited, known};
 use crate::machine::facts::Facts;
 use crate::site::{Boot, Client, Generalised, Node, Profile, Site};
 
@@ -26,6 +27,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
         check.servers(&raw, network, master);
     }
     let (written, wishes, disks) = (Written::of(&raw), Wishes::of(&raw), Disks::of(&raw));
+    let compression = inherited::span(&raw.client.compression);
     let nfs = check.nfs(raw.nfs);
     let boot = check.boot(raw.boot);
     let root = check.root(raw.root);
@@ -49,6 +51,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
             cmdline: value(raw.client.cmdline),
             modules: values(raw.client.modules),
             drivers: value(raw.client.drivers).unwrap_or_default(),
+            compression: value(raw.client.compression).unwrap_or_default(),
             overlays: values(raw.client.overlays),
             services: values(raw.client.services),
             kernel: value(raw.client.kernel).unwrap_or_default(),
@@ -70,6 +73,7 @@ pub(super) fn resolve(raw: Raw, facts: &Facts, mistakes: &mut Vec<Mistake>) -> O
     mistakes.extend(wishes.mistakes(&site));
     mistakes.extend(disks.mistakes(&site));
     mistakes.extend(written.too_long(&site, facts));
+    mistakes.extend(known::unbootable(&site, facts, compression));
     mistakes.is_empty().then_some(site)
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use super::mkinitcpio::Mkinitcpio;
 use super::store::{SCRATCH, Store};
 use super::survey::check;
-use super::{INITRAMFS, Image, KERNEL, booted, inputs, kernel_path, list, modules_path};
+use super::{INITRAMFS, Image, KERNEL, inputs, kernel_path, list, modules_path};
 use crate::disk::lock::Lock;
 use crate::disk::root::Root;
 use crate::disk::tree::Tree;
@@ -43,7 +43,7 @@ impl Build {
 pub fn stale(root: &Root, tree: &Tree, site: &Site, installed: &[String]) -> Result<Vec<String>> {
     let images = list(root)?;
     let mut stale = Vec::new();
-    for kernel in booted(site, installed) {
+    for kernel in site.booted_kernels(installed) {
         let image = images.iter().find(|image| image.kernel == kernel);
         let fresh = match image {
             None => false,

@@ -13,8 +13,6 @@ use crate::progress::Progress;
 use crate::tools::Tool;
 use crate::words::listed;
 
-const PROGRAM: &str = "usr/bin/mkinitcpio";
-
 /// mkinitcpio insists on /proc and /dev; autodetect reads /sys and looks for a mount at `/`, which the root becomes by
 /// being bound to itself. Mounted in a name space of our own, all are gone with the last process in it, however that ends.
 const IN_ROOT: &str = r#"mount --rbind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount --rbind /sys "$1/sys" && exec chroot "$@""#;
@@ -40,9 +38,9 @@ impl<'root> Mkinitcpio<'root> {
     /// # Errors
     /// When the root cannot be looked at.
     pub fn of(root: &'root Root) -> Result<Self> {
-        let program = format!("/{PROGRAM}");
-        let tool = if root.open_file(PROGRAM)?.is_none() {
-            Err(format!("{}: not there; install mkinitcpio to build images", root.display(PROGRAM)))
+        let program = format!("/{}", paths::MKINITCPIO_PROGRAM);
+        let tool = if root.open_file(paths::MKINITCPIO_PROGRAM)?.is_none() {
+            Err(format!("{}: not there; install mkinitcpio to build images", root.display(paths::MKINITCPIO_PROGRAM)))
         } else if root.is_slash() {
             let here = proc::is_mounted(root).then(|| Tool::new(program));
             here.ok_or_else(|| format!("{}; build images when this system runs", proc::NOT_MOUNTED))

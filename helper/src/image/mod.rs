@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::root::Root;
 use crate::paths;
-use crate::site::{Node, Site};
+use crate::types::compare_versions;
 use crate::types::generation::Generations;
-use crate::types::{Kernel, compare_versions};
 
 mod build;
 mod inputs;
@@ -129,17 +128,6 @@ pub fn best_first(root: &Root, installed: &[String]) -> Result<Vec<Image>> {
 fn order(images: &mut [Image], installed: &[String]) {
     images.sort_by(newest_first);
     images.sort_by_key(|image| !installed.contains(&image.kernel));
-}
-
-/// The kernels that some machine boots: of each the one that is asked for, or the newest of its root. `installed` are those
-/// of the live tree, the oldest first.
-#[must_use]
-pub fn booted(site: &Site, installed: &[String]) -> BTreeSet<String> {
-    let of = |node: Option<&Node>| match site.kernel_wish(node) {
-        Kernel::Newest => site.kernels_in(site.root_of(node), installed).last().cloned(),
-        Kernel::Version(version) => Some(version.clone()),
-    };
-    site.clients().filter_map(of).collect()
 }
 
 /// The kernels that some root has modules of, oldest first: those of the live tree, which are `installed`, and those of

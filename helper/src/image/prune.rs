@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 
 use super::store::{Store, stranger};
-use super::{Image, Surveyed, best_first, booted, inputs, list, order, survey, with_modules};
+use super::{Image, Surveyed, best_first, inputs, list, order, survey, with_modules};
 use crate::disk::lock::Lock;
 use crate::disk::root::Root;
 use crate::disk::tree::Tree;
@@ -23,7 +23,7 @@ const LOADING: usize = 2;
 pub fn kept(root: &Root, site: &Site, installed: &[String]) -> Result<Vec<Image>> {
     let there = with_modules(&site.generations, installed);
     let images = best_first(root, &there)?;
-    let kept = choose(&images, &booted(site, installed), &there, usize::from(site.boot.keep), 1);
+    let kept = choose(&images, &site.booted_kernels(installed), &there, usize::from(site.boot.keep), 1);
     Ok(kept.into_iter().cloned().collect())
 }
 
@@ -106,7 +106,7 @@ pub fn prunable(
 /// count that are `served`.
 fn judge(root: &Root, images: &[Image], site: &Site, installed: &[String], served: impl Fn(&str) -> bool) -> Result<Pruned> {
     let keep = usize::from(site.boot.keep).max(LOADING);
-    let booted = booted(site, installed);
+    let booted = site.booted_kernels(installed);
     let installed = &with_modules(&site.generations, installed)[..];
     let (stay, others): (Vec<&Image>, Vec<&Image>) = {
         let stay = choose(images, &booted, installed, keep, keep);

@@ -9,6 +9,8 @@ use anyhow::Result;
 
 use super::*;
 use crate::disk::lock::Lock;
+use crate::site::Site;
+use crate::types::Kernel;
 
 /// A root with a kernel, and a double of mkinitcpio which is a few lines of shell. In these, `$root` is the root, `$out`
 /// the file to make, `$kernel` the version; `image TEXT` makes a file that could be an initramfs.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Machine;
 use super::cards::Interfaces;
+use super::packers::Packers;
 use crate::disk::root::Root;
 use crate::disk::{generations, identities, lower};
 use crate::paths;
@@ -28,6 +29,8 @@ pub struct Facts {
     pub kernels: Vec<String>,
     /// The kernels that an image was built for; a pinned one may be booted long after its package went.
     pub imaged: BTreeSet<String>,
+    /// What the clients' image can be compressed by.
+    pub packers: Packers,
     /// The overlays there are: ours and the site's.
     pub overlays: BTreeSet<String>,
     /// The services there are, installed or brought by an overlay; `None` when the root has none at all.
@@ -74,10 +77,12 @@ impl Facts {
             Some(machine) => machine.mounts().apart(paths::OWN_MOUNTS),
             None => remembered.iter().flat_map(|remembered| remembered.apart.iter().cloned()).collect(),
         };
+        let kernels = kernels(root)?;
         Ok(Self {
             interfaces: machine.map(Interfaces::of).transpose()?.flatten(),
             remembered_mac: remembered.map(|remembered| remembered.mac),
-            kernels: kernels(root)?,
+            packers: Packers::gather(root, &kernels)?,
+            kernels,
             imaged,
             overlays,
             services,

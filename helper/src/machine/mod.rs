@@ -13,6 +13,7 @@ pub mod logs;
 pub mod mounts;
 pub mod overlay;
 pub mod packages;
+pub mod packers;
 pub mod proc;
 pub mod reboot;
 pub mod requests;

@@ -19,7 +19,12 @@ pub fn tree(site: &Site) -> anyhow::Result<Tree> {
     )?;
     let client = environment.render_str(
         include_str!("../../templates/mkinitcpio.net.conf.j2"),
-        template::values(json!({ "modules": site.client.modules, "drivers": site.client.drivers })),
+        template::values(json!({
+            "modules": site.client.modules,
+            "drivers": site.client.drivers,
+            "compression": site.client.compression,
+            "compression_options": site.client.compression.options(),
+        })),
     )?;
     let mut tree = Tree::default();
     tree.insert(paths::MASTER_INITCPIO, Item::file(master.into_bytes()));

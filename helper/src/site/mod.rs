@@ -17,8 +17,8 @@ use crate::types::lower::Lower;
 use crate::types::mount::Mount;
 use crate::types::scratch::Scratch;
 use crate::types::{
-    AbsolutePath, AddressRange, CommandLine, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac, ModuleName,
-    MountOptions, OverlayName, PowerCommand, PrivatePath, RemoteDevice, RootServer, Service, Vars,
+    AbsolutePath, AddressRange, CommandLine, Compression, FileSystemType, HostName, HostNet, InterfaceName, Kernel, Mac,
+    ModuleName, MountOptions, OverlayName, PowerCommand, PrivatePath, RemoteDevice, RootServer, Service, Vars,
 };
 
 /// A whole cluster.
@@ -115,6 +115,8 @@ pub struct Client {
     pub modules: Vec<ModuleName>,
     /// Which network drivers the client image holds.
     pub drivers: Drivers,
+    /// By what that image is compressed.
+    pub compression: Compression,
     /// Overlays after the built-in `client`.
     pub overlays: Vec<OverlayName>,
     /// Services on or off.

@@ -138,6 +138,17 @@ impl Site {
         }
     }
 
+    /// The kernels that some machine boots: of each the one that is asked for, or the newest of its root. `installed` are those
+    /// of the live tree, the oldest first.
+    #[must_use]
+    pub fn booted_kernels(&self, installed: &[String]) -> BTreeSet<String> {
+        let of = |node: Option<&Node>| match self.kernel_wish(node) {
+            Kernel::Newest => self.kernels_in(self.root_of(node), installed).last().cloned(),
+            Kernel::Version(version) => Some(version.clone()),
+        };
+        self.clients().filter_map(of).collect()
+    }
+
     /// The roots of all clients, with those that are not listed.
     #[must_use]
     pub fn roots(&self) -> BTreeSet<Root> {

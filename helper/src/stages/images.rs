@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::live::Served;
 use super::target::Target;
@@ -56,11 +56,11 @@ pub fn build(target: &Target, wanted: &Wanted, lock: &Lock<'_>, which: &Which, p
         Which::Present => return Ok(images),
         // A kernel that is gone is booted from the image there is.
         Which::Booted => {
-            (image::booted(&wanted.site, installed).into_iter().filter(|kernel| installed.contains(kernel)).collect(), false)
+            (wanted.site.booted_kernels(installed).into_iter().filter(|kernel| installed.contains(kernel)).collect(), false)
         }
         Which::New(kernel) | Which::Spare(kernel) => (BTreeSet::from([kernel.clone()]), false),
         Which::Named { kernel: Some(kernel), force } => (BTreeSet::from([kernel.clone()]), *force),
-        Which::Named { kernel: None, force } => (image::booted(&wanted.site, installed), *force),
+        Which::Named { kernel: None, force } => (wanted.site.booted_kernels(installed), *force),
     };
     let is_asked_for = matches!(which, Which::Named { .. });
     let mut mkinitcpio = Mkinitcpio::of(root)?;
@@ -75,7 +75,12 @@ pub fn build(target: &Target, wanted: &Wanted, lock: &Lock<'_>, which: &Which, p
         bail!("{}: no kernel with modules here; install one, for example linux", root.display(crate::paths::BOOT));
     }
     for kernel in kernels {
-        match image::build(lock, root, &mut mkinitcpio, &kernel, force, progress) {
+        let fault = wanted.facts.packers.fault(wanted.site.client.compression, &[kernel.clone()].into());
+        let built = match fault {
+            Some((what, remedy)) => Err(anyhow!("{what}; {remedy}")),
+            None => image::build(lock, root, &mut mkinitcpio, &kernel, force, progress),
+        };
+        match built {
             Ok(Build::New(_)) => images.built += 1,
             Ok(Build::UpToDate(image)) => images.fresh.push(image),
             Err(error) => images.failures.push(format!("client image of {kernel}: {error:#}\nwhat clients boot stays as it was")),

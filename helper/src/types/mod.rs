@@ -64,6 +64,7 @@ macro_rules! checked_text {
 use std::str::FromStr;
 
 mod command_line;
+mod compression;
 pub mod generation;
 mod host;
 pub mod identity;
@@ -83,6 +84,7 @@ mod text;
 mod var;
 
 pub use command_line::CommandLine;
+pub use compression::Compression;
 pub use host::HostName;
 pub use kernel::{Kernel, ModuleName, compare_versions};
 pub use mac::Mac;

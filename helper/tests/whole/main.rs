@@ -12,6 +12,7 @@ mod cases;
 mod client;
 mod clock;
 mod commands;
+mod compression;
 mod config;
 mod foreseen;
 mod generations;

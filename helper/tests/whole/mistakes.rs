@@ -73,6 +73,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("[client]\ncmdline = \"a='b'\"", "2:11", "`a=\\'b\\'` cannot be passed on a kernel command line"),
     ("[client]\nmodules = [1]", "2:12", "`modules` is a list of texts, and 1 is none"),
     ("[client]\ndrivers = \"some\"", "2:11", "`drivers` takes \"all\" or \"autodetect\", not \"some\""),
+    ("[client]\ncompression = \"none\"", "2:15", "`compression` takes \"zstd\", \"xz\" or \"gzip\", not \"none\""),
     ("[client]\noverlays = [\"missing\"]", "2:13", "there is no overlay `missing`"),
     ("[client]\nservices = \"sshd\"", "2:12", "`services` must be a list, not \"sshd\""),
     ("[client]\nkernel = \"latest\"", "2:10", "`latest` is not a kernel"),

@@ -99,6 +99,7 @@ const FIELDS: &[Field] = &[
     field("[client]", "cmdline", "cmdline = @", COMMAND_LINES),
     field("[client]", "modules", "modules = [@]", MODULES),
     field("[client]", "drivers", "drivers = @", &["all", "autodetect"]),
+    field("[client]", "compression", "compression = @", &["zstd", "xz", "gzip"]),
     field("[client]", "overlays", "overlays = [@]", NAMES),
     field("[client]", "services", "services = [@]", SERVICES),
     field("[client]", "kernel", "kernel = @", KERNELS),
