@@ -97,6 +97,8 @@ pub const BOOT_SERVER_LOGS: [&str; 5] = [
 ];
 /// Where Void's service of darkhttpd tells what it sent.
 pub const HTTP_LOG: &str = "var/log/darkhttpd/darkhttpd.log";
+/// What xbps knows of the packages.
+pub const XBPS: &str = "var/db/xbps";
 /// The leases that the boot server gave.
 pub const LEASES: &str = "var/lib/misc/dnsmasq.leases";
 /// The vendors of network cards, from the package hwdata.

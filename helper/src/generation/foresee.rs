@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::head::{Head, Mark, read_index};
-use super::store::{Kind, Tree};
+use super::head::{Head, Mark, is_left_out, read_index};
+use super::private::{Found, find};
+use super::store::{Entry, Kind, Tree};
 use super::{open_store, storage};
 use crate::disk::root::Root;
 use crate::machine::Machine;
@@ -28,51 +29,99 @@ pub struct Foreseen {
 /// When the root or the newest generation cannot be looked through.
 pub fn foresee(root: &Root, machine: Option<&Machine>, newest: Option<&Generation>, site: &[String]) -> Result<Foreseen> {
     let live = Tree::open(root.path())?;
+    let newest = match newest {
+        Some(newest) if open_store(root)?.look(Path::new(&newest.number.to_string()))?.is_some() => Some(newest),
+        _ => None,
+    };
+    if storage(root, machine).0 != Storage::Copy && newest.is_none_or(|newest| newest.storage != Storage::Copy) {
+        let is_same = newest.map_or(Ok(false), |newest| Snapshot::of(root, newest, live, site)?.is_same());
+        return Ok(Foreseen { is_same: is_same?, takes: None });
+    }
     let head = Head::look(&live, site)?;
-    let is_copy = storage(root, machine).0 == Storage::Copy;
-    let then = newest.map_or_else(|| Ok(BTreeMap::new()), |newest| marks_of(root, newest))?;
-    let is_same = newest.map_or(Ok(false), |newest| is_same(&live, &head, &then, newest, root))?;
+    let index = newest.map_or_else(|| Ok(BTreeMap::new()), |newest| read_index(root, newest.number))?;
+    let is_same = newest.map_or(Ok(false), |newest| is_same(&live, &head, &index, &tree_of(root, newest)?))?;
     let shares = newest.is_some_and(|newest| newest.storage == Storage::Copy);
-    let takes = is_copy.then(|| head.room(|path| !shares || then.get(path) != head.marks.get(path)).0);
+    let is_copy = storage(root, machine).0 == Storage::Copy;
+    let takes = is_copy.then(|| head.room(|path| !shares || index.get(path) != head.marks.get(path)).0);
     Ok(Foreseen { is_same, takes })
-}
-
-/// What the root was when a generation was made: a snapshot still has its inodes and times, a copy has them written down.
-fn marks_of(root: &Root, generation: &Generation) -> Result<BTreeMap<PathBuf, Mark>> {
-    if generation.storage == Storage::Copy {
-        return read_index(root, generation.number);
-    }
-    if open_store(root)?.look(Path::new(&generation.number.to_string()))?.is_none() {
-        return Ok(BTreeMap::new());
-    }
-    // All that is in it counts, also what is private by now.
-    let mut marks = Head::look(&tree_of(root, generation)?, &[])?.marks;
-    marks.remove(Path::new(&paths::generation_marker(generation.number)));
-    Ok(marks)
 }
 
 fn tree_of(root: &Root, generation: &Generation) -> Result<Tree> {
     Tree::open(&root.path().join(paths::generation_tree(generation.number)))
 }
 
-/// A folder has another time when something private came or went in it, so what counts is what all can see of it.
-fn is_same(live: &Tree, head: &Head, then: &BTreeMap<PathBuf, Mark>, newest: &Generation, root: &Root) -> Result<bool> {
-    if !head.marks.keys().eq(then.keys()) {
+/// By what is written down beside a copy, which has inodes and times of its own.
+fn is_same(live: &Tree, head: &Head, index: &BTreeMap<PathBuf, Mark>, copy: &Tree) -> Result<bool> {
+    if !head.marks.keys().eq(index.keys()) {
         return Ok(false);
     }
-    let tree = tree_of(root, newest)?;
-    for path in head.changed_since(then) {
-        let (Some(now), Some(before)) = (live.look(path)?, tree.look(path)?) else { return Ok(false) };
-        if (now.kind, before.kind) != (Kind::Folder, Kind::Folder) {
-            return Ok(false);
-        }
-        // Of a folder where something is mounted a generation has no more than its name.
-        let Some(attributes) = live.attributes(path)? else { continue };
-        if now.rights != before.rights || Some(attributes) != tree.attributes(path)? {
+    for path in head.changed_since(index) {
+        let (Some(now), Some(before)) = (live.look(path)?, copy.look(path)?) else { return Ok(false) };
+        if !is_same_folder(path, (live, &now), (copy, &before))? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// A folder has another time when something private came or went in it, so what counts is what all can see of it.
+fn is_same_folder(path: &Path, (live, now): (&Tree, &Entry), (then, before): (&Tree, &Entry)) -> Result<bool> {
+    if (now.kind, before.kind) != (Kind::Folder, Kind::Folder) {
+        return Ok(false);
+    }
+    // Of a folder where something is mounted a generation has no more than its name.
+    let Some(attributes) = live.attributes(path)? else { return Ok(true) };
+    Ok(now.rights == before.rights && Some(attributes) == then.attributes(path)?)
+}
+
+/// The live tree beside a snapshot of it, which still has its inodes and times. Both are gone through folder by folder, up
+/// to the first difference: to look at all takes many times as long as to make another snapshot.
+struct Snapshot {
+    live: Tree,
+    then: Tree,
+    /// What no generation gets of the live tree.
+    private: Found,
+    /// What has taken its place in the snapshot. All else in it counts, also what is private by now.
+    replaced: Found,
+    marker: PathBuf,
+}
+
+impl Snapshot {
+    fn of(root: &Root, newest: &Generation, live: Tree, site: &[String]) -> Result<Self> {
+        let then = tree_of(root, newest)?;
+        let (private, replaced) = (find(&live, site)?, find(&then, &[])?);
+        Ok(Self { live, then, private, replaced, marker: paths::generation_marker(newest.number).into() })
+    }
+
+    /// Where a change is seen at once when there was any by xbps is first.
+    fn is_same(&self) -> Result<bool> {
+        let packages = Path::new(paths::XBPS);
+        Ok(self.is_same_in(packages, false, false)? && self.is_same_in(Path::new(""), false, false)?)
+    }
+
+    /// Whether a folder has the same in both; of one that is emptied, or below such a one, files do not count.
+    fn is_same_in(&self, at: &Path, is_emptied: bool, was_emptied: bool) -> Result<bool> {
+        let kept = |tree: &Tree, is_emptied: bool, private: &Found| -> Result<Vec<(PathBuf, Entry)>> {
+            let all = tree.entries(at)?.into_iter().map(|(name, entry)| (at.join(name), entry));
+            Ok(all.filter(|(path, entry)| !is_left_out(path, entry.kind, is_emptied, private) && *path != self.marker).collect())
+        };
+        let now = kept(&self.live, is_emptied, &self.private)?;
+        let then = kept(&self.then, was_emptied, &self.replaced)?;
+        if !now.iter().map(|(path, _)| path).eq(then.iter().map(|(path, _)| path)) {
+            return Ok(false);
+        }
+        for ((path, now), (_, before)) in now.iter().zip(&then) {
+            if Mark::of(now) != Mark::of(before) && !is_same_folder(path, (&self.live, now), (&self.then, before))? {
+                return Ok(false);
+            }
+            let is_emptied = is_emptied || self.private.contains_key(path);
+            let was_emptied = was_emptied || self.replaced.contains_key(path);
+            if now.kind == Kind::Folder && !self.is_same_in(path, is_emptied, was_emptied)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 #[cfg(test)]

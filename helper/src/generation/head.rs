@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::private::{Found, Instead, find};
-use super::store::{Kind, Tree};
+use super::store::{Entry, Kind, Tree};
 use crate::disk::root::Root;
 use crate::paths;
 use crate::types::generation::Number;
@@ -18,6 +18,12 @@ use crate::types::generation::Number;
 pub(super) struct Mark {
     inode: u64,
     changed: i128,
+}
+
+impl Mark {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self { inode: entry.inode, changed: entry.changed }
+    }
 }
 
 /// All that a generation gets of the root.
@@ -43,7 +49,7 @@ impl Head {
             if private.contains_key(path) {
                 emptied = Some(path.to_owned());
             }
-            head.marks.insert(path.to_owned(), Mark { inode: entry.inode, changed: entry.changed });
+            head.marks.insert(path.to_owned(), Mark::of(entry));
             if entry.links == 1 || entry.kind == Kind::Folder || named.insert(entry.inode) {
                 head.room.insert(path.to_owned(), (entry.room, entry.kind == Kind::Folder));
             }
@@ -75,7 +81,8 @@ impl Head {
     }
 }
 
-fn is_left_out(path: &Path, kind: Kind, is_below_emptied: bool, private: &Found) -> bool {
+/// Whether a generation has none of it.
+pub(super) fn is_left_out(path: &Path, kind: Kind, is_below_emptied: bool, private: &Found) -> bool {
     match private.get(path) {
         Some((Instead::Folders, _)) => kind != Kind::Folder,
         Some(_) => true,

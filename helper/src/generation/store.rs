@@ -131,6 +131,18 @@ impl Tree {
         names_in(folder.as_fd()).with_context(|| format!("{}: cannot list", self.display(path)))
     }
 
+    /// What is in a folder, by its sorted names, links not followed; nothing when it is not there.
+    pub(super) fn entries(&self, path: &Path) -> Result<Vec<(OsString, Entry)>> {
+        let Some(folder) = self.folder(path)? else { return Ok(Vec::new()) };
+        let mut entries = Vec::new();
+        for name in names_in(folder.as_fd()).with_context(|| format!("{}: cannot list", self.display(path)))? {
+            let found = look(folder.as_fd(), &name);
+            let found = found.with_context(|| format!("{}: cannot look at it", self.display(&path.join(&name))))?;
+            entries.extend(found.map(|entry| (name, entry)));
+        }
+        Ok(entries)
+    }
+
     /// What stands at a path, a link not followed; `None` when nothing does.
     pub(super) fn look(&self, path: &Path) -> Result<Option<Entry>> {
         let (parent, name) = parts(path);

@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::private::find;
 use super::store::{Kind, Tree};
 use crate::disk::root::Root;
+use crate::paths;
 
 /// Where administrators and services put what is the master's alone.
 const FOLDERS: [&str; 6] = ["etc", "root", "opt", "srv", "usr/local", "var/lib"];
@@ -18,8 +19,6 @@ const READ: [&str; 2] = ["etc", "root"];
 const BY_CUSTOM: [&str; 3] = ["root/.ssh", "root/.ssh/authorized_keys", "root/.ssh/known_hosts"];
 /// More is not looked at: this runs in every check.
 const MAX: usize = 100_000;
-/// Where xbps lists the files of each package.
-const PACKAGES: &str = "var/db/xbps";
 
 /// What looks private, and is not listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,10 +97,10 @@ fn is_key(tree: &Tree, path: &Path) -> bool {
 }
 
 fn owned(root: &Root) -> Result<BTreeSet<String>> {
-    let names = root.list(PACKAGES)?.unwrap_or_default();
+    let names = root.list(paths::XBPS)?.unwrap_or_default();
     let mut owned = BTreeSet::new();
     for name in names.iter().filter(|name| name.starts_with('.') && name.ends_with("-files.plist")) {
-        let text = root.read_text(&format!("{PACKAGES}/{name}"))?.unwrap_or_default();
+        let text = root.read_text(&format!("{}/{name}", paths::XBPS))?.unwrap_or_default();
         let strings = text.lines().filter_map(|line| line.trim().strip_prefix("<string>/")?.strip_suffix("</string>"));
         owned.extend(strings.filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder))).map(ToOwned::to_owned));
     }
