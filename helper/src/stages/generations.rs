@@ -118,7 +118,7 @@ pub fn publish(
         }
     };
     lock.publish(&published)?;
-    watch.said(&format!("published generation {number} for {}", whom::spelled(order.whom)));
+    watch.said(&format!("published generation {number} for {}", order.whom));
     switch(target, wanted, trees, lock, order.force, watch)
 }
 
@@ -149,7 +149,7 @@ pub fn roll_back(
     wanted.publish(&published);
     let trees = serve(target, &wanted, lock, Which::Booted, false, watch)?;
     lock.publish(&published)?;
-    watch.said(&format!("generation {number} is booted by {} from now on", whom::spelled(whom)));
+    watch.said(&format!("generation {number} is booted by {whom} from now on"));
     switch(target, wanted, trees, lock, false, watch)
 }
 

@@ -36,11 +36,22 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
 }
 
 /// Who boots another generation than all.
-fn on_trial(site: &Site) -> impl Iterator<Item = String> {
+fn on_trial(site: &Site) -> impl Iterator<Item = String> + '_ {
     let published = &site.generations.published;
-    let back = published.all;
-    published.exceptions().into_iter().map(move |exception| {
-        format!("generation {exception} only; give it to all with `voidclust publish`, or take it back with `voidclust rollback {back} --only NAMES`")
+    published.on_trial().into_iter().filter_map(|(number, mut whom)| {
+        // A node that was removed is remembered, for the case that it comes back.
+        whom.nodes.retain(|name| site.node(name).is_some());
+        whom.profiles.retain(|name| site.profiles.keys().any(|profile| profile.as_str() == name));
+        if whom.is_all() {
+            return None;
+        }
+        let names = whom.names().join(" ");
+        // Before anything was published to all there is nothing to go back to.
+        let back = match published.all {
+            0 => String::new(),
+            all => format!(", or take it back with `voidclust rollback {all} --only {names}`"),
+        };
+        Some(format!("generation {number} for {whom} only; give it to all with `voidclust publish`{back}"))
     })
 }
 
@@ -241,4 +252,24 @@ fn hidden_later(target: &Target, machine: &Machine) -> Vec<String> {
         )
     };
     points.into_iter().map(note).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::example_site;
+
+    #[test]
+    fn who_tries_a_generation_is_named_as_the_way_back_takes_it() {
+        let mut site = example_site();
+        site.profiles.insert("p".parse().unwrap(), crate::site::Profile::default());
+        let published = &mut site.generations.published;
+        published.nodes = [("node1".to_owned(), 2), ("gone".to_owned(), 2), ("gone2".to_owned(), 3)].into();
+        published.profiles.insert("p".to_owned(), 2);
+        let note = "generation 2 for node1, profile p only; give it to all with `voidclust publish`";
+        assert_eq!(on_trial(&site).collect::<Vec<_>>(), [note], "there is none to go back to");
+        site.generations.published.all = 1;
+        let note = format!("{note}, or take it back with `voidclust rollback 1 --only node1 p`");
+        assert_eq!(on_trial(&site).collect::<Vec<_>>(), [note]);
+    }
 }

@@ -64,15 +64,6 @@ pub(super) fn has_profile(site: &Site, node: &str, profile: &str) -> bool {
     site.node(node).is_some_and(|node| node.profiles.iter().any(|own| own.as_str() == profile))
 }
 
-/// `all`, or who by name.
-pub(super) fn spelled(whom: &Whom) -> String {
-    if whom.is_all() {
-        return "all".to_owned();
-    }
-    let profiles = whom.profiles.iter().map(|name| format!("profile {name}"));
-    whom.nodes.iter().cloned().chain(profiles).collect::<Vec<_>>().join(", ")
-}
-
 /// What looks private and would be in the next generation, as notes.
 ///
 /// # Errors

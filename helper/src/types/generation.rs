@@ -158,13 +158,20 @@ impl Published {
     /// Who boots another one than all, with each of these: `4 for node1, profile blue`.
     #[must_use]
     pub fn exceptions(&self) -> Vec<String> {
-        let mut whom: BTreeMap<Number, Vec<String>> = BTreeMap::new();
-        let nodes = self.nodes.iter().map(|(name, number)| (number, name.clone()));
-        let profiles = self.profiles.iter().map(|(name, number)| (number, format!("profile {name}")));
-        for (number, who) in nodes.chain(profiles).filter(|(number, _)| **number != self.all) {
-            whom.entry(*number).or_default().push(who);
+        self.on_trial().into_iter().map(|(number, whom)| format!("{number} for {whom}")).collect()
+    }
+
+    /// The same by number.
+    #[must_use]
+    pub fn on_trial(&self) -> BTreeMap<Number, Whom> {
+        let mut on_trial: BTreeMap<Number, Whom> = BTreeMap::new();
+        for (name, number) in self.nodes.iter().filter(|(_, number)| **number != self.all) {
+            on_trial.entry(*number).or_default().nodes.push(name.clone());
         }
-        whom.into_iter().map(|(number, whom)| format!("{number} for {}", whom.join(", "))).collect()
+        for (name, number) in self.profiles.iter().filter(|(_, number)| **number != self.all) {
+            on_trial.entry(*number).or_default().profiles.push(name.clone());
+        }
+        on_trial
     }
 
     /// All numbers that somebody boots.
@@ -187,6 +194,22 @@ impl Whom {
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.profiles.is_empty() && self.nodes.is_empty()
+    }
+
+    /// As `--only` takes them.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.nodes.iter().chain(&self.profiles).map(String::as_str).collect()
+    }
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_all() {
+            return f.write_str("all");
+        }
+        let profiles = self.profiles.iter().map(|name| format!("profile {name}"));
+        f.write_str(&self.nodes.iter().cloned().chain(profiles).collect::<Vec<_>>().join(", "))
     }
 }
 

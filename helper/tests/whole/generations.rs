@@ -148,7 +148,9 @@ fn some_try_it_first_and_all_can_go_back() {
     machine.place.write(&machine.lower("usr/bin/program"), "second");
     machine.run(&["publish", "--only", "node1", "-m", "try"]).ended(0);
     let told = machine.run(&["check"]).ended(0).out;
-    assert!(told.contains("note: generation 2 for node1 only; give it to all with `voidclust publish`"), "{told}");
+    let note = "note: generation 2 for node1 only; give it to all with `voidclust publish`, \
+                or take it back with `voidclust rollback 1 --only node1`\n";
+    assert!(told.contains(note), "{told}");
     let own = machine.menu("01-52-54-00-17-c7-e2");
     assert!(own.contains("DEFAULT 6.12.2_1-000000000001-g2") && machine.menu("default") == first, "{own}");
     let list = machine.run(&["generation", "list"]).ended(0);
