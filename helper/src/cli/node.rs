@@ -89,6 +89,9 @@ forgotten.")]
         /// Names as they are configured, or were: node1, or n[01-16]
         #[arg(required = true)]
         names: Vec<String>,
+        /// Only list what would be forgotten; exit status 3
+        #[arg(short = 'n', long)]
+        dry_run: bool,
     },
     /// Remove nodes
     #[command(after_help = "Example:\n  voidclust node remove 'n[01-16]'")]

@@ -75,12 +75,31 @@ pub fn make(wanted: &mut Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Resu
 /// # Errors
 /// When one of them has none: then all stay; or when one cannot be removed.
 pub fn forget(lock: &Lock<'_>, names: &[String]) -> Result<()> {
-    let made = identities::load(lock.root())?;
+    all_have_one(lock.root(), names)?;
+    names.iter().try_for_each(|name| lock.forget_identity(name).map(|_| ()))
+}
+
+/// The files that [`forget`] would remove.
+///
+/// # Errors
+/// When one of them has none.
+pub fn would_be_forgotten(root: &Root, names: &[String]) -> Result<Vec<String>> {
+    all_have_one(root, names)?;
+    let mut files = Vec::new();
+    for name in names {
+        let kept = root.list(&paths::identity(name))?.unwrap_or_default();
+        files.extend(kept.iter().map(|file| paths::identity_file(name, file)));
+    }
+    Ok(files)
+}
+
+fn all_have_one(root: &Root, names: &[String]) -> Result<()> {
+    let made = identities::load(root)?;
     if let Some(name) = names.iter().find(|name| !made.contains_key(*name)) {
         let meant = did_you_mean(name, made.keys().map(String::as_str));
-        bail!("{name}: has no identity; {meant}those that do have a folder in {}", lock.root().display(paths::IDENTITIES));
+        bail!("{name}: has no identity; {meant}those that do have a folder in {}", root.display(paths::IDENTITIES));
     }
-    names.iter().try_for_each(|name| lock.forget_identity(name).map(|_| ()))
+    Ok(())
 }
 
 impl Wanted {

@@ -97,6 +97,13 @@ fn what_is_forgotten_is_made_anew_and_of_who_left_it_stays_until_then() {
     run(&place, &["apply"]).ended(0);
     let ids = || [NODE1, NODE2].map(|node| member(&place, node, "machine-id"));
     let before = ids();
+    let would = run(&place, &["node", "forget-keys", "node1", "--dry-run"]).ended(3).out;
+    let listed = |file: &str| would.contains(&format!("remove {KEPT}/node1/{file}\n"));
+    assert!(
+        listed("machine-id") && listed("ssh_host_ed25519_key") && would.ends_with("host keys and ids of 1 node\n"),
+        "{would}"
+    );
+    assert_eq!(ids(), before);
     let said = run(&place, &["node", "forget-keys", "node1"]).ended(0).out;
     assert_eq!(said, "forgot the host keys and ids of 1 node; now run: voidclust apply\n");
     run(&place, &["apply"]).ended(0);
@@ -108,6 +115,7 @@ fn what_is_forgotten_is_made_anew_and_of_who_left_it_stays_until_then() {
     assert!(!place.at(&format!("{KEPT}/node2")).exists());
     let error = run(&place, &["node", "forget-keys", "node[1-2]"]).ended(1).err;
     assert!(error.contains("node2: has no identity; those that do have a folder in ROOT/var/lib/voidclust/identity"), "{error}");
+    run(&place, &["node", "forget-keys", "node2", "-n"]).ended(1);
     let error = run(&place, &["node", "forget-keys", "noed1"]).ended(1).err;
     assert!(error.contains("noed1: has no identity; did you mean `node1`? those"), "{error}");
     assert!(place.at(&format!("{KEPT}/node1")).exists(), "none is forgotten then");

@@ -64,9 +64,9 @@ pub fn run(global: &Global, command: &Node) -> Result<Status> {
             change(standing.changed(after, &[])?, dry, &format!("{} added", counted(count, "node")))
         }
         Node::Discover(order) => discover::run(global, &target, &standing, order),
-        Node::ForgetKeys { names } => {
+        Node::ForgetKeys { names, dry_run } => {
             let names: Vec<String> = names.iter().map(|name| named(name)).collect::<Result<Vec<_>>>()?.concat();
-            forget(&target, &names)
+            if *dry_run { would_forget(&target, &names) } else { forget(&target, &names) }
         }
         Node::Remove { nodes, dry } => {
             let numbers = numbers_of(standing.configured()?, nodes)?;
@@ -98,6 +98,13 @@ pub(in crate::commands) fn numbers_of(site: &Site, texts: &[String]) -> Result<V
         }
     }
     Ok(numbers)
+}
+
+/// Lists what would be removed.
+fn would_forget(target: &Target, names: &[String]) -> Result<Status> {
+    identities::would_be_forgotten(&target.root, names)?.iter().for_each(|file| say!("remove {file}"));
+    say!("would forget the host keys and ids of {}", counted(names.len(), "node"));
+    Ok(Status::Differs)
 }
 
 /// Removes what was made to be the own of these machines.
