@@ -19,6 +19,7 @@ use crate::stages::preview::Preview;
 use crate::stages::status::{self, NodeStatus, Sight, State};
 use crate::stages::target::Target;
 use crate::stages::wanted::{self, Wanted};
+use crate::types::generation::Generations;
 use crate::words::{counted, roughly};
 
 /// Of more nodes than this, only those are listed that want attention: they are to fit on a screen.
@@ -45,38 +46,53 @@ struct OfSite {
     preview: Preview,
     down: Vec<&'static str>,
     strangers: usize,
-    lines: Vec<(&'static str, String)>,
+    /// How many images there are.
+    images: usize,
+    generations: Generations,
 }
 
 impl OfSite {
     fn of(target: &Target, wanted: Wanted, sight: &Sight) -> Result<Self> {
         let machine = target.machine().context(NO_MACHINE)?;
-        let down = services::not_running(machine)?;
-        let strangers = status::strangers(&wanted.site, sight);
-        let generations = wanted.site.generations.clone();
-        let kept = crate::image::list(&target.root)?.len();
-        let preview = Preview::of(target, wanted, false)?;
+        Ok(Self {
+            down: services::not_running(machine)?,
+            strangers: status::strangers(&wanted.site, sight),
+            images: crate::image::list(&target.root)?.len(),
+            generations: wanted.site.generations.clone(),
+            preview: Preview::of(target, wanted, false)?,
+        })
+    }
+
+    /// How many files are to be written, and how many are not ours to write.
+    fn files(&self) -> (usize, usize) {
+        let kept = |action| matches!(action, Action::Edited | Action::Foreign);
+        let kept = self.preview.changes.iter().filter(|change| kept(change.action)).count();
+        (self.preview.changes.len() - kept, kept)
+    }
+
+    /// A line for each part of it.
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let preview = &self.preview;
         let mut lines = Vec::new();
-        let edited = preview.changes.iter().filter(|change| matches!(change.action, Action::Edited | Action::Foreign)).count();
-        let files = match (preview.changes.len() - edited, edited) {
+        let files = match self.files() {
             (0, 0) => "as they should be".to_owned(),
             (differ, 0) => format!("{} to write", counted(differ, "change")),
             (differ, edited) => format!("{} to write, {edited} edited by hand or not ours", counted(differ, "change")),
         };
         lines.push(("files", files));
         let build = preview.images.len() + preview.master_images.len();
-        lines.push(("images", format!("{kept}, {build} to build, {} to prune", preview.prune.len())));
-        if !generations.made.is_empty() {
-            let published = &generations.published;
+        lines.push(("images", format!("{}, {build} to build, {} to prune", self.images, preview.prune.len())));
+        if !self.generations.made.is_empty() {
+            let published = &self.generations.published;
             let for_all =
                 if published.all > 0 { format!("{} for all", published.all) } else { "none published for all".to_owned() };
             let whom = [vec![for_all], published.exceptions()].concat().join("; ");
             lines.push((
                 "generations",
-                format!("{}, {whom}, {} to remove", generations.made.len(), preview.prune_generations.len()),
+                format!("{}, {whom}, {} to remove", self.generations.made.len(), preview.prune_generations.len()),
             ));
         }
-        let services = match &down[..] {
+        let services = match &self.down[..] {
             [] => "all run".to_owned(),
             down => format!("{} not running; look with: sv status {}", down.join(" and "), down.join(" ")),
         };
@@ -84,7 +100,30 @@ impl OfSite {
         let apply = preview.summary();
         let apply = if preview.differs() { format!("{apply}; see: voidclust diff") } else { apply };
         lines.push(("apply", apply));
-        Ok(Self { preview, down, strangers, lines })
+        lines
+    }
+
+    fn as_json(&self) -> Value {
+        let (preview, generations, (write, keep)) = (&self.preview, &self.generations, self.files());
+        json!({
+            "in_sync": !preview.differs(),
+            "summary": preview.summary(),
+            "files": { "write": write, "keep": keep },
+            "images": {
+                "made": self.images,
+                "build": preview.images,
+                "build_for_master": preview.master_images,
+                "prune": preview.prune,
+            },
+            "generations": {
+                "made": generations.made.keys().collect::<Vec<_>>(),
+                "published": generations.published,
+                "prune": preview.prune_generations,
+            },
+            "services_down": self.down,
+            "strangers": self.strangers,
+            "notes": preview.notes,
+        })
     }
 
     fn wants_attention(&self) -> bool {
@@ -198,7 +237,7 @@ fn print_site(site: &OfSite) {
     if site.strangers > 0 {
         say!("besides: {} not listed; see: voidclust node discover", counted(site.strangers, "machine"));
     }
-    for (what, text) in &site.lines {
+    for (what, text) in site.lines() {
         say!("{:13}{text}", format!("{what}:"));
     }
     print_notes(&site.preview.notes);
@@ -230,13 +269,7 @@ fn as_json(nodes: &[NodeStatus], site: Option<&OfSite>, attention: bool) -> Valu
     json!({
         "attention": attention,
         "nodes": nodes.iter().map(of).collect::<Vec<_>>(),
-        "site": site.map(|site| json!({
-            "in_sync": !site.preview.differs(),
-            "summary": site.preview.summary(),
-            "services_down": site.down,
-            "strangers": site.strangers,
-            "notes": site.preview.notes,
-        })),
+        "site": site.map(OfSite::as_json),
     })
 }
 

@@ -151,6 +151,8 @@ fn some_try_it_first_and_all_can_go_back() {
     let note = "note: generation 2 for node1 only; give it to all with `voidclust publish`, \
                 or take it back with `voidclust rollback 1 --only node1`\n";
     assert!(told.contains(note), "{told}");
+    let site = machine.run(&["status", "--json"]).json()["site"]["generations"].clone();
+    assert_eq!((&site["made"], &site["published"]["nodes"]), (&serde_json::json!([1, 2]), &serde_json::json!({ "node1": 2 })));
     let own = machine.menu("01-52-54-00-17-c7-e2");
     assert!(own.contains("DEFAULT 6.12.2_1-000000000001-g2") && machine.menu("default") == first, "{own}");
     let list = machine.run(&["generation", "list"]).ended(0);

@@ -77,6 +77,10 @@ fn what_runs_is_compared_with_what_would_boot() {
     {
         assert!(ran.out.contains(line), "{line}\n{}", ran.out);
     }
+    let site = machine.run(&["status", "--json"]).ended(3).json()["site"].clone();
+    assert_eq!((&site["in_sync"], &site["strangers"], &site["services_down"]), (&true.into(), &1.into(), &serde_json::json!([])));
+    assert_eq!(site["files"], serde_json::json!({ "write": 0, "keep": 0 }));
+    assert_eq!((&site["images"]["made"], &site["generations"]["made"]), (&1.into(), &serde_json::json!([])));
     // Only one, and nothing of the site.
     let ran = machine.run(&["status", "node1"]).ended(0);
     assert!(ran.out.starts_with("node1  up") && !ran.out.contains("apply"), "{}", ran.out);
