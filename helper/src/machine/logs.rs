@@ -40,6 +40,22 @@ pub fn boot_server(machine: &Machine) -> Result<Option<String>> {
     Ok(of_boot_server(machine)?.map(|(_, log)| log.text))
 }
 
+/// How large each file of the boot server's log is: while all are as they were, it has told nothing new.
+///
+/// # Errors
+/// When its folder is there and cannot be read.
+pub fn boot_server_sizes(machine: &Machine) -> Result<Vec<(String, u64)>> {
+    for path in paths::BOOT_SERVER_LOGS {
+        let files = put_aside(machine, path)?.into_iter().chain([path.to_owned()]);
+        let size = |path: String| machine.path(&path).metadata().ok().map(|meta| (path, meta.len()));
+        let sizes: Vec<(String, u64)> = files.filter_map(size).collect();
+        if !sizes.is_empty() {
+            return Ok(sizes);
+        }
+    }
+    Ok(Vec::new())
+}
+
 /// A log; `None` when it is not there.
 ///
 /// # Errors
@@ -113,6 +129,19 @@ mod tests {
         assert_eq!(read("log/current", &[("log/@4.s", "a")]), Some(("a".to_owned(), 1)), "it is just being put aside");
         assert_eq!(read("log/current", &[("log/config", "a")]), None);
         assert_eq!(read("other/current", &[("log/current", "a")]), None);
+    }
+
+    #[test]
+    fn a_log_that_was_put_aside_has_other_sizes_although_it_has_as_many_bytes() {
+        let sizes = |files: &[(&str, &str)]| {
+            let (_dir, machine) = machine(&[&[(paths::MOUNTS, "")], files].concat());
+            boot_server_sizes(&machine).unwrap()
+        };
+        let (now, aside) =
+            (paths::BOOT_SERVER_LOGS[0], format!("{}/@4.s", paths::BOOT_SERVER_LOGS[0].rsplit_once('/').unwrap().0));
+        assert_eq!(sizes(&[(now, "ab")]), [(now.to_owned(), 2)]);
+        assert_eq!(sizes(&[(&aside, "ab"), (now, "")]), [(aside.clone(), 2), (now.to_owned(), 0)]);
+        assert!(sizes(&[("proc/x", "")]).is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::{keys, named};
 use crate::cli::{Discover, Global, Keys};
 use crate::commands::Status;
 use crate::commands::change::finish;
+use crate::config;
 use crate::disk::lock::Busy;
 use crate::edit;
 use crate::edit::draft::Draft;
@@ -145,9 +146,21 @@ fn wait(global: &Global, target: &Target, order: &Discover, names: &[String]) ->
         (None, Some(machine)) => logs::boot_server(machine)?.context(NO_LOG),
         (None, None) => bail!(NO_MACHINE),
     };
+    let sizes = || match (&order.log, target.machine()) {
+        (Some(log), _) => Ok(vec![(log.display().to_string(), log.metadata().map_or(0, |meta| meta.len()))]),
+        (None, Some(machine)) => logs::boot_server_sizes(machine),
+        (None, None) => bail!(NO_MACHINE),
+    };
     let before = log()?;
-    let (mut told, mut added) = (None, BTreeSet::new());
+    let (mut told, mut added, mut known) = (None, BTreeSet::new(), None);
     loop {
+        // To read all of it takes a part of each second; most of the time nobody asks, and nobody edits.
+        let now = Some((sizes()?, config::load(&target.root, global.config.as_deref())?));
+        if now == known && !print::is_unread() {
+            std::thread::sleep(AGAIN);
+            continue;
+        }
+        known = now;
         let standing = edits::read(target, global.config.as_deref())?;
         let left = names.iter().filter(|name| is_free(standing.site.as_ref(), name)).count();
         match told {
@@ -169,7 +182,11 @@ fn wait(global: &Global, target: &Target, order: &Discover, names: &[String]) ->
                 add(global, target, &standing, order, names, std::slice::from_ref(request))?;
             }
             _ if print::is_unread() => return Ok(Status::Done),
-            _ => std::thread::sleep(AGAIN),
+            Some(_) => {
+                known = None;
+                std::thread::sleep(AGAIN);
+            }
+            None => {}
         }
     }
 }
