@@ -122,6 +122,24 @@ fn what_is_forgotten_is_made_anew_and_of_who_left_it_stays_until_then() {
 }
 
 #[test]
+fn what_stays_with_the_old_name_of_a_node_is_told() {
+    let place = with_sshd();
+    run(&place, &["apply"]).ended(0);
+    place.write("var/lib/voidclust/generations/published.toml", "last = 2\nall = 1\n[nodes]\nnode2 = 2\n");
+    let said = run(&place, &["node", "set", "node[1-2]", "--name", "a,node2", "-n"]).ended(3).out;
+    let note = format!(
+        "note: host keys and ids are of a name: a will have others; to keep those of node1, \
+         rename what is called so in ROOT/{KEPT} before apply\n"
+    );
+    assert!(said.starts_with(&note) && !said.contains("published"), "{said}");
+    let said = run(&place, &["node", "set", "node2", "--name", "b", "-n"]).ended(3).out;
+    assert!(said.contains("b boots it after: voidclust rollback 2 --only b\n"), "{said}");
+    place.write("etc/voidclust.d/1.conf", "[client]\nidentity = false\n");
+    let said = run(&place, &["node", "set", "node1", "--name", "a", "-n"]).ended(3).out;
+    assert!(!said.contains("note: "), "{said}");
+}
+
+#[test]
 fn the_kinds_of_keys_are_those_of_the_lower_tree_and_only_what_is_missing_is_made() {
     let place = with_sshd();
     place.write("etc/ssh/sshd_config", "#HostKey /etc/ssh/ssh_host_rsa_key\nHostKey /etc/ssh/ssh_host_ed25519_key\n");

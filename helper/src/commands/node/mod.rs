@@ -14,13 +14,17 @@ use super::screen::print_notes;
 use super::{Status, no_such_node};
 use crate::cli::{Dry, Global, Node};
 use crate::edit;
+use crate::paths;
 use crate::print::say;
 use crate::site::Site;
 use crate::stages::edits::{self, Edit};
 use crate::stages::target::Target;
 use crate::stages::{identities, live};
 use crate::types::series;
-use crate::words::counted;
+use crate::words::{counted, some};
+
+/// Of many names so many are told.
+const SHOWN: usize = 5;
 
 /// Runs a command about nodes.
 ///
@@ -50,13 +54,16 @@ pub fn run(global: &Global, command: &Node) -> Result<Status> {
         Node::Set { nodes, name, keys, unset, dry } => {
             let numbers = numbers_of(standing.configured()?, nodes)?;
             let mut drafts = keys::drafts(keys, numbers.len())?;
+            let mut left = Vec::new();
             if let Some(name) = name {
                 let names = keys::for_each("--name", &named(name)?, numbers.len())?;
+                left = left_with_the_name(&target, standing.configured()?, &numbers, &names);
                 drafts = drafts.into_iter().zip(&names).map(|(draft, name)| draft.named(name)).collect();
             }
             keys::unset(&mut drafts, unset)?;
             let drafts: Vec<_> = numbers.iter().copied().zip(drafts).collect();
             let edit = standing.changed(edit::set(&standing.texts, &drafts), &numbers)?;
+            print_notes(&left);
             change(edit, dry, &format!("{} changed", counted(numbers.len(), "node")))
         }
         Node::Import { file, format, hosts, dry } => {
@@ -98,6 +105,32 @@ pub(in crate::commands) fn numbers_of(site: &Site, texts: &[String]) -> Result<V
         }
     }
     Ok(numbers)
+}
+
+/// What is of a node's name, and so not of the node when that gets another one.
+fn left_with_the_name(target: &Target, site: &Site, numbers: &[usize], names: &[String]) -> Vec<String> {
+    let nodes = numbers.iter().map(|number| &site.nodes[*number]);
+    let renamed = || nodes.clone().zip(names).filter(|(node, name)| node.name.as_str() != name.as_str());
+    let mut notes = Vec::new();
+    let known = renamed().filter(|(node, _)| site.identity_of(node).is_some());
+    let (old, new): (Vec<String>, Vec<String>) = known.map(|(node, name)| (node.name.to_string(), name.clone())).unzip();
+    if !old.is_empty() {
+        notes.push(format!(
+            "host keys and ids are of a name: {} will have others; to keep those of {}, rename what is called so in {} before apply",
+            some(&new, SHOWN, ", "),
+            some(&old, SHOWN, ", "),
+            target.root.display(paths::IDENTITIES)
+        ));
+    }
+    for (node, name) in renamed() {
+        if let Some(number) = site.generations.published.nodes.get(node.name.as_str()) {
+            notes.push(format!(
+                "generation {number} was published to {} by its name; {name} boots it after: voidclust rollback {number} --only {name}",
+                node.name
+            ));
+        }
+    }
+    notes
 }
 
 /// Lists what would be removed.
