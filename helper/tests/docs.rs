@@ -17,7 +17,7 @@ use voidclust::config::{Outcome, parse};
 use voidclust::machine::facts::Facts;
 use voidclust::render::layers::Machine;
 use voidclust::render::reader::{FILE_MAX, TOTAL_MAX};
-use voidclust::render::template::{PEERS_MAX, Templates};
+use voidclust::render::template::{OfKind, PEERS_MAX, Templates};
 use voidclust::site::Site;
 
 fn repository() -> PathBuf {
@@ -198,7 +198,9 @@ fn render(site: &Site, template: &str) -> Result<String, String> {
     let site = Arc::new(site.clone());
     let mut templates = Templates::new(&site);
     templates.add("test", template).map_err(|failure| failure.why)?;
-    templates.render("test", &templates.scope(Machine::Node(&site.nodes[0]))).map_err(|failure| failure.why)
+    let scope = templates.scope(Machine::Node(&site.nodes[0]));
+    let rendered = templates.render("test", &scope, &mut OfKind::new()).map_err(|failure| failure.why)?;
+    Ok(rendered.map_or_else(String::new, |bytes| String::from_utf8(bytes.whole().into_owned()).unwrap()))
 }
 
 /// Every variable that templates of this site see, with its members: `network.range.first`.

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use minijinja::value::Value;
-
 use crate::disk::tree::{Bytes, Content, Item, Tree};
 use crate::parallel;
 use crate::paths;
@@ -14,7 +12,7 @@ pub use crate::render::layers::{Machine, Reason};
 use crate::render::outline::{Outline, Placed};
 use crate::render::overlay::{Origin, Overlays, Piece};
 use crate::render::parts::{Parts, Rendered, Shared};
-use crate::render::template::Templates;
+use crate::render::template::{OfKind, Scope, Templates};
 use crate::site::Site;
 use crate::types::Problem;
 use crate::types::identity::Identity;
@@ -81,15 +79,26 @@ impl<'a> Composer<'a> {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn layout(&self, machine: Machine<'a>) -> Result<Layout, Vec<Problem>> {
+        self.layout_of(machine, |_| true)
+    }
+
+    /// The same, with only those of the files that are rendered which are `asked` for: the master has some with a line for
+    /// each node.
+    ///
+    /// # Errors
+    /// Everything that is wrong with these.
+    pub fn layout_of(&self, machine: Machine<'a>, asked: impl Fn(&str) -> bool) -> Result<Layout, Vec<Problem>> {
         if !self.problems.is_empty() {
             return Err(self.problems.clone());
         }
-        let scope = self.templates.scope(machine);
+        let (scope, mut of_kind) = (self.templates.scope(machine), OfKind::new());
         let mut outline = Outline::of(self.site, self.overlays, machine, |_| true);
         if outline.conditional {
-            outline = self.outline_by_rendering(machine, &scope);
+            outline = self.outline_by_rendering(machine, &scope, &mut of_kind);
         }
-        let (rendered, mut problems) = self.rendered(&Parts::of(&outline, self.overlays), machine, &scope);
+        let mut parts = Parts::of(&outline, self.overlays);
+        parts.single.retain(|(path, _)| asked(path));
+        let (rendered, mut problems) = self.rendered(&parts, machine, &scope, &mut of_kind);
         problems.extend(outline.problems.iter().cloned());
         if !problems.is_empty() {
             return Err(problems);
@@ -171,13 +180,14 @@ impl<'a> Composer<'a> {
             // What they have in common is worked out once.
             let outline = Outline::of(self.site, self.overlays, alike[0], |_| true);
             let parts = Parts::of(&outline, self.overlays);
+            let mut of_kind = OfKind::new();
             for machine in alike {
                 let scope = self.templates.scope(*machine);
-                let own = outline.conditional.then(|| self.outline_by_rendering(*machine, &scope));
+                let own = outline.conditional.then(|| self.outline_by_rendering(*machine, &scope, &mut of_kind));
                 let own_parts = own.as_ref().map(|own| Parts::of(own, self.overlays));
                 let parts = own_parts.as_ref().unwrap_or(&parts);
                 problems.extend(own.as_ref().unwrap_or(&outline).problems.iter().cloned());
-                let (rendered, failed) = self.rendered(parts, *machine, &scope);
+                let (rendered, failed) = self.rendered(parts, *machine, &scope, &mut of_kind);
                 problems.extend(failed);
                 if let Some(problem) = spend(budget, &rendered, parts) {
                     problems.insert(problem);
@@ -194,14 +204,20 @@ impl<'a> Composer<'a> {
     }
 
     /// What stands where on this very machine, by what its templates bring.
-    fn outline_by_rendering(&self, machine: Machine<'a>, scope: &Value) -> Outline<'a> {
+    fn outline_by_rendering(&self, machine: Machine<'a>, scope: &Arc<Scope>, of_kind: &mut OfKind) -> Outline<'a> {
         // What fails is told when it is rendered in earnest.
-        let brings = |piece: &Piece| !self.templates.render(&piece.file, scope).is_ok_and(|text| is_blank(&text));
+        let brings = |piece: &Piece| self.templates.render(&piece.file, scope, of_kind).map_or(true, |file| file.is_some());
         Outline::of(self.site, self.overlays, machine, brings)
     }
 
     /// What the templates become for a node, and what is its own; a template that renders to nothing brings no file.
-    fn rendered<'o>(&self, parts: &Parts<'o>, machine: Machine<'_>, scope: &Value) -> (Rendered<'o>, Vec<Problem>) {
+    fn rendered<'o>(
+        &self,
+        parts: &Parts<'o>,
+        machine: Machine<'_>,
+        scope: &Arc<Scope>,
+        of_kind: &mut OfKind,
+    ) -> (Rendered<'o>, Vec<Problem>) {
         let mut rendered = Rendered::new();
         let mut problems = Vec::new();
         let own = if let Machine::Node(node) = machine { self.site.identity_of(node) } else { None };
@@ -214,9 +230,9 @@ impl<'a> Composer<'a> {
         }
         let templates = parts.single.iter().filter(|(_, piece)| piece.template);
         for (path, piece) in templates.filter(|(_, piece)| !self.broken.contains(&piece.file)) {
-            match self.templates.render(&piece.file, scope) {
-                Ok(text) if is_blank(&text) => {}
-                Ok(text) => _ = rendered.insert(path, Item { content: Content::File(text.into()), ..piece.item.clone() }),
+            match self.templates.render(&piece.file, scope, of_kind) {
+                Ok(None) => {}
+                Ok(Some(bytes)) => _ = rendered.insert(path, Item { content: Content::File(bytes), ..piece.item.clone() }),
                 Err(failure) => problems.push(failure.in_file(&piece.file)),
             }
         }
@@ -230,10 +246,6 @@ impl<'a> Composer<'a> {
             Machine::Unlisted => vec![paths::DEFAULT_NODE.to_owned()],
         }
     }
-}
-
-fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
 }
 
 /// Takes what was rendered off the budget; the problem is of the file that takes the most when nothing is left.

@@ -43,7 +43,12 @@ pub(super) struct Outline<'a> {
 impl<'a> Outline<'a> {
     /// Composes for a machine and all that are like it. `renders` says of a template whether it brings a file; with `true`
     /// for all, the result holds for every such machine unless it is conditional.
-    pub(super) fn of(site: &'a Site, overlays: &'a Overlays, machine: Machine<'a>, renders: impl Fn(&Piece) -> bool) -> Self {
+    pub(super) fn of(
+        site: &'a Site,
+        overlays: &'a Overlays,
+        machine: Machine<'a>,
+        mut renders: impl FnMut(&Piece) -> bool,
+    ) -> Self {
         let mut outline = Self::default();
         for path in layers::withheld(site, machine) {
             let file = format!("/etc/{path} of the lower tree");

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use minijinja::value::{Serde, Value};
+use minijinja::value::{Enumerator, Object, Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::disk::tree::Bytes;
 pub use crate::render::jinja::environment;
 use crate::render::layers::Machine;
+use crate::render::view::{Asked, View};
 use crate::render::{exports, view};
 use crate::site::{Dhcp, Home, Node, Site};
 use crate::types::lower::Lower;
@@ -66,9 +68,9 @@ impl Failure {
 /// The failure that a value of the site's own is not set, if it is that. The expression is known, and what is set: so the
 /// one that is missing is, too, but for those of other nodes.
 fn unset(error: &minijinja::Error, scope: &Value) -> Option<Failure> {
-    let vars = scope.get_attr("vars").ok()?;
     let undefined = error.kind() == minijinja::ErrorKind::UndefinedError;
     let written = error.template_source().filter(|_| undefined)?.get(error.range()?)?;
+    let vars = scope.get_attr("vars").ok()?;
     let word = |rest: &'_ str| rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
     let names: Vec<&str> = written.split("vars.").skip(1).map(|rest| &rest[..word(rest)]).collect();
     let missing = names.iter().find(|name| vars.get_attr(name).is_ok_and(|value| value.is_undefined()));
@@ -86,8 +88,41 @@ pub struct Templates {
     /// What all machines see.
     all: Value,
     site: Arc<Site>,
-    /// Those that become the same for every machine, and what, once they were rendered.
-    alike: BTreeMap<String, OnceLock<Result<String, Failure>>>,
+    /// Those that there are, each with what it became when it asked nothing of the machine it was rendered for.
+    alike: BTreeMap<String, OnceLock<Rendered>>,
+}
+
+/// What a template became: a file, or none when there was nothing but blanks.
+type Rendered = Result<Option<Bytes>, Failure>;
+
+/// What templates became that asked nothing which is one machine's alone: it holds for all machines of its kind.
+pub type OfKind = BTreeMap<String, Rendered>;
+
+/// All that the templates of a machine see.
+#[derive(Debug)]
+pub struct Scope {
+    /// What all machines see.
+    all: Value,
+    node: Arc<View>,
+}
+
+impl Object for Scope {
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
+            "node" => Some(Value::from_dyn_object(self.node.clone())),
+            "vars" => Some(self.node.vars()),
+            _ => self.all.get_attr(key).ok().filter(|value| !value.is_undefined()),
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let all = self.all.try_iter().into_iter().flatten();
+        Enumerator::Values(all.chain(["node", "vars"].map(Value::from)).collect())
+    }
 }
 
 /// How many machines the boot server must be ready for at once, as a power of two: adding a node seldom changes it, and
@@ -186,7 +221,7 @@ fn site_value(site: &Arc<Site>) -> Value {
     context! {
         nodes => nodes,
         peers => peers,
-        master => view::machine(site, Machine::Master),
+        master => Value::from_object(view::machine(site, Machine::Master)),
         nfs => context! { own => own, ..nfs },
         ..rest
     }
@@ -211,10 +246,8 @@ impl Templates {
 
     /// All that the templates of a machine see.
     #[must_use]
-    pub fn scope(&self, machine: Machine<'_>) -> Value {
-        let node = view::machine(&self.site, machine);
-        let vars = node.get_attr("vars").unwrap_or_default();
-        context! { node => node, vars => vars, ..self.all.clone() }
+    pub fn scope(&self, machine: Machine<'_>) -> Arc<Scope> {
+        Arc::new(Scope { all: self.all.clone(), node: Arc::new(view::machine(&self.site, machine)) })
     }
 
     /// Compiles a template under a name.
@@ -223,24 +256,31 @@ impl Templates {
     /// When its syntax is wrong.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), Failure> {
         self.environment.add_template_owned(name.to_owned(), text.to_owned())?;
-        // Told by its words: what minijinja takes for declared may still be the machine's. `debug` prints all there is, and
-        // the last three bring another template, whose words are not these.
-        if !["node", "vars", "debug", "include", "import", "extends"].iter().any(|of_machine| text.contains(of_machine)) {
-            self.alike.insert(name.to_owned(), OnceLock::new());
-        }
+        self.alike.insert(name.to_owned(), OnceLock::new());
         Ok(())
     }
 
-    /// Renders a compiled template in the [`Templates::scope`] of a machine.
+    /// Renders a compiled template in the [`Templates::scope`] of a machine; `of_kind` is of machines of the same kind. What
+    /// it asks of the machine says for which others it becomes the same.
     ///
     /// # Errors
     /// When it fails: an undefined variable, a wrong operation, no end.
-    pub fn render(&self, name: &str, scope: &Value) -> Result<String, Failure> {
-        let render = || self.rendered(name, scope);
-        self.alike.get(name).map_or_else(render, |alike| alike.get_or_init(render).clone())
+    pub fn render(&self, name: &str, scope: &Arc<Scope>, of_kind: &mut OfKind) -> Rendered {
+        let alike = self.alike.get(name);
+        if let Some(rendered) = alike.and_then(OnceLock::get).or_else(|| of_kind.get(name)) {
+            return rendered.clone();
+        }
+        scope.node.asked();
+        let rendered = self.rendered(name, &Value::from_dyn_object(scope.clone()));
+        match (scope.node.asked(), alike) {
+            (Asked::Nothing, Some(alike)) => _ = alike.set(rendered.clone()),
+            (Asked::Own, _) => {}
+            _ => _ = of_kind.insert(name.to_owned(), rendered.clone()),
+        }
+        rendered
     }
 
-    fn rendered(&self, name: &str, scope: &Value) -> Result<String, Failure> {
+    fn rendered(&self, name: &str, scope: &Value) -> Rendered {
         let failed = |error| unset(&error, scope).unwrap_or_else(|| error.into());
         let text = self.environment.get_template(name)?.render(scope.clone()).map_err(failed)?;
         if text.len() > TEXT_MAX {
@@ -251,7 +291,7 @@ impl Templates {
             );
             return Err(Failure { line: 0, why });
         }
-        Ok(text)
+        Ok((!text.trim().is_empty()).then(|| text.into()))
     }
 }
 

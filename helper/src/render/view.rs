@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
@@ -41,27 +42,39 @@ enum Who {
     Node(usize),
 }
 
+/// How far what a template asked of its machine tells that one from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asked {
+    /// It asked nothing: all machines are the same to it.
+    Nothing,
+    /// What machines of one [`kind`](super::layers::kind) have in common.
+    Kind,
+    /// What is this machine's alone, or may be.
+    Own,
+}
+
 #[derive(Debug)]
-struct View {
+pub(super) struct View {
     site: Arc<Site>,
     who: Who,
+    asked: AtomicU8,
 }
 
 /// A machine of this very site.
-pub(super) fn machine(site: &Arc<Site>, machine: Machine<'_>) -> Value {
+pub(super) fn machine(site: &Arc<Site>, machine: Machine<'_>) -> View {
     let who = match machine {
         Machine::Master => Who::Master,
         Machine::Unlisted => Who::Unlisted,
         // One that is not of the site has no attributes, and so no file.
         Machine::Node(node) => Who::Node(site.nodes.element_offset(node).unwrap_or(usize::MAX)),
     };
-    Value::from_object(View { site: site.clone(), who })
+    View::new(site, who)
 }
 
 /// The nodes of the site.
 pub(super) fn nodes(site: &Arc<Site>) -> Value {
     let (of, length) = (site.clone(), site.nodes.len());
-    list(length, move |number| Value::from_object(View { site: of.clone(), who: Who::Node(number) }))
+    list(length, move |number| Value::from_object(View::new(&of, Who::Node(number))))
 }
 
 /// What is exported to single machines.
@@ -71,7 +84,30 @@ pub(super) fn own(site: &Arc<Site>) -> Value {
 }
 
 impl View {
+    fn new(site: &Arc<Site>, who: Who) -> Self {
+        Self { site: site.clone(), who, asked: AtomicU8::new(Asked::Nothing as u8) }
+    }
+
+    /// What was asked since the last time that this was called.
+    pub(super) fn asked(&self) -> Asked {
+        match self.asked.swap(Asked::Nothing as u8, Ordering::Relaxed) {
+            asked if asked == Asked::Nothing as u8 => Asked::Nothing,
+            asked if asked == Asked::Kind as u8 => Asked::Kind,
+            _ => Asked::Own,
+        }
+    }
+
+    /// The values of the site's own.
+    pub(super) fn vars(&self) -> Value {
+        self.attribute("vars").unwrap_or_default()
+    }
+
     fn attribute(&self, key: &str) -> Option<Value> {
+        let asked = match key {
+            "profiles" | "modules" | "mounts" | "listed" | "is_master" => Asked::Kind,
+            _ => Asked::Own,
+        };
+        self.asked.fetch_max(asked as u8, Ordering::Relaxed);
         let site = &*self.site;
         let none = (None::<&HostName>, &[][..], None, None::<&Node>);
         let (name, macs, address, node) = match self.who {

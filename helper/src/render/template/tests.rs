@@ -37,31 +37,65 @@ fn what_a_template_sees_of_machines_is_a_mapping_and_a_list() {
     assert_eq!(others, "172.23.199.225 [] True True None False");
 }
 
+/// A template of this text for a machine, and whether it was rendered for this very machine.
+fn text_of(templates: &Templates, name: &str, machine: Machine<'_>, of_kind: &mut OfKind) -> (String, bool) {
+    let scope = templates.scope(machine);
+    let bytes = templates.render(name, &scope, of_kind).unwrap().unwrap();
+    let is_own = !of_kind.contains_key(name) && templates.alike[name].get().is_none();
+    (String::from_utf8(bytes.whole().into_owned()).unwrap(), is_own)
+}
+
 #[test]
-fn what_is_the_same_for_all_machines_is_rendered_once_and_nothing_else_is() {
-    let site = Arc::new(example_site());
+fn what_asks_nothing_of_the_machine_or_only_of_its_kind_is_rendered_once() {
+    let mut site = example_site();
+    site.nodes[2].profiles = vec!["compute".parse().unwrap()];
+    let site = Arc::new(site);
     let mut templates = Templates::new(&site);
     templates.add("/other", "{{ node.name }}{% macro it() %}{{ node.name }}{% endmacro %}").unwrap();
     let own = [
         "{{ node.name }}",
         "{% set node = node %}{{ node.name }}",
         "{{ debug() }}",
+        "{{ node }}",
+        "{% if node == nodes[0] %}x{% else %}y{% endif %}",
+        "{% for each in nodes if each.name == node.name %}{{ each.mac }}{% endfor %}",
         "{% include '/other' %}",
         "{% extends '/other' %}",
         "{% from '/other' import it %}{{ it() }}",
     ];
-    let all = ["{{ master.name }}", "{% for each in peers %}{{ each.name }}{% endfor %}", "x"];
-    for text in own.iter().chain(&all) {
+    let of_kind = ["{{ node.profiles }}", "{% if node.listed %}{{ node.mounts }}{% endif %}x{{ node.profiles | length }}"];
+    let all = [
+        "{{ master.name }}",
+        "{% for each in peers %}{{ each.name }}{% endfor %}",
+        "{% for each in nodes %}{{ each.vars }}{% endfor %}",
+        "x",
+    ];
+    for text in own.iter().chain(&of_kind).chain(&all) {
         templates.add(text, text).unwrap();
     }
-    assert!(templates.alike.keys().all(|name| all.contains(&name.as_str())) && templates.alike.len() == all.len());
-    let of = |machine: Machine<'_>, name: &str| templates.render(name, &templates.scope(machine)).unwrap();
+    let [first, second, third] = [0, 1, 2].map(|number| Machine::Node(&site.nodes[number]));
+    let mut known = OfKind::new();
+    let mut of = |machine, name| text_of(&templates, name, machine, &mut known);
     for text in own {
-        assert_ne!(of(Machine::Node(&site.nodes[0]), text), of(Machine::Node(&site.nodes[1]), text), "{text}");
+        let (first, second) = (of(first, text), of(second, text));
+        assert!(first.0 != second.0 && first.1 && second.1, "{text}: {first:?} {second:?}");
     }
-    for text in all {
-        assert_eq!(of(Machine::Node(&site.nodes[0]), text), of(Machine::Master, text), "{text}");
+    for text in of_kind.iter().chain(&all) {
+        assert_eq!((of(first, text), of(first, text).1), (of(second, text), false), "{text}");
     }
+    assert!(known.len() == of_kind.len() && of_kind.iter().all(|text| known.contains_key(*text)), "{known:?}");
+    let of = |machine, name| text_of(&templates, name, machine, &mut OfKind::new()).0;
+    assert!(of_kind.iter().all(|text| of(first, text) != of(third, text)));
+    assert!(all.iter().all(|text| of(first, text) == of(Machine::Master, text)));
+}
+
+#[test]
+fn values_of_the_site_are_asked_of_the_machine() {
+    let site = Arc::new(with_vars());
+    let mut templates = Templates::new(&site);
+    templates.add("t", "{{ vars.b }}").unwrap();
+    let of = |number: usize| text_of(&templates, "t", Machine::Node(&site.nodes[number]), &mut OfKind::new());
+    assert_eq!([of(0), of(1)], [("compute".to_owned(), true), ("site".to_owned(), true)]);
 }
 
 #[test]
@@ -109,7 +143,8 @@ fn the_files_of_the_largest_cluster_are_within_the_limits() {
     templates.add("exports", &exports.repeat(3)).unwrap();
     templates.add("hosts", hosts).unwrap();
     for name in ["exports", "hosts"] {
-        assert!(templates.render(name, &templates.scope(Machine::Master)).unwrap().len() > 1 << 20);
+        let rendered = templates.render(name, &templates.scope(Machine::Master), &mut OfKind::new());
+        assert!(rendered.unwrap().unwrap().len() > 1 << 20);
     }
 }
 
@@ -197,7 +232,8 @@ fn render_for(site: &Site, machine: impl Fn(&Site) -> Machine<'_>, text: &str) -
     let site = Arc::new(site.clone());
     let mut templates = Templates::new(&site);
     templates.add("t", text)?;
-    templates.render("t", &templates.scope(machine(&site)))
+    let rendered = templates.render("t", &templates.scope(machine(&site)), &mut OfKind::new())?;
+    Ok(rendered.map_or_else(String::new, |bytes| String::from_utf8(bytes.whole().into_owned()).unwrap()))
 }
 
 #[test]
