@@ -79,7 +79,7 @@ impl<'a> Composer<'a> {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn layout(&self, machine: Machine<'a>) -> Result<Layout, Vec<Problem>> {
-        self.layout_of(machine, |_| true)
+        self.layout_of(machine, &|_| true)
     }
 
     /// The same, with only those of the files that are rendered which are `asked` for: the master has some with a line for
@@ -87,7 +87,7 @@ impl<'a> Composer<'a> {
     ///
     /// # Errors
     /// Everything that is wrong with these.
-    pub fn layout_of(&self, machine: Machine<'a>, asked: impl Fn(&str) -> bool) -> Result<Layout, Vec<Problem>> {
+    pub fn layout_of(&self, machine: Machine<'a>, asked: &dyn Fn(&str) -> bool) -> Result<Layout, Vec<Problem>> {
         if !self.problems.is_empty() {
             return Err(self.problems.clone());
         }

@@ -35,8 +35,9 @@ enum Of {
 /// All notes.
 #[must_use]
 pub fn notes<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<String> {
-    let layout = |machine| composer.layout(machine).unwrap_or_default();
-    let (master, unlisted) = (layout(Machine::Master), layout(Machine::Unlisted));
+    let is_compared = |path: &str| REPLACED.iter().any(|(of, replaced, _)| *of == Of::Master && *replaced == path);
+    let master = composer.layout_of(Machine::Master, &is_compared).unwrap_or_default();
+    let unlisted = composer.layout(Machine::Unlisted).unwrap_or_default();
     let mut notes: Vec<String> = services(site, &unlisted).into_iter().collect();
     notes.extend(scripts(site, &unlisted));
     for (of, path, remedy) in REPLACED {
@@ -194,7 +195,7 @@ fn lost_mounts<'site>(site: &'site Site, composer: &Composer<'site>) -> Vec<Stri
             Machine::Node(node) => (Some(node), node.name.as_str()),
             _ => (None, "machines that are not listed"),
         };
-        let layout = composer.layout(machine).unwrap_or_default();
+        let layout = composer.layout_of(machine, &|path| ["fstab", &none].contains(&path)).unwrap_or_default();
         let Some((item, from)) = layout.get("fstab").or_else(|| layout.get(&none)) else { continue };
         let text = text_of(item).unwrap_or_default();
         let there: BTreeSet<&str> = mounted(&text).collect();
