@@ -24,13 +24,9 @@ pub fn run(global: &Global, dry_run: bool, force: bool) -> Result<Status> {
         super::diff::print_consequences(&preview);
         return Ok(if preview.differs() { Status::Differs } else { Status::Done });
     }
-    let (lock, mut wanted) = wanted::locked(&target, config)?;
+    let (lock, mut wanted) = wanted::locked_and(&target, config, identities::foresee)?;
     let mut screen = Screen::new(global.verbose);
-    if !identities::due(&wanted.site).is_empty() {
-        // What is made stays, so mistakes are looked for before.
-        wanted.check()?;
-        identities::make(&mut wanted, &lock, &mut screen)?;
-    }
+    identities::make(&mut wanted, &lock, &mut screen)?;
     let trees = if force { Trees::of(&wanted, &target.root)? } else { Trees::of_changed(&wanted, &target.root)? };
     let report = generations::apply(&target, wanted, trees, &lock, force, &mut screen)?;
     print_report(&report);

@@ -26,8 +26,8 @@ const TOGETHER: usize = 40;
 pub struct Missing<'node> {
     /// The name of the node.
     pub name: &'node str,
-    /// The ids.
-    pub ids: Vec<&'static str>,
+    /// The ids that were drawn for it.
+    pub ids: Vec<(&'static str, Arc<[u8]>)>,
     /// The kinds of host keys.
     pub kinds: Vec<&'static str>,
 }
@@ -72,10 +72,8 @@ impl Lock<'_> {
         // Each folder is made in it, without a look at the whole path.
         aside.folder(paths::IDENTITIES)?;
         for Missing { name, ids, kinds } in missing {
-            for id in ids {
-                let bytes =
-                    if *id == MACHINE_ID { format!("{}\n", hex(&random::<16>()?)).into_bytes() } else { random::<4>()?.into() };
-                aside.write(&[(&paths::identity_file(name, id), &Item::file(bytes).with_mode(0o600))])?;
+            for (id, drawn) in ids {
+                aside.write(&[(&paths::identity_file(name, id), &Item::file(&drawn[..]).with_mode(0o600))])?;
             }
             for kind in kinds {
                 // The public one takes its name first: one alone is made again, a private one never.
@@ -107,6 +105,14 @@ impl Lock<'_> {
     }
 }
 
+/// Draws an id of this name.
+///
+/// # Errors
+/// When the kernel has no random numbers.
+pub fn draw(id: &str) -> Result<Arc<[u8]>> {
+    Ok(if id == MACHINE_ID { format!("{}\n", hex(&random::<16>()?)).into_bytes().into() } else { random::<4>()?.into() })
+}
+
 fn random<const SIZE: usize>() -> Result<[u8; SIZE]> {
     let mut bytes = [0; SIZE];
     // Never less for so few bytes: random(7).
@@ -132,7 +138,8 @@ mod tests {
         let lock = Lock::take(&root).unwrap();
         assert!(load(&root).unwrap().is_empty());
         for name in ["n1", "n2"] {
-            lock.make_identities(&[Missing { name, ids: vec![MACHINE_ID, HOST_ID], kinds: vec![] }]).unwrap();
+            let ids = [MACHINE_ID, HOST_ID].map(|id| (id, draw(id).unwrap())).to_vec();
+            lock.make_identities(&[Missing { name, ids, kinds: vec![] }]).unwrap();
         }
         let made = load(&root).unwrap();
         let text = |name: &str| String::from_utf8(made[name].0[MACHINE_ID].to_vec()).unwrap();

@@ -15,13 +15,14 @@ use crate::disk::generations;
 use crate::disk::lock::Lock;
 use crate::disk::root::{Root, split};
 use crate::disk::stamps::stamp;
+use crate::disk::tree::Tree;
 use crate::image;
 use crate::machine::facts::Facts;
 use crate::machine::reboot;
 use crate::paths;
 use crate::render::compose::Composer;
 use crate::render::known_hosts;
-use crate::render::notes as rendered;
+use crate::render::notes::notes as rendered_notes;
 use crate::render::overlay::{self, Overlays};
 use crate::site::Site;
 use crate::types::generation::{Generation, Number, Published};
@@ -45,8 +46,20 @@ pub struct Wanted {
     rendered_notes: Vec<String>,
     /// Files of /etc that wait for the next boot of the machine.
     pub waiting: BTreeSet<String>,
-    /// Whether [`Wanted::check`] found nothing wrong with what was read.
-    checked: bool,
+    /// What rendering the overlays came to, once that was done.
+    rendered: Rendered,
+}
+
+/// What is known of overlays without rendering them.
+#[derive(Debug, Default)]
+enum Rendered {
+    /// Nothing.
+    #[default]
+    No,
+    /// Nothing is wrong with them.
+    Sound,
+    /// These are the archives.
+    Archives(Tree),
 }
 
 /// Why there is nothing to work by.
@@ -113,8 +126,8 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -
     let root = &target.root;
     let (texts, facts) = texts(target, config)?;
     let (texts, facts, site, before) = match known.filter(|known| known.texts == texts && known.facts == facts) {
-        Some(Wanted { texts, facts, site, overlays, rendered_notes, checked, .. }) => {
-            (texts, facts, site, Some((overlays, rendered_notes, checked)))
+        Some(Wanted { texts, facts, site, overlays, rendered_notes, rendered, .. }) => {
+            (texts, facts, site, Some((overlays, rendered_notes, rendered)))
         }
         None => match config::parse(&texts, &facts) {
             Outcome::NotConfigured => {
@@ -142,13 +155,13 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -
     notes.extend(image::without_modules(root, &site)?);
     // The same site with the same overlays: for ten thousand nodes, what follows takes its time.
     let same = before.filter(|(before, ..)| *before == overlays);
-    let (rendered_notes, checked) = match same {
-        Some((_, rendered_notes, checked)) => (rendered_notes, checked),
-        None => (rendered::notes(&site, &Composer::new(&site, &overlays)), false),
+    let (rendered_notes, rendered) = match same {
+        Some((_, rendered_notes, rendered)) => (rendered_notes, rendered),
+        None => (rendered_notes(&site, &Composer::new(&site, &overlays)), Rendered::No),
     };
     notes.extend(rendered_notes.iter().cloned());
     let waiting = target.machine().map(reboot::waiting).transpose()?.unwrap_or_default();
-    Ok(Wanted { texts, site, facts, overlays, notes, rendered_notes, waiting, checked })
+    Ok(Wanted { texts, site, facts, overlays, notes, rendered_notes, waiting, rendered })
 }
 
 /// Takes the lock and reads again what is `known` of a first reading: what another run wrote, or an editor, between that and
@@ -168,12 +181,29 @@ pub fn lock<'target>(target: &'target Target, config: Option<&Path>, known: Want
 /// # Errors
 /// Those of [`read`], [`lock`] and [`Wanted::check`].
 pub fn locked<'target>(target: &'target Target, config: Option<&Path>) -> Result<(Lock<'target>, Wanted)> {
-    if let Some(lock) = target.lock_again()? {
-        return Ok((lock, read(target, config)?));
-    }
-    let mut known = read(target, config)?;
-    known.check()?;
-    lock(target, config, known)
+    locked_and(target, config, |_| Ok(()))
+}
+
+/// The same, with what is read made `ready`, which changes nothing on the disk.
+///
+/// # Errors
+/// Those, and those of `ready`.
+pub fn locked_and<'target>(
+    target: &'target Target,
+    config: Option<&Path>,
+    ready: fn(&mut Wanted) -> Result<()>,
+) -> Result<(Lock<'target>, Wanted)> {
+    let (lock, mut wanted) = match target.lock_again()? {
+        Some(lock) => (lock, read(target, config)?),
+        None => {
+            let mut known = read(target, config)?;
+            ready(&mut known)?;
+            known.check()?;
+            lock(target, config, known)?
+        }
+    };
+    ready(&mut wanted)?;
+    Ok((lock, wanted))
 }
 
 impl Wanted {
@@ -183,19 +213,19 @@ impl Wanted {
     /// When a record cannot be read.
     pub fn read_generations(&mut self, root: &Root) -> Result<()> {
         self.facts.generations = generations::load(root)?;
-        Arc::make_mut(&mut self.site).generations = self.facts.generations.clone();
+        self.site_to_change().generations = self.facts.generations.clone();
         Ok(())
     }
 
     /// Goes on as if there were no such generation, and returns it.
     pub fn without_generation(&mut self, number: Number) -> Option<Generation> {
-        Arc::make_mut(&mut self.site).generations.made.remove(&number)
+        self.site_to_change().generations.made.remove(&number)
     }
 
     /// Goes on as if this were published.
     pub fn publish(&mut self, published: &Published) {
         self.facts.generations.published.clone_from(published);
-        Arc::make_mut(&mut self.site).generations.published.clone_from(published);
+        self.site_to_change().generations.published.clone_from(published);
     }
 
     /// What tells it from all else that is rendered: of the same, this very program makes the same archives. `None` when the
@@ -209,12 +239,30 @@ impl Wanted {
         Some(hasher.finish())
     }
 
-    /// Renders every overlay, in memory.
+    /// The site, to be another one: what was rendered is not of that.
+    pub(super) fn site_to_change(&mut self) -> &mut Site {
+        self.rendered = Rendered::No;
+        Arc::make_mut(&mut self.site)
+    }
+
+    /// The archives of all machines, rendered unless they are known.
     ///
     /// # Errors
     /// [`Unready`] with every mistake in the overlays.
-    pub fn archives(&self) -> Result<crate::disk::tree::Tree> {
+    pub fn archives(&self) -> Result<Tree> {
+        if let Rendered::Archives(archives) = &self.rendered {
+            return Ok(archives.clone());
+        }
         Composer::new(&self.site, &self.overlays).archives().map_err(|wrong| Unready::Wrong(wrong).into())
+    }
+
+    /// Renders every overlay, in memory, and keeps the archives.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn render(&mut self) -> Result<()> {
+        self.rendered = Rendered::Archives(self.archives()?);
+        Ok(())
     }
 
     /// Renders every overlay, and keeps nothing.
@@ -222,12 +270,12 @@ impl Wanted {
     /// # Errors
     /// The same.
     pub fn check(&mut self) -> Result<()> {
-        if !self.checked {
+        if let Rendered::No = self.rendered {
             let wrong = Composer::new(&self.site, &self.overlays).check();
             if !wrong.is_empty() {
                 return Err(Unready::Wrong(wrong).into());
             }
-            self.checked = true;
+            self.rendered = Rendered::Sound;
         }
         Ok(())
     }

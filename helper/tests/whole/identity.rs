@@ -172,6 +172,36 @@ fn without_a_generator_there_are_ids_and_a_note_and_without_the_key_nothing() {
 }
 
 #[test]
+fn what_is_rendered_before_anything_is_made_is_what_is_written_and_a_mistake_makes_nothing() {
+    let place = Place::small();
+    let is_kept = |name: &str, mac: &str| {
+        let id = place.read(&format!("{KEPT}/{name}/machine-id"));
+        assert!(id.len() == 33 && id == member(&place, mac, "machine-id"), "{name}: {id}");
+    };
+    let mistake = "etc/voidclust/overlays/client/wrong.j2";
+    let is_refused = |before: &dyn Fn()| {
+        place.write(mistake, "{{ nope }}");
+        before();
+        let tree = place.tree();
+        assert!(place.run(&["apply"]).ended(1).err.contains("wrong.j2:1: a variable is not defined"));
+        assert_eq!(place.tree(), tree);
+        place.remove(mistake);
+    };
+    is_refused(&|| {});
+    place.run(&["apply"]).ended(0);
+    is_kept("node1", NODE1);
+    assert!(place.run(&["apply"]).ended(0).out.contains("in sync"));
+    let new = "52:54:00:17:c7:f9";
+    is_refused(&|| place.write("etc/voidclust.d/x.conf", format!("[[node]]\nname = \"new\"\nmac = \"{new}\"\n")));
+    assert!(!place.at(&format!("{KEPT}/new")).exists());
+    let said = place.run(&["apply"]).ended(0).out;
+    assert!(said.contains("making the identity of 1 node\n"), "{said}");
+    is_kept("new", new);
+    is_kept("node1", NODE1);
+    assert!(place.run(&["apply"]).ended(0).out.contains("in sync"));
+}
+
+#[test]
 fn the_real_generator_makes_what_ssh_reads() {
     if !there_is("ssh-keygen") {
         return skip("the_real_generator_makes_what_ssh_reads", "there is no ssh-keygen");
