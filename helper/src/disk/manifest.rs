@@ -100,7 +100,7 @@ fn either(known: Option<&str>, other: &str) -> String {
 
 fn read(root: &Root, path: &str) -> Result<Option<Manifest>> {
     let Some(text) = root.read_text(path)? else { return Ok(None) };
-    let manifest: Manifest = toml::from_str(&text).with_context(|| {
+    let manifest = Manifest::plain(&text).map_or_else(|| toml::from_str(&text), Ok).with_context(|| {
         format!("{}: cannot be understood; restore it from a backup, or move it away and run with --force", root.display(path))
     })?;
     // A path that leads elsewhere would make us remove what is not ours.
@@ -111,11 +111,34 @@ fn read(root: &Root, path: &str) -> Result<Option<Manifest>> {
     Ok(Some(manifest))
 }
 
+/// What the file begins with.
+const HEAD: &str = "# What voidclust wrote, with mode and SHA-256. Kept by voidclust(8); do not edit.\n[files]\n";
+
+/// Whether a TOML basic string has the text as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+}
+
 impl Manifest {
+    /// Reads a text of ours in which nothing had to be escaped. For ten thousand nodes TOML's parser takes longer than it takes
+    /// to look at all the files. `None` when it is anything else: then that is to say what.
+    fn plain(text: &str) -> Option<Self> {
+        let mut files = BTreeMap::new();
+        for line in text.strip_prefix(HEAD)?.strip_suffix('\n')?.split('\n') {
+            let (path, fingerprint) = line.strip_prefix('"')?.strip_suffix('"')?.split_once("\" = \"")?;
+            // In the order in which they are written, so none is there twice.
+            let is_next = files.last_key_value().is_none_or(|(last, _): (&String, _)| last.as_str() < path);
+            if !(is_next && is_plain(path) && is_plain(fingerprint)) {
+                return None;
+            }
+            files.insert(path.to_owned(), fingerprint.to_owned());
+        }
+        Some(Self { files })
+    }
+
     /// The text of the file.
     #[must_use]
     pub fn text(&self) -> String {
-        const HEAD: &str = "# What voidclust wrote, with mode and SHA-256. Kept by voidclust(8); do not edit.\n[files]\n";
         let lines = self.files.iter().map(|(path, fingerprint)| path.len() + fingerprint.len() + "\"\" = \"\"\n".len());
         let mut text = String::with_capacity(HEAD.len() + lines.sum::<usize>());
         text.push_str(HEAD);
@@ -133,7 +156,7 @@ impl Manifest {
 fn quote(to: &mut String, text: &str) {
     to.push('"');
     // Nearly all of them: character by character they took as long as to write the files that they name.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+    if is_plain(text) {
         to.push_str(text);
     } else {
         for c in text.chars() {
@@ -157,6 +180,27 @@ mod tests {
         manifest.files.insert("etc/a \"b\"\\c\u{1}é\u{85}".into(), "0644 00".into());
         manifest.files.insert("etc/plain".into(), "0644 00".into());
         assert_eq!(toml::from_str::<Manifest>(&manifest.text()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn what_is_plain_is_read_as_toml_reads_it_and_all_else_is_left_to_that() {
+        let of =
+            |paths: &[&str]| Manifest { files: paths.iter().map(|path| ((*path).to_owned(), "-> /x = y".to_owned())).collect() };
+        let plain = of(&["etc/a", "etc/a b", "etc/a = b", "srv/#x"]);
+        assert_eq!((Manifest::plain(&plain.text()), toml::from_str(&plain.text())), (Some(plain.clone()), Ok(plain.clone())));
+        let text = plain.text();
+        let line = text.lines().last().unwrap();
+        let others = [
+            of(&["etc/\"a\""]).text(),
+            of(&["etc/\u{e9}"]).text(),
+            text.replace("[files]", "[file]"),
+            format!("{text}{line}\n"),
+            format!("{text}\"etc/0\" = \"0644 00\"\n"),
+            format!("{text}\"x\" = \"0644 00\" # mine\n"),
+            format!("{text}x = 1\n"),
+            text.trim_end().to_owned(),
+        ];
+        assert!(others.iter().all(|text| Manifest::plain(text).is_none()), "{others:?}");
     }
 
     #[test]
