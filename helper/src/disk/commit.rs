@@ -16,7 +16,7 @@ use crate::disk::manifest::Ours;
 use crate::disk::opened::{look_in, read_in};
 use crate::disk::plan::{Found, Plan, Step};
 use crate::disk::root::{Root, split};
-use crate::disk::stamps::{Stamps, stamp};
+use crate::disk::stamps::{Made, Stamps, stamp};
 use crate::disk::tree::{Content, Item, Tree};
 use crate::paths;
 
@@ -77,21 +77,28 @@ impl Lock<'_> {
     /// # Errors
     /// When the disk refuses.
     pub fn note(&self, before: &Stamps, written: Vec<(String, u64)>, plan: &Plan) -> Result<()> {
-        let has_archives = plan.steps.keys().any(|path| paths::archive_owner(path).is_some());
-        let made_of = if has_archives { plan.made_of } else { before.made_of };
+        let mut made_of = before.made_of;
+        for made in Made::ALL {
+            let digest = plan.made_of.of(made);
+            if digest.is_some() || plan.steps.keys().any(|path| made.has(path)) {
+                made_of = made_of.with(made, digest);
+            }
+        }
         if plan.changes().next().is_none() && plan.read.is_empty() && made_of == before.made_of {
             return Ok(());
         }
         let Some(manifest) = self.root.look(paths::MANIFEST)? else { return Ok(()) };
         let mut stamps = before.clone();
-        stamps.made_of = made_of;
         stamps.files.extend(written);
         stamps.files.extend(plan.read.iter().map(|(path, stamp)| (path.clone(), *stamp)));
         stamps.files.retain(|path, _| plan.manifest.files.contains_key(path));
-        let mut archives = plan.manifest.files.keys().filter(|path| paths::archive_owner(path).is_some());
-        if !archives.all(|path| stamps.files.contains_key(path)) {
-            stamps.made_of = None;
+        for made in Made::ALL {
+            let mut paths = plan.manifest.files.keys().filter(|path| made.has(path));
+            if !paths.all(|path| stamps.files.contains_key(path)) {
+                made_of = made_of.with(made, None);
+            }
         }
+        stamps.made_of = made_of;
         self.save(paths::STAMPS, stamps.text(&manifest))
     }
 

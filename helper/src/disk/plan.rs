@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::disk::manifest::{Manifest, Ours};
+use crate::disk::stamps::MadeOf;
 use crate::disk::tree::{Content, Item, Tree};
 use crate::paths;
 
@@ -34,8 +35,8 @@ pub struct Plan {
     pub manifest: Manifest,
     /// The stamps of files that are kept and had to be read.
     pub read: BTreeMap<String, u64>,
-    /// What the archives are made of, when the Tree has those of all machines.
-    pub made_of: Option<u64>,
+    /// Of what that is made which the Tree has for all machines.
+    pub made_of: MadeOf,
 }
 
 /// What is found at a path.

@@ -21,14 +21,61 @@ use crate::paths;
 pub struct Stamps {
     /// By path. The manifest is one of them: all others are about what it says.
     pub files: BTreeMap<String, u64>,
-    /// What the archives of all machines were made of.
-    pub made_of: Option<u64>,
+    /// What they were made of.
+    pub made_of: MadeOf,
     /// When they were written, in nanoseconds since 1970.
     noted: i128,
 }
 
-/// Before what the archives were made of, where others have a path.
-const MADE_OF: &str = "";
+/// What is made for each of all machines, and not made again of the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// Their archives.
+    Archives,
+    /// The menus of their loaders.
+    Menus,
+}
+
+impl Made {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Archives, Self::Menus];
+
+    /// Whether the file at this path is one of them.
+    #[must_use]
+    pub fn has(self, path: &str) -> bool {
+        match self {
+            Self::Archives => paths::archive_owner(path).is_some(),
+            Self::Menus => paths::is_menu(path),
+        }
+    }
+
+    /// Stands for them where others have a path.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Archives => "",
+            Self::Menus => "/",
+        }
+    }
+}
+
+/// Of what they are made, where that is known: two digests that are the same stand for the same files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MadeOf([Option<u64>; 2]);
+
+impl MadeOf {
+    /// Of what these are made.
+    #[must_use]
+    pub const fn of(self, made: Made) -> Option<u64> {
+        self.0[made as usize]
+    }
+
+    /// The same, but for these.
+    #[must_use]
+    pub const fn with(mut self, made: Made, digest: Option<u64>) -> Self {
+        self.0[made as usize] = digest;
+        self
+    }
+}
 
 impl Stamps {
     /// Reads them; there are none when they are about another manifest, or a killed run is to be finished.
@@ -45,7 +92,7 @@ impl Stamps {
         if is_other || root.look(paths::PENDING)?.is_some() {
             return Ok(Self::default());
         }
-        let made_of = files.remove(MADE_OF);
+        let made_of = MadeOf(Made::ALL.map(|made| files.remove(made.key())));
         Ok(Self { files, made_of, noted: Stamp::of(&own).changed })
     }
 
@@ -53,10 +100,10 @@ impl Stamps {
     #[must_use]
     pub fn text(&self, manifest: &Stat) -> String {
         let mut text = "# How files looked that voidclust wrote. Kept by voidclust(8); may be removed.\n".to_owned();
-        let made_of = self.made_of.map(|made_of| (MADE_OF, made_of));
+        let made_of = Made::ALL.into_iter().filter_map(|made| Some((made.key(), self.made_of.of(made)?)));
         let files = self.files.iter().map(|(path, stamp)| (path.as_str(), *stamp));
         // What has a name of two lines is read each time.
-        for (path, stamp) in made_of.into_iter().chain([(paths::MANIFEST, stamp(manifest))]).chain(files) {
+        for (path, stamp) in made_of.chain([(paths::MANIFEST, stamp(manifest))]).chain(files) {
             _ = writeln!(text, "{stamp:016x} {path}");
         }
         text

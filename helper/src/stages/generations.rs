@@ -10,7 +10,7 @@ use super::images::Which;
 use super::menus;
 use super::senders::send;
 use super::target::{Runs, Target};
-use super::trees::Trees;
+use super::trees::{Trees, made_of};
 use super::wanted::Wanted;
 use super::whom;
 use super::workflow::{self, Report, Watch, Work};
@@ -193,7 +193,7 @@ pub fn apply(
 /// Has the menus name what is served by now. All else is in `trees` as it was for [`serve`].
 fn switch(target: &Target, wanted: Wanted, trees: Trees, lock: &Lock<'_>, force: bool, watch: &mut dyn Watch) -> Result<Report> {
     let going = superfluous(target, &wanted)?;
-    let trees = Trees { menus: menus::tree(&wanted, &target.root)?, ..trees };
+    let trees = Trees { menus: menus::tree(&wanted, &target.root)?, made_of: made_of(&wanted, &target.root)?, ..trees };
     everything_but(target, wanted, trees, lock, &going, force, watch)
 }
 

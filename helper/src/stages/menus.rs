@@ -5,12 +5,15 @@ use md5::{Digest, Md5};
 
 use super::changes::{self, Change};
 use super::target::Target;
+use super::trees::made_of;
 use super::wanted::Wanted;
 use crate::disk::commit::plan_for;
 use crate::disk::lines;
 use crate::disk::lock::Lock;
 use crate::disk::manifest::Ours;
+use crate::disk::plan::Plan;
 use crate::disk::root::Root;
+use crate::disk::stamps::Made;
 use crate::disk::tree::{Tree, hex};
 use crate::image;
 use crate::machine::clock;
@@ -35,6 +38,7 @@ pub fn switch(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force: bool) ->
     let root = &target.root;
     let ours = Ours::load(root)?;
     let plan = plan_for(root, &tree(wanted, root)?, &ours, paths::is_menu, force)?;
+    let plan = Plan { made_of: made_of(wanted, root)?.with(Made::Archives, None), ..plan };
     lock.commit(&plan, &ours)?;
     Ok(changes::summary(&wanted.site, &plan))
 }

@@ -1,7 +1,8 @@
 //! What ought to be on the disk, and what has to be done for it.
 
 use std::collections::BTreeSet;
-use std::os::fd::AsFd;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
 
@@ -11,7 +12,7 @@ use crate::disk::manifest::Ours;
 use crate::disk::opened::look_in;
 use crate::disk::plan::Plan;
 use crate::disk::root::{Root, split};
-use crate::disk::stamps::Stamps;
+use crate::disk::stamps::{Made, MadeOf, Stamps};
 use crate::disk::tree::{Item, Tree};
 use crate::image;
 use crate::machine::facts;
@@ -27,8 +28,8 @@ pub struct Trees {
     pub menus: Tree,
     /// What is not made here: whatever stands there stays.
     pub unmade: BTreeSet<String>,
-    /// What the archives were made of.
-    pub made_of: Option<u64>,
+    /// Of what that is made which is here for all machines.
+    pub made_of: MadeOf,
     /// What the administrator should know, in one line each.
     pub notes: Vec<String>,
 }
@@ -39,30 +40,36 @@ impl Trees {
     /// # Errors
     /// Every mistake in the overlays.
     pub fn of(wanted: &Wanted, root: &Root) -> Result<Self> {
-        Self::with(wanted.archives()?, wanted, root)
+        Self::without(&[], BTreeSet::new(), made_of(wanted, root)?, wanted, root)
     }
 
-    /// The same, without the archives when they stand as they were made of the same.
+    /// The same, without the archives or menus that stand as they were made of the same.
     ///
     /// # Errors
     /// The same.
     pub fn of_changed(wanted: &Wanted, root: &Root) -> Result<Self> {
-        match standing(wanted, root)? {
-            Some(standing) => {
-                let mut trees = Self::with(Tree::default(), wanted, root)?;
-                trees.unmade.extend(standing);
-                Ok(trees)
+        let (stamps, mut made_of) = (Stamps::load(root)?, made_of(wanted, root)?);
+        let (mut standing, mut unmade) = (Vec::new(), BTreeSet::new());
+        for made in Made::ALL {
+            let paths: Vec<&String> = stamps.files.keys().filter(|path| made.has(path)).collect();
+            let is_same = made_of.of(made).is_some() && made_of.of(made) == stamps.made_of.of(made);
+            if is_same && all_stand(root, &stamps, &paths)? {
+                standing.push(made);
+                unmade.extend(paths.into_iter().cloned());
+                made_of = made_of.with(made, None);
             }
-            None => Self::of(wanted, root),
         }
+        Self::without(&standing, unmade, made_of, wanted, root)
     }
 
-    fn with(archives: Tree, wanted: &Wanted, root: &Root) -> Result<Self> {
-        let mut files = archives;
+    fn without(standing: &[Made], mut unmade: BTreeSet<String>, made_of: MadeOf, wanted: &Wanted, root: &Root) -> Result<Self> {
+        let is_made = |made| !standing.contains(&made);
+        let mut files = if is_made(Made::Archives) { wanted.archives()? } else { Tree::default() };
         files.extend(initcpio::tree(&wanted.site)?);
         let loaders = image::loaders(root, &wanted.site)?;
         files.extend(loaders.tree);
-        let mut unmade = loaders.unmade;
+        let menus = if is_made(Made::Menus) { super::menus::tree(wanted, root)? } else { Tree::default() };
+        unmade.extend(loaders.unmade);
         if wanted.facts.interfaces.is_some() {
             files.insert(paths::REMEMBERED, Item::file(facts::remember(&wanted.site).into_bytes()));
         } else {
@@ -70,27 +77,35 @@ impl Trees {
             unmade.insert(paths::REMEMBERED.to_owned());
         }
         let notes = wanted.notes.iter().cloned().chain(loaders.notes).collect();
-        Ok(Self { files, menus: super::menus::tree(wanted, root)?, unmade, made_of: wanted.digest(), notes })
+        Ok(Self { files, menus, unmade, made_of, notes })
     }
 }
 
-/// The archives that there are, when all look as they did when they were made of what is wanted now.
-fn standing(wanted: &Wanted, root: &Root) -> Result<Option<Vec<String>>> {
-    let stamps = Stamps::load(root)?;
-    let Some(folder) = root.existing_folder(paths::NODES)?.filter(|_| stamps.made_of.is_some()) else { return Ok(None) };
-    if stamps.made_of != wanted.digest() {
-        return Ok(None);
-    }
-    let mut standing = Vec::new();
-    for path in stamps.files.keys().filter(|path| paths::archive_owner(path).is_some()) {
-        let stat =
-            look_in(folder.as_fd(), split(path).1).with_context(|| format!("{}: cannot look at it", root.display(path)))?;
-        if !stat.is_some_and(|stat| stamps.know(path, &stat)) {
-            return Ok(None);
+/// Of what the archives and the menus are made.
+pub(super) fn made_of(wanted: &Wanted, root: &Root) -> Result<MadeOf> {
+    let Some(digest) = wanted.digest() else { return Ok(MadeOf::default()) };
+    let mut hasher = DefaultHasher::new();
+    let images = image::kept(root, &wanted.site, &wanted.facts.kernels)?;
+    (digest, images.iter().map(image::Image::name).collect::<Vec<_>>()).hash(&mut hasher);
+    Ok(MadeOf::default().with(Made::Archives, Some(digest)).with(Made::Menus, Some(hasher.finish())))
+}
+
+/// Whether all look as the stamps say.
+fn all_stand(root: &Root, stamps: &Stamps, paths: &[&String]) -> Result<bool> {
+    let mut folder: Option<(&str, OwnedFd)> = None;
+    for path in paths {
+        let (above, name) = split(path);
+        // In their order, so that each folder is opened once.
+        if folder.as_ref().is_none_or(|(open, _)| *open != above) {
+            folder = root.existing_folder(above)?.map(|fd| (above, fd));
         }
-        standing.push(path.clone());
+        let Some((_, fd)) = &folder else { return Ok(false) };
+        let stat = look_in(fd.as_fd(), name).with_context(|| format!("{}: cannot look at it", root.display(path)))?;
+        if !stat.is_some_and(|stat| stamps.know(path, &stat)) {
+            return Ok(false);
+        }
     }
-    Ok(Some(standing))
+    Ok(true)
 }
 
 /// What has to be done on the disk.
@@ -110,19 +125,22 @@ impl Plans {
     /// # Errors
     /// When something cannot be read.
     pub fn of(root: &Root, trees: &Trees, force: bool) -> Result<Self> {
-        let Self { ours, menus, .. } = Self::of_menus(root, &trees.menus, force)?;
+        let Self { ours, menus, .. } = Self::of_menus(root, &trees.menus, &trees.unmade, force)?;
         let is_file = |path: &str| !paths::is_menu(path) && !trees.unmade.contains(path);
-        let files = Plan { made_of: trees.made_of, ..plan_for(root, &trees.files, &ours, is_file, force)? };
+        let files = plan_for(root, &trees.files, &ours, is_file, force)?;
+        let (of_files, of_menus) = (trees.made_of.with(Made::Menus, None), trees.made_of.with(Made::Archives, None));
+        let (files, menus) = (Plan { made_of: of_files, ..files }, Plan { made_of: of_menus, ..menus });
         Ok(Self { ours, files: Some(files), menus })
     }
 
-    /// Compares menus with the disk, and leaves the other half alone.
+    /// Compares menus with the disk, and leaves the other half alone, and what is not made.
     ///
     /// # Errors
     /// When something cannot be read.
-    pub fn of_menus(root: &Root, menus: &Tree, force: bool) -> Result<Self> {
+    pub fn of_menus(root: &Root, menus: &Tree, unmade: &BTreeSet<String>, force: bool) -> Result<Self> {
         let ours = Ours::load(root).context("cannot tell our files from others")?;
-        let menus = plan_for(root, menus, &ours, paths::is_menu, force)?;
+        let is_menu = |path: &str| paths::is_menu(path) && !unmade.contains(path);
+        let menus = plan_for(root, menus, &ours, is_menu, force)?;
         Ok(Self { ours, files: None, menus })
     }
 

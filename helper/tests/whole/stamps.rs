@@ -1,6 +1,8 @@
 //! What looks as it did is neither read nor made again, and everything else is.
 
-use crate::place::{Place, STAMPS};
+use std::path::Path;
+
+use crate::place::{CRATE, Place, STAMPS};
 
 const NODE1: &str = "52:54:00:17:c7:e2";
 
@@ -39,6 +41,42 @@ fn archives_that_stand_as_they_were_made_of_the_same_are_not_made_again_and_all_
     said("edited by hand");
     assert_eq!(place.run(&["apply", "--force"]).ended(0).status, 0);
     is_right();
+}
+
+#[test]
+fn menus_that_stand_as_they_were_made_of_the_same_are_right_and_all_others_are_made() {
+    let place = Place::empty();
+    place.copy_tree(&Path::new(CRATE).join("tests/cases/images_are_named_newest_first/root"), "");
+    ["client", "master"].iter().for_each(|overlay| place.write(&format!("etc/voidclust/overlays/{overlay}/motd"), "x\n"));
+    place.run(&["apply"]).ended(0);
+    let menus = ["srv/tftp/pxelinux.cfg/default", "srv/tftp/grub/grub.cfg", "srv/tftp/pxelinux.cfg/01-52-54-00-00-00-0a"];
+    let made = menus.map(|menu| place.read(menu));
+    let is_right_when = |what: &str| {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let ran = place.run(&["apply"]).ended(0);
+        assert!(ran.out.contains(what), "{what} in {}", ran.out);
+        menus.map(|menu| place.read(menu)) == made
+    };
+    assert!(is_right_when("in sync"));
+    assert!(place.read(STAMPS).lines().any(|line| line.ends_with(" /")), "it is noted of what they are made");
+    assert!(is_right_when("in sync"));
+    place.remove(menus[2]);
+    assert!(is_right_when("done: 1 file"));
+    place.append(menus[1], "# mine\n");
+    assert!(!is_right_when("edited by hand"));
+    assert!(!is_right_when("edited by hand"));
+    place.run(&["apply", "--force"]).ended(0);
+    assert!(is_right_when("in sync"));
+    place.write("etc/voidclust.d/x.conf", "[client]\ncmdline = \"quiet\"\n");
+    assert!(!is_right_when("done: "));
+    assert!(place.read(menus[2]).contains(" quiet"));
+    place.remove("etc/voidclust.d/x.conf");
+    assert!(is_right_when("done: "));
+    place.rename("srv/tftp/images/6.12.94_1-00000000000c", "gone");
+    assert!(!is_right_when("done: "));
+    assert!(!place.read(menus[2]).contains("00000000000c"));
+    place.rename("gone", "srv/tftp/images/6.12.94_1-00000000000c");
+    assert!(is_right_when("done: ") && is_right_when("in sync"));
 }
 
 #[test]
