@@ -1,146 +1,176 @@
-"""Many nodes in one machine: each has a network, an NFS client and a cache of its own, and asks for what the record says.
+"""Many nodes in one process: each is a client of its own to the NFS server, and asks for what the record says.
 
-It runs in a client of the rig, as `python3 replay.py JOB`; JOB is JSON: nodes, card, first, prefix, server, options, steps
-(the file with the record), part (each asks for so small a part of it, all together for all) and gate (a pipe that opens when
-all shall begin). It prints what came of it, as JSON.
+It runs in a network namespace of its own, as `python3 replay.py JOB`; JOB is JSON: nodes, cable (the descriptor of a port of
+the rig's switch), first and prefix (their addresses), server, root (its path there), steps (the file with the record), part
+(each asks for so small a part of it, all together for all) and tree (what is there, to compare each byte with). It says
+`ready`, waits for a line, and prints what came of it, as JSON.
 """
 
+import asyncio
 import contextlib
+import fcntl
 import ipaddress
 import json
 import os
-import re
+import posixpath
+import socket
+import struct
 import subprocess
 import sys
 import time
 
-PLACE = "/run/storm"
+from nfs4 import Client, Refused
+
+CARD = "storm"
+# The same in each run, for the server knows it for a while.
+MAC = "52:54:00:c1:01:00"
+# So many nodes have an address of their own; more of them share it, and differ by their ports.
+ADDRESSES = 100
+# The server knows the connections of a run before for a while, so each run has others.
+LAST_PORT = 1023 - os.getpid() % 800
+TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 2, 0x1000
 
 
-def call(*argv, told=None):
-    said = subprocess.run(argv, input=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if said.returncode != 0:
-        raise OSError(f"{' '.join(argv)}: {said.stdout.strip()}")
+class Node:
+    """One node: what it knows of the tree, and what was not as it should be."""
 
+    def __init__(self, number, job):
+        here = str(ipaddress.ip_address(job["first"]) + number % ADDRESSES), LAST_PORT - number // ADDRESSES
+        self.client = Client(f"storm-{number}-{os.getpid()}", here, (job["server"], 2049))
+        self.tree = job["tree"]
+        self.handles, self.entered, self.opened = {}, set(), {}
+        self.missed = self.unlike = 0
 
-def ip(*commands):
-    """All of them by one program: to start one takes an emulated machine a good part of a second."""
-    call("ip", "-batch", "-", told="".join(f"{command}\n" for command in commands))
+    async def mount(self, root, turns):
+        async with turns:
+            await self.client.begin()
+            handle = await self.client.top()
+            for name in root.strip("/").split("/"):
+                handle = await self.client.lookup(handle, name)
+            self.handles[""] = handle
 
+    async def enter(self, path):
+        """The handle of a folder; the first time it is asked whether one may."""
+        handle = await self.find(path)
+        if handle and path not in self.entered:
+            self.entered.add(path)
+            await self.client.access(handle)
+        return handle
 
-def become(number, job):
-    """A node: its address, its name to the NFS server, its mount."""
-    address = ipaddress.ip_address(job["first"]) + number
-    ip(f"address add {address}/{job['prefix']} dev storm", "link set storm up")
-    call("mount", "--make-rprivate", "/")
-    call("mount", "-t", "sysfs", "none", "/sys")
-    with open("/sys/fs/nfs/net/nfs_client/identifier", "w", encoding="utf-8") as file:
-        file.write(f"storm-{number}-{os.getpid()}")
-    call("mount", "-t", "nfs4", "-o", job["options"], job["server"], PLACE)
+    async def find(self, path):
+        """The handle of a path, which may be known."""
+        return self.handles[path] if path in self.handles else await self.lookup(path)
 
+    async def lookup(self, path):
+        folder, name = posixpath.split(path)
+        above = await self.enter(folder)
+        self.handles[path] = await self.client.lookup(above, name) if above else None
+        return self.handles[path]
 
-def ask(steps):
-    """What a boot asks for; how many of the paths were not as in the record."""
-    missed = 0
-    for step in steps:
-        try:
-            if isinstance(step, list):
-                read(step)
-            elif step.endswith("@"):
-                os.readlink(f"{PLACE}/{step[:-1]}")
-            elif step.endswith("/"):
-                os.listdir(f"{PLACE}/{step}")
+    async def ask(self, step):
+        if isinstance(step, list):
+            await self.read(*step)
+        elif step[-1] in "@/":
+            handle = await self.find(step[:-1])
+            if handle is None:
+                self.missed += 1
+            elif step[-1] == "@":
+                self.unlike += (await self.client.readlink(handle)).decode() != os.readlink(f"{self.tree}/{step[:-1]}")
             else:
-                # Most are of files that are not there: programs look along a path.
-                with contextlib.suppress(FileNotFoundError):
-                    os.lstat(f"{PLACE}/{step}")
-        except OSError:
-            missed += 1
-    return missed
+                names = {os.fsdecode(name) for name in await self.client.readdir(handle)}
+                self.unlike += names != set(os.listdir(f"{self.tree}/{step}"))
+        else:
+            # Most are of files that are not there: programs look along a path.
+            await self.lookup(step)
+
+    async def read(self, path, *parts):
+        if path not in self.opened:
+            folder, name = posixpath.split(path)
+            above = await self.enter(folder)
+            if above is None:
+                self.missed += 1
+                return
+            self.handles[path], *self.opened[path] = await self.client.open(above, name, self.handles.get(path))
+        if parts:
+            with open(f"{self.tree}/{path}", "rb", buffering=0) as file:
+                for offset, count in zip(parts[::2], parts[1::2], strict=True):
+                    found = await self.client.read(self.handles[path], self.opened[path][0], offset, count)
+                    self.unlike += found != os.pread(file.fileno(), count, offset)
+
+    async def boot(self, steps):
+        """All of it; a file is open from its first step to its last, for who has a delegation need not open it again."""
+        begun, calls, got = time.monotonic(), self.client.calls, self.client.bytes
+        last = {step[0]: number for number, step in enumerate(steps) if isinstance(step, list)}
+        for number, step in enumerate(steps):
+            try:
+                await self.ask(step)
+                if isinstance(step, list) and last[step[0]] == number and step[0] in self.opened:
+                    await self.client.close(self.handles[step[0]], *self.opened.pop(step[0]))
+            except Refused:
+                self.missed += 1
+        return {"seconds": time.monotonic() - begun, "operations": self.client.calls - calls, "again": self.client.again,
+                "bytes": self.client.bytes - got, "missed": self.missed, "unlike": self.unlike}
 
 
-def read(step):
-    file = os.open(f"{PLACE}/{step[0]}", os.O_RDONLY)
-    try:
-        # As much as the record says and no more.
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
-        for offset, count in zip(step[1::2], step[2::2], strict=True):
-            os.pread(file, count, offset)
-    finally:
-        os.close(file)
+def card(job):
+    """A card at the end of the cable; it has the addresses of all nodes."""
+    tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH14x", CARD.encode(), IFF_TAP | IFF_NO_PI))
+    commands = [f"link set {CARD} address {MAC}"]
+    commands += [f"address add {ipaddress.ip_address(job['first']) + number}/{job['prefix']} dev {CARD}"
+                 for number in range(min(job["nodes"], ADDRESSES))]
+    commands += [f"link set {CARD} up", "link set lo up", ""]
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
+    return tap
 
 
-def counts():
-    """Of our mount: how often each operation was asked for, and how often once more, and the bytes that came."""
-    with open("/proc/self/mountstats", encoding="utf-8") as file:
-        text = file.read().partition(f" mounted on {PLACE} ")[2].partition("\ndevice ")[0]
-    lines = [match.group(1, 2) for match in re.finditer(r"^\s+([A-Z_]+): ([0-9 ]+)$", text, re.M)]
-    lines = [(name, [int(word) for word in line.split()]) for name, line in lines if not line.startswith("0 ")]
-    return {
-        "operations": {name: line[0] for name, line in lines},
-        "again": sum(line[1] - line[0] for _, line in lines),
-        "bytes": sum(line[4] for _, line in lines),
-    }
+def pump(loop, tap, cable):
+    """Frames go both ways; on the cable each has its length before it."""
+    rest = bytearray()
+
+    def out():
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frame = os.read(tap, 65536)
+                cable.sendall(struct.pack("!I", len(frame)) + frame)
+
+    def back():
+        data = cable.recv(1 << 18)
+        if not data:
+            loop.remove_reader(cable)
+        rest.extend(data)
+        at = 0
+        while len(rest) - at >= 4:
+            end = at + 4 + int.from_bytes(rest[at : at + 4], "big")
+            if len(rest) < end:
+                break
+            os.write(tap, rest[at + 4 : end])
+            at = end
+        del rest[:at]
+
+    loop.add_reader(tap, out)
+    loop.add_reader(cable, back)
 
 
-def node(number, job, steps, ready, go, said):
-    """One child, from its networks to its figures."""
-    os.unshare(os.CLONE_NEWNET | os.CLONE_NEWNS)
-    os.write(ready, b".")
-    os.read(go[0], 1)
-    result = {"number": number}
-    try:
-        become(number, job)
-        os.write(ready, b".")
-        os.read(go[1], 1)
-        begun = time.monotonic()
-        result["missed"] = ask(steps[number % job["part"] :: job["part"]])
-        result["seconds"] = time.monotonic() - begun
-        result.update(counts())
-    except OSError as error:
-        os.write(ready, b".")
-        result["failure"] = str(error)
-    # One short line at once is whole, whoever else writes.
-    os.write(said, (json.dumps(result) + "\n").encode())
-
-
-def main(job):
+async def main(job):
+    loop = asyncio.get_running_loop()
+    pump(loop, card(job), socket.socket(fileno=job["cable"]))
     with open(job["steps"], encoding="utf-8") as file:
         steps = json.load(file)["steps"]
-    os.makedirs(PLACE, exist_ok=True)
-    ready, told = os.pipe()
-    answers, said = os.pipe()
-    gates = [os.pipe(), os.pipe()]
-    children = []
-    for number in range(job["nodes"]):
-        pid = os.fork()
-        if pid == 0:
-            for _, end in gates:
-                os.close(end)
-            node(number, job, steps, told, [gate for gate, _ in gates], said)
-            os._exit(0)
-        children.append(pid)
-    os.close(said)
-
-    def wait():
-        for _ in children:
-            os.read(ready, 1)
-
-    wait()
-    names = [f"storm{number}" for number in range(job["nodes"])]
-    ip(*(f"link add link {job['card']} name {name} type macvlan mode bridge" for name in names))
-    ip(*(f"link set {name} netns {pid} name storm" for name, pid in zip(names, children, strict=True)))
-    os.close(gates[0][1])
-    wait()
+    nodes = [Node(number, job) for number in range(job["nodes"])]
+    # Only the storm itself shall be one.
+    turns = asyncio.Semaphore(32)
+    await asyncio.gather(*(node.mount(job["root"], turns) for node in nodes))
     # Whoever measures the server looks now, and again at the end.
     print("ready", flush=True)
-    with open(job["gate"], encoding="utf-8") as gate:
-        gate.read()
+    await loop.run_in_executor(None, sys.stdin.readline)
     begun = time.monotonic()
-    os.close(gates[1][1])
-    with os.fdopen(answers, encoding="utf-8") as lines:
-        found = [json.loads(line) for line in lines]
-    print(json.dumps({"seconds": time.monotonic() - begun, "nodes": found}), flush=True)
+    boots = (node.boot(steps[number % job["part"] :: job["part"]]) for number, node in enumerate(nodes))
+    found = await asyncio.gather(*boots, return_exceptions=True)
+    seconds = time.monotonic() - begun
+    found = [{"failure": f"{type(one).__name__}: {one}"} if isinstance(one, Exception) else one for one in found]
+    print(json.dumps({"seconds": seconds, "nodes": found}), flush=True)
 
 
-main(json.loads(sys.argv[1]))
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.argv[1])))

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import loads
-import mounts
+import nfs
 import recorded
 import root
 from main import prepare
@@ -49,7 +49,7 @@ def why_not(options):
 
 
 def cluster(work, options):
-    """A master and its clients, whose tree has the interpreter that replays."""
+    """A master and its clients, whose tree has the interpreter for the calibration."""
     rig = SimpleNamespace(dhcp="proxy", disk="ext4", packages=None, old_kernel=False, json=options.json, accel="tcg,thread=multi")
     made = (recorded.Watched if options.record else recorded.Cluster)(work, rig)
     made.build(root.with_packages("storm", root.base(made.log), ["python3"], made.log))
@@ -61,17 +61,15 @@ def cluster(work, options):
 
 
 def by_nfs(made, options):
-    figures = {"calibration": mounts.calibration(made), "storms": []}
+    figures = {"calibration": nfs.calibration(made), "storms": []}
     for kind, both in figures["calibration"].items():
         times = both["there"] / both["here"]
         say(f"{kind}: {both['here']:.3f} processor s here, {both['there']:.3f} in the machine, {times:.1f} times")
-    node = mounts.client(made)
-    say(mounts.HEAD)
+    say(nfs.HEAD)
     for threads, count in product(options.threads or [8], options.nodes or NODES["nfs"]):
         made.master.sh(f"echo {threads} >/proc/fs/nfsd/threads")
-        figures["storms"].append(mounts.storm(made, node, count, options.part or 1))
-        say(mounts.line(figures["storms"][-1]))
-    made.down(recorded.CLIENT)
+        figures["storms"].append(nfs.storm(made, count, options.part or 1))
+        say(nfs.line(figures["storms"][-1]))
     return figures
 
 

@@ -1,14 +1,16 @@
-"""The kernel's NFS server in a machine of its own, under many clients that replay the record in another."""
+"""The kernel's NFS server in a machine of its own, under many nodes that replay the record."""
 
+import contextlib
 import json
-import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 from cluster import MASTER
 from loads import processor
-from recorded import CLIENT, FILE, packed
-from run import Failure, processor_seconds, run
+from recorded import CLIENT, FILE
+from run import Failure, end, processor_seconds, run, spawn
 
 HERE = Path(__file__).resolve().parent
 FIRST = "172.23.199.60"
@@ -68,60 +70,49 @@ def server(node):
     }
 
 
-def client(cluster):
-    """A client with room for many, which comes up without firmware and loader; the record, and the program that replays it."""
-    cluster.node(CLIENT, memory=4096, direct=cluster.direct(CLIENT))
-    node, = cluster.up(CLIENT)
-    node.sh(f"mkdir -p {INSIDE}")
-    for file in (FILE, HERE / "replay.py"):
-        sent = run(["sh", "-c", 'gzip -9c "$1" | base64 -w 0', "pack", file])[1]
-        node.sh(f"rm -f {INSIDE}/packed")
-        # A line of the serial console is not longer than a few thousand signs.
-        for at in range(0, len(sent), 2000):
-            node.sh(f"printf %s {sent[at : at + 2000]} >>{INSIDE}/packed")
-        node.sh(f"base64 -d {INSIDE}/packed | gunzip >{INSIDE}/{file.name}")
-    return node
-
-
-def until(node, pattern, seconds):
-    """Waits for a last word of the replay; a machine that is busy with it is asked once."""
-    node.sh(f"until tail -n 1 {INSIDE}/said | grep -qE '{pattern}'; do sleep 2; done", seconds)
-
-
-def storm(cluster, node, count, part):
-    """`count` clients each replay a `part`th of the record at once; what it took the server, and each of them."""
-    options = re.search(r"nfsroot=[^,\s]+,(\S+)", node.sh("cat /proc/cmdline"))[1]
-    card = node.sh(f"ip -o -4 route show to match {MASTER} | grep -o 'dev [^ ]*'").split()[1]
-    job = {"nodes": count, "card": card, "first": FIRST, "prefix": 24, "server": f"{MASTER}:{cluster.root_of(CLIENT)}",
-           "options": options, "steps": f"{INSIDE}/{FILE.name}", "part": part, "gate": f"{INSIDE}/gate"}
-    node.sh(f"cd {INSIDE}; rm -f gate said; mkfifo gate;"
-            f" setsid python3 replay.py {shlex.quote(json.dumps(job))} >said 2>&1 </dev/null &")
-    until(node, "ready|Error", 60 + 10 * count)
-    if "Error" in node.sh(f"tail -n 1 {INSIDE}/said"):
-        raise Failure(f"the replay: {node.sh(f'cat {INSIDE}/said')}")
-    threads = int(cluster.master.sh("cat /proc/fs/nfsd/threads"))
-    before, clients = server(cluster.master), processor(node.qemu.pid)
-    node.sh(f": >{INSIDE}/gate")
-    until(node, "^[{]|Error", 60 + 60 * count)
-    after, clients = server(cluster.master), processor(node.qemu.pid) - clients
-    text = packed(node, f"cat {INSIDE}/said")
+@contextlib.contextmanager
+def nodes(cluster, count, part):
+    """The program that is so many nodes, at a port of the switch."""
+    store = cluster.tree / "var/lib/voidclust/generations" / str(cluster.generation)
+    cable = cluster.switch.plug(cluster.switch.port())
+    job = {"nodes": count, "cable": cable.fileno(), "first": FIRST, "prefix": 24, "server": MASTER,
+           "root": cluster.root_of(CLIENT), "steps": str(FILE), "part": part, "tree": str(store)}
+    limits = ["prlimit", f"--nofile={2 * count + 100}"]
+    child = spawn(["unshare", "--net", *limits, sys.executable, HERE / "replay.py", json.dumps(job)],
+                  pass_fds=[cable.fileno()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    cable.close()
     try:
-        found = json.loads(text.splitlines()[-1])
-    except ValueError:
-        raise Failure(f"the replay: {text}") from None
+        yield child
+    finally:
+        end(child)
+
+
+def storm(cluster, count, part):
+    """`count` nodes each replay a `part`th of the record at once; what it took the server, and each of them."""
+    threads = int(cluster.master.sh("cat /proc/fs/nfsd/threads"))
+    with nodes(cluster, count, part) as child:
+        if child.stdout.readline() != "ready\n":
+            raise Failure("the replay ended before it began")
+        before, clients = server(cluster.master), processor(child.pid)
+        print(flush=True, file=child.stdin)
+        said = child.stdout.readline()
+        after, clients = server(cluster.master), processor(child.pid) - clients
+    if not said:
+        raise Failure("the replay ended before the nodes did")
+    found = json.loads(said)
     spent = {name: after[name] - before[name] for name in after}
-    whole = [one for one in found["nodes"] if "failure" not in one]
+    whole = [one for one in found["nodes"] if "failure" not in one and not one["unlike"]]
     return {
         "nodes": count,
         "part": part,
         "threads": threads,
         "whole": len(whole),
-        "failures": [one["failure"] for one in found["nodes"] if "failure" in one][:3],
+        "failures": [str(one) for one in found["nodes"] if one not in whole][:3],
         "missed": max((one["missed"] for one in whole), default=0),
         "again": sum(one["again"] for one in whole),
         "seconds": found["seconds"],
         "first": min((one["seconds"] for one in whole), default=0),
-        "operations": sum(sum(one["operations"].values()) for one in whole),
+        "operations": sum(one["operations"] for one in whole),
         "bytes": sum(one["bytes"] for one in whole),
         "clients": clients,
         **spent,
