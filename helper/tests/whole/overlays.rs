@@ -167,17 +167,20 @@ fn a_file_that_is_being_written_is_not_taken_half() {
     place.write(&format!("{CLIENT}/log"), "1");
     let stop = std::sync::atomic::AtomicBool::new(false);
     let (begins, begun) = std::sync::mpsc::sync_channel(1);
+    let write = || {
+        use std::os::unix::fs::FileExt;
+        #[allow(clippy::disallowed_methods, reason = "a test's own file")]
+        let file = std::fs::File::create(&log).unwrap();
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            file.write_all_at(b"x", 0).unwrap();
+            _ = begins.try_send(());
+        }
+    };
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            use std::os::unix::fs::FileExt;
-            #[allow(clippy::disallowed_methods, reason = "a test's own file")]
-            let file = std::fs::File::create(&log).unwrap();
-            // Without a pause: a busy machine would make it long enough for the file to look settled.
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                file.write_all_at(b"x", 0).unwrap();
-                _ = begins.try_send(());
-            }
-        });
+        // Several, without a pause: one may get no turn on a busy machine for so long that the file looks settled.
+        for _ in 0..8 {
+            scope.spawn(write);
+        }
         begun.recv().unwrap();
         let ran = place.run(&["apply"]);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
