@@ -216,7 +216,7 @@ impl Check<'_> {
         Some(Nfs {
             root_options: options(raw.root_options, "ro,nfsvers=4,retrans=10")?,
             home_options: options(raw.home_options, home_default)?,
-            threads: value(raw.threads).unwrap_or(8),
+            threads: value(raw.threads),
             root_server: value(raw.root_server),
             exports: self.exports(raw.exports, &home),
             home,

@@ -174,7 +174,7 @@ fn site_value(site: &Arc<Site>) -> Value {
     let nfs = values(json!({
         "root_options": site.nfs.root_options,
         "home_options": site.nfs.home_options,
-        "threads": site.nfs.threads,
+        "threads": site.nfs_threads(),
         "exports_root": site.nfs.root_server.is_none(),
         "root_server": root_server,
         "root_path": root_path,

@@ -3,7 +3,7 @@
 mod questions;
 mod roots;
 
-pub use questions::{HTTP_SERVICE, VarsFrom};
+pub use questions::{HTTP_SERVICE, VarsFrom, connections};
 pub use roots::Root;
 
 use std::collections::BTreeMap;
@@ -158,8 +158,8 @@ pub struct Nfs {
     pub root_options: MountOptions,
     /// Mount options of the home.
     pub home_options: MountOptions,
-    /// Threads of the master's NFS server.
-    pub threads: u16,
+    /// Threads of the master's NFS server, when the site says how many.
+    pub threads: Option<u16>,
     /// Who serves the root, unless profile or node names another; `None` is the master.
     pub root_server: Option<RootServer>,
     /// Where the home comes from.

@@ -23,7 +23,27 @@ pub enum VarsFrom<'site> {
     Node,
 }
 
+/// The connections that `threads` of the kernel's NFS server hold before Linux 6.14 (`svc_check_conn_limits` of
+/// `net/sunrpc/svc_xprt.c`): it closes the oldest when there are more.
+#[must_use]
+pub fn connections(threads: u16) -> usize {
+    (usize::from(threads) + 3) * 20
+}
+
 impl Site {
+    /// The threads of the master's NFS server: by themselves so many that each node may have a connection, and one that was
+    /// left open when it crashed. As a power of two: adding a node seldom changes it.
+    #[must_use]
+    pub fn nfs_threads(&self) -> u16 {
+        const USUAL: u16 = 8;
+        self.nfs.threads.unwrap_or_else(|| {
+            if connections(USUAL) >= self.nodes.len() * 2 {
+                return USUAL;
+            }
+            u16::try_from(self.nodes.len().div_ceil(10).next_power_of_two()).unwrap_or(u16::MAX).min(1024)
+        })
+    }
+
     /// The overlays that the configuration names, each as often as it is named.
     pub fn overlay_names(&self) -> impl Iterator<Item = &str> {
         let profiles = self.profiles.values().map(|profile| &profile.overlays);

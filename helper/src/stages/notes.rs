@@ -12,7 +12,7 @@ use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
 use crate::machine::{Machine, zfs};
 use crate::paths;
-use crate::site::{Home, Site, Storage};
+use crate::site::{Home, Site, Storage, connections};
 use crate::types::InterfaceName;
 
 /// All of it, in one line each.
@@ -25,6 +25,7 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
     notes.extend(zfs_hook(target, site)?);
     notes.extend(no_mount_points(target, site));
     notes.extend(nobody_sends(target, site)?);
+    notes.extend(few_threads(site));
     if let Some(machine) = target.machine() {
         notes.extend(unseen(target, machine, site));
         notes.extend(hidden_later(target, machine));
@@ -52,6 +53,15 @@ fn on_trial(site: &Site) -> impl Iterator<Item = String> + '_ {
             all => format!(", or take it back with `voidclust rollback {all} --only {names}`"),
         };
         Some(format!("generation {number} for {whom} only; give it to all with `voidclust publish`{back}"))
+    })
+}
+
+/// An NFS server that closes the connections of nodes, which open them again: slow, and no word of it but in its log.
+fn few_threads(site: &Site) -> Option<String> {
+    let (threads, nodes) = (site.nfs_threads(), site.nodes.len());
+    let holds = connections(threads);
+    (holds < nodes).then(|| {
+        format!("`threads` under [nfs] is {threads}: before Linux 6.14 the NFS server holds {holds} connections then, and there are {nodes} nodes")
     })
 }
 
@@ -258,6 +268,26 @@ fn hidden_later(target: &Target, machine: &Machine) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::testing::example_site;
+
+    #[test]
+    fn a_node_has_a_connection_or_its_lack_is_told() {
+        let mut site = example_site();
+        let node = site.nodes[0].clone();
+        for (count, threads, told) in
+            [(110, 8, false), (111, 16, false), (221, 32, true), (1_000, 128, true), (10_000, 1024, true)]
+        {
+            site.nodes = vec![node.clone(); count];
+            site.nfs.threads = None;
+            assert_eq!(site.nfs_threads(), threads, "{count}");
+            assert_eq!(few_threads(&site), None, "{count}");
+            site.nfs.threads = Some(8);
+            assert_eq!(few_threads(&site).is_some(), told, "{count}");
+        }
+        assert_eq!(
+            few_threads(&site).unwrap(),
+            "`threads` under [nfs] is 8: before Linux 6.14 the NFS server holds 220 connections then, and there are 10000 nodes"
+        );
+    }
 
     #[test]
     fn who_tries_a_generation_is_named_as_the_way_back_takes_it() {
