@@ -121,6 +121,8 @@ class Measured(Cluster):
     def start_master(self):
         super().start_master()
         if figures.ORIGINAL in self.sides:
+            # What is exported before the NFS server's service has begun is forgotten when it does.
+            self.master.eventually("pgrep -x rpc.mountd", 300, "the NFS server")
             self.master.sh(original.SERVE, 120)
 
 
