@@ -133,11 +133,15 @@ impl Tree {
 
     /// What is in a folder, by its sorted names, links not followed; nothing when it is not there.
     pub(super) fn entries(&self, path: &Path) -> Result<Vec<(OsString, Entry)>> {
-        let Some(folder) = self.folder(path)? else { return Ok(Vec::new()) };
+        self.folder(path)?.map_or_else(|| Ok(Vec::new()), |folder| self.entries_in(folder.as_fd(), path))
+    }
+
+    fn entries_in(&self, folder: BorrowedFd<'_>, at: &Path) -> Result<Vec<(OsString, Entry)>> {
         let mut entries = Vec::new();
-        for name in names_in(folder.as_fd()).with_context(|| format!("{}: cannot list", self.display(path)))? {
-            let found = look(folder.as_fd(), &name);
-            let found = found.with_context(|| format!("{}: cannot look at it", self.display(&path.join(&name))))?;
+        for name in names_in(folder).with_context(|| format!("{}: cannot list", self.display(at)))? {
+            let found = look(folder, &name);
+            let found = found.with_context(|| format!("{}: cannot look at it", self.display(&at.join(&name))))?;
+            // Gone meanwhile: nobody misses it.
             entries.extend(found.map(|entry| (name, entry)));
         }
         Ok(entries)
@@ -193,11 +197,8 @@ impl Tree {
     }
 
     fn walk_in(&self, folder: BorrowedFd<'_>, at: &Path, seen: &mut dyn FnMut(&Path, &Entry) -> bool) -> Result<()> {
-        for name in names_in(folder).with_context(|| format!("{}: cannot list", self.display(at)))? {
-            let path = at.join(&name);
-            let found = look(folder, &name).with_context(|| format!("{}: cannot look at it", self.display(&path)))?;
-            // Gone meanwhile: nobody misses it.
-            let Some(entry) = found else { continue };
+        for (name, entry) in self.entries_in(folder, at)? {
+            let path = at.join(name);
             if !seen(&path, &entry) || entry.kind != Kind::Folder {
                 continue;
             }
