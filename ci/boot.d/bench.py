@@ -222,7 +222,7 @@ def measure(cluster):
             "image bytes": side.image.stat().st_size,
             "image build, processor s": cluster.built[name],
             **by_network(cluster, side),
-            **by_instructions(cluster, side),
+            **figures.middle([by_instructions(cluster, side) for _ in range(cluster.options.boots)]),
             "tools": cluster.tools,
             "day": time.strftime("%Y-%m-%d"),
         }
@@ -238,7 +238,11 @@ def main():
     parser.add_argument("--json", action="store_true", help="the figures as JSON, on the standard output")
     parser.add_argument("--record", action="store_true",
                         help="keep the figures: docs/performance.json, docs/boot.svg, and the tables in the documents")
+    parser.add_argument("--boots", type=int, default=3, metavar="N",
+                        help="how many boots to count the instructions of; of each figure the middle one is taken (%(default)s)")
     options = parser.parse_args()
+    if options.boots < 1:
+        parser.error("--boots: at least 1")
     options.dhcp, options.packages, options.old_kernel, options.disk = "proxy", None, False, "ext4"
     options.all, options.firmware, options.story, options.install_deps = False, "bios", [], False
     # Where instructions are counted there is no KVM; so the other boot is without it, too.

@@ -1,6 +1,7 @@
 """What ci/bench-boot measured beside what was kept: tables, docs/performance.json and docs/boot.svg."""
 
 import json
+import statistics
 
 from root import REPOSITORY
 from run import Failure
@@ -57,6 +58,13 @@ def record(now):
         head, rest = text.split(begin)
         file.write_text("\n".join((head + begin, *lines, rest[rest.index(end):])), encoding="utf-8")
 
+
+def middle(boots):
+    """Of each figure of several boots the middle one, the lower of two; what is no number is that of the first."""
+    first = boots[0]
+    if isinstance(first, dict):
+        return {key: middle([boot[key] for boot in boots if key in boot]) for key in first}
+    return statistics.median_low(boots) if isinstance(first, (int, float)) else first
 
 
 def value(figures, path):
