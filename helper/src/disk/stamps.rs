@@ -3,7 +3,8 @@
 //!
 //! What counts is what nobody can set: each change of a file gives it the time of that moment, and a copy is another inode.
 //! Only a change within the same tick of the clock could go unseen, so what changed last when the stamps were written is
-//! read. While files are changed there are none, and lost stamps mean no more than that all is read.
+//! read. While files are changed there are none, and lost stamps mean no more than that all is read. Some of them would mean
+//! more: that the other files are ours no longer. So they are all there by their digest, or none is believed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,6 +27,9 @@ pub struct Stamps {
     /// When they were written, in nanoseconds since 1970.
     noted: i128,
 }
+
+/// What the file begins with; then comes the digest of all that follows.
+const HEAD: &str = "# How files looked that voidclust wrote. Kept by voidclust(8); may be removed.\n";
 
 /// What is made for each of all machines, and not made again of the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +90,7 @@ impl Stamps {
         let (Some(text), Some(own)) = (root.read_text(paths::STAMPS)?, root.look(paths::STAMPS)?) else {
             return Ok(Self::default());
         };
+        let Some(text) = whole(&text) else { return Ok(Self::default()) };
         let mut files: BTreeMap<String, u64> = text.lines().filter_map(entry).collect();
         let manifest = files.remove(paths::MANIFEST);
         let is_other = manifest.is_none() || manifest != root.look(paths::MANIFEST)?.as_ref().map(stamp);
@@ -99,14 +104,14 @@ impl Stamps {
     /// The text of the file, about a manifest that looks like this.
     #[must_use]
     pub fn text(&self, manifest: &Stat) -> String {
-        let mut text = "# How files looked that voidclust wrote. Kept by voidclust(8); may be removed.\n".to_owned();
+        let mut text = String::new();
         let made_of = Made::ALL.into_iter().filter_map(|made| Some((made.key(), self.made_of.of(made)?)));
         let files = self.files.iter().map(|(path, stamp)| (path.as_str(), *stamp));
         // What has a name of two lines is read each time.
         for (path, stamp) in made_of.chain([(paths::MANIFEST, stamp(manifest))]).chain(files) {
             _ = writeln!(text, "{stamp:016x} {path}");
         }
-        text
+        format!("{HEAD}{:016x}\n{text}", digest(&text))
     }
 
     /// Whether what is at `path` is as the manifest says, by how it looks.
@@ -121,6 +126,18 @@ fn last_changed(stat: &Stat) -> i128 {
     const SECOND: i128 = 1_000_000_000;
     let changed = Stamp::of(stat).changed;
     if changed % SECOND == 0 { changed + 2 * SECOND } else { changed }
+}
+
+/// What stands behind the digest; `None` of a text that is torn.
+fn whole(text: &str) -> Option<&str> {
+    let (expected, text) = text.strip_prefix(HEAD)?.split_once('\n')?;
+    (u64::from_str_radix(expected, 16) == Ok(digest(text))).then_some(text)
+}
+
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn entry(line: &str) -> Option<(String, u64)> {

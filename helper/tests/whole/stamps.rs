@@ -92,3 +92,19 @@ fn without_stamps_or_with_those_of_another_root_all_is_read() {
     place.remove(STAMPS);
     assert!(place.run(&["apply"]).ended(0).out.contains("edited by hand"));
 }
+
+#[test]
+fn of_torn_stamps_nothing_is_believed() {
+    let place = Place::applied();
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    assert!(place.run(&["apply"]).ended(0).out.contains("in sync"));
+    let (whole, tree) = (place.read(STAMPS), place.tree());
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    for at in 0..lines.len() {
+        for torn in [lines[..at].concat(), [&lines[..at], &lines[at + 1..]].concat().concat()] {
+            place.write(STAMPS, &torn);
+            assert!(place.run(&["apply"]).ended(0).out.contains("in sync"), "{torn}");
+            assert!(place.tree() == tree, "{torn}");
+        }
+    }
+}
