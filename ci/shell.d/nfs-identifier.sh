@@ -37,7 +37,22 @@ test_card_of_bootif_is_taken_whatever_its_name_and_index() {
 	card lan7 9 52:54:00:12:34:56 ''
 	ok identify
 	same "$(written)" "$md5_of_52_54_00_12_34_56"
-	gone "$T/ip"
+	same "$(cat "$T/ip")" "link set dev lan7 up"
+}
+
+# The link takes seconds to come up, and NFS one to load.
+test_the_card_looks_for_its_switch_while_nfs_is_loaded() {
+	machine BOOTIF=01-52-54-00-12-34-56
+	rm "$T/sys/fs/nfs/net/nfs_client/identifier"
+	card eth0 2 52:54:00:12:34:56 ''
+	ip() { echo "ip $*" >>"$T/calls"; }
+	modprobe() { echo "modprobe $*" >>"$T/calls"; }
+	(
+		set -- "$T/sys" "$T/cmdline"
+		. "$initcpio/nfs-identifier"
+	) 2>"$T/said"
+	same "$(sed 's/modprobe .* nfsv4$/modprobe nfsv4/' "$T/calls")" "ip link set dev eth0 up
+modprobe nfsv4"
 }
 
 test_bootif_may_be_in_capitals_or_without_hardware_type() {
