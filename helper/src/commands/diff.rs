@@ -108,6 +108,7 @@ fn print_change(change: &Change) {
     let node = change.node.as_ref().map_or_else(String::new, |node| format!(" ({node})"));
     let what = match change.action {
         Action::Edited => format!("edited by hand, kept: {}", change.name()),
+        Action::Left => format!("edited by hand, wanted no longer: {}", change.name()),
         Action::Foreign => format!("not ours, in the way: {}", change.name()),
         Action::Create | Action::Replace | Action::Remove => format!("diff {}{node}", change.name()),
     };

@@ -32,7 +32,7 @@ impl Screen {
 
 impl Watch for Screen {
     fn changed(&mut self, changes: &[Change]) {
-        let is_told = |change: &&Change| !self.terse || change.action == Action::Edited;
+        let is_told = |change: &&Change| !self.terse || change.action.is_edited();
         print_changes(&changes.iter().filter(is_told).cloned().collect::<Vec<_>>(), self.verbose);
     }
 
@@ -55,6 +55,7 @@ pub(super) fn print_changes(changes: &[Change], verbose: bool) {
             Action::Replace => ("replace", false),
             Action::Remove => ("remove", false),
             Action::Edited => ("edited by hand, new text beside it:", true),
+            Action::Left => ("edited by hand, wanted no longer, and stays; remove it unless you need it:", true),
             Action::Foreign => ("in the way:", true),
         };
         if always || !quiet {
@@ -85,7 +86,7 @@ pub(super) fn print_done(report: &Report) {
     if !report.failures.is_empty() {
         return;
     }
-    let edited = report.changes.iter().filter(|change| change.action == Action::Edited).count();
+    let edited = report.changes.iter().filter(|change| change.action.is_edited()).count();
     let written = report.changes.len() - edited;
     if written + report.built > 0 {
         say!("done: {}, {} built", counted(written, "file"), counted(report.built, "image"));

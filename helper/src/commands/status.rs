@@ -14,7 +14,6 @@ use crate::cli::{Global, Look};
 use crate::machine::fetched::Fetched;
 use crate::machine::services;
 use crate::print::{self, say};
-use crate::stages::changes::Action;
 use crate::stages::preview::Preview;
 use crate::stages::status::{self, NodeStatus, Sight, State};
 use crate::stages::target::Target;
@@ -65,8 +64,7 @@ impl OfSite {
 
     /// How many files are to be written, and how many are not ours to write.
     fn files(&self) -> (usize, usize) {
-        let kept = |action| matches!(action, Action::Edited | Action::Foreign);
-        let kept = self.preview.changes.iter().filter(|change| kept(change.action)).count();
+        let kept = self.preview.changes.iter().filter(|change| !change.action.is_done()).count();
         (self.preview.changes.len() - kept, kept)
     }
 

@@ -25,8 +25,24 @@ pub enum Action {
     Remove,
     /// Somebody edited it: it stays, the new text is put beside it.
     Edited,
+    /// Somebody edited it, and it is wanted no longer: it stays, and whoever reads it goes on with it.
+    Left,
     /// It is not ours: nothing is done unless forced.
     Foreign,
+}
+
+impl Action {
+    /// Whether apply does something to the file itself.
+    #[must_use]
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Create | Self::Replace | Self::Remove)
+    }
+
+    /// Whether the file is kept as somebody edited it.
+    #[must_use]
+    pub const fn is_edited(self) -> bool {
+        matches!(self, Self::Edited | Self::Left)
+    }
 }
 
 /// One file of the Plan, or one member of an archive.
@@ -67,14 +83,15 @@ pub fn list(root: &Root, site: &Site, plan: &Plan) -> Result<Vec<Change>> {
     let mut told = BTreeMap::new();
     for (path, step) in &plan.steps {
         let (action, new) = match step {
-            Step::Keep | Step::Abandon => continue,
+            Step::Keep => continue,
             Step::Create(item) => (Action::Create, Some(item)),
             Step::Replace(item) => (Action::Replace, Some(item)),
             Step::Remove => (Action::Remove, None),
             Step::LeaveEdited => (Action::Edited, None),
+            Step::Abandon => (Action::Left, None),
             Step::Foreign(_) => (Action::Foreign, None),
         };
-        if matches!(action, Action::Edited | Action::Foreign) {
+        if !action.is_done() {
             changes.push(Change { path: path.clone(), member: None, node: None, action, diff: String::new() });
             continue;
         }
@@ -119,11 +136,12 @@ pub fn summary(site: &Site, plan: &Plan) -> Vec<Change> {
     let owners = owners(site);
     let told = plan.steps.iter().filter_map(|(path, step)| {
         let action = match step {
-            Step::Keep | Step::Abandon => return None,
+            Step::Keep => return None,
             Step::Create(_) => Action::Create,
             Step::Replace(_) => Action::Replace,
             Step::Remove => Action::Remove,
             Step::LeaveEdited => Action::Edited,
+            Step::Abandon => Action::Left,
             Step::Foreign(_) => Action::Foreign,
         };
         let node = paths::archive_owner(path).map(|name| owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));

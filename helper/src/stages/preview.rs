@@ -77,8 +77,7 @@ impl Preview {
             }
             None => {
                 let kernels = &wanted.facts.kernels;
-                let is_written = |change: &Change| !matches!(change.action, Action::Edited | Action::Foreign);
-                let coming = changes.iter().any(|change| change.path == paths::MASTER_INITCPIO && is_written(change));
+                let coming = changes.iter().any(|change| change.path == paths::MASTER_INITCPIO && change.action.is_done());
                 (image::stale(root, &trees.files, &wanted.site, kernels)?, image::master_stale(root, coming, kernels)?)
             }
         };
@@ -134,8 +133,9 @@ impl Preview {
             format!("{} to replace", of(Action::Replace)),
             format!("{} to remove", of(Action::Remove)),
         ];
-        if of(Action::Edited) > 0 {
-            parts.push(format!("{} edited by hand", of(Action::Edited)));
+        let edited = self.changes.iter().filter(|change| change.action.is_edited()).count();
+        if edited > 0 {
+            parts.push(format!("{edited} edited by hand"));
         }
         if of(Action::Foreign) > 0 {
             parts.push(format!("{} in the way", of(Action::Foreign)));

@@ -299,9 +299,21 @@ fn an_edited_file_that_is_no_longer_wanted_stays() {
     let file = "srv/tftp/pxelinux.cfg/01-52-54-00-17-c7-e4";
     place.append(file, "# mine\n");
     place.write("etc/voidclust.d/1.conf", "[boot]\nfirmware = [\"uefi\"]\n");
-    place.run(&["apply"]).ended(0);
+    for end in ["done: ", "in sync, but for 1 file edited by hand\n", "in sync, but for 1 file edited by hand\n"] {
+        let ran = place.run(&["apply"]).ended(0);
+        // Or a machine would go on with it, and nobody would know why.
+        let told = format!("edited by hand, wanted no longer, and stays; remove it unless you need it: {file}\n");
+        assert!(ran.out.contains(&told) && ran.out.contains(end), "{}", ran.out);
+    }
     assert!(place.read(file).ends_with("# mine\n"));
     assert!(!place.at("srv/tftp/pxelinux.cfg/default").exists());
+    let said = place.run(&["diff"]).ended(3).out;
+    assert!(
+        said.contains(&format!("edited by hand, wanted no longer: {file}\n")) && said.contains(", 1 edited by hand, "),
+        "{said}"
+    );
+    place.remove(file);
+    place.run(&["apply"]).ended(0);
     place.run(&["diff"]).ended(0);
 }
 
