@@ -39,11 +39,12 @@ fn guess<'known>(wrong: &str, known: impl IntoIterator<Item = &'known str>) -> S
     if guess.is_empty() { guess } else { format!("{guess}Otherwise ") }
 }
 
-/// An image that nobody could make, or that a kernel that is booted could not unpack.
-pub(super) fn unbootable(site: &Site, facts: &Facts, place: Option<Range<usize>>) -> Option<Mistake> {
+/// A kernel that is booted and could not boot a client, and an image that nobody could make, or that such a kernel could not
+/// unpack; `place` is that of its compression.
+pub(super) fn unbootable(site: &Site, facts: &Facts, place: Option<Range<usize>>) -> impl Iterator<Item = Mistake> {
     let kernels = site.booted_kernels(&facts.kernels);
-    let (what, remedy) = facts.packers.fault(site.client.compression, &kernels)?;
-    Some(Mistake { span: place, what, remedy: Some(remedy) })
+    let faults = [(None, facts.unfit.fault(&kernels)), (place, facts.packers.fault(site.client.compression, &kernels))];
+    faults.into_iter().filter_map(|(span, fault)| fault.map(|(what, remedy)| Mistake { span, what, remedy: Some(remedy) }))
 }
 
 impl Check<'_> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Machine;
 use super::cards::Interfaces;
+use super::kernels::{self, Unfit};
 use super::packers::Packers;
 use crate::disk::root::Root;
 use crate::disk::{generations, identities, lower};
@@ -29,6 +30,8 @@ pub struct Facts {
     pub kernels: Vec<String>,
     /// The kernels that an image was built for; a pinned one may be booted long after its package went.
     pub imaged: BTreeSet<String>,
+    /// The kernels that could not boot a client.
+    pub unfit: Unfit,
     /// What the clients' image can be compressed by.
     pub packers: Packers,
     /// The overlays there are: ours and the site's.
@@ -78,10 +81,12 @@ impl Facts {
             None => remembered.iter().flat_map(|remembered| remembered.apart.iter().cloned()).collect(),
         };
         let kernels = kernels(root)?;
+        let configs = kernels::configs(root, &kernels)?;
         Ok(Self {
             interfaces: machine.map(Interfaces::of).transpose()?.flatten(),
             remembered_mac: remembered.map(|remembered| remembered.mac),
-            packers: Packers::gather(root, &kernels)?,
+            unfit: Unfit::of(&configs),
+            packers: Packers::gather(root, &configs)?,
             kernels,
             imaged,
             overlays,

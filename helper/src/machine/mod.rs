@@ -8,6 +8,7 @@ pub mod clock;
 pub mod dhcp;
 pub mod facts;
 pub mod fetched;
+pub mod kernels;
 pub mod loads;
 pub mod logs;
 pub mod mounts;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
+use super::kernels::{config_of, has};
 use crate::disk::root::Root;
 use crate::paths;
 use crate::types::Compression;
@@ -21,8 +22,8 @@ pub struct Packers {
 }
 
 impl Packers {
-    /// Looks for the programs, and into the configurations of the `kernels`.
-    pub(super) fn gather(root: &Root, kernels: &[String]) -> Result<Self> {
+    /// Looks for the programs, and into the configurations of kernels.
+    pub(super) fn gather(root: &Root, configs: &BTreeMap<String, String>) -> Result<Self> {
         let mut packers = Self { root: root.display(""), ..Self::default() };
         let has_mkinitcpio = root.open_file(paths::MKINITCPIO_PROGRAM)?.is_some();
         // The package of mkinitcpio depends on zstd.
@@ -31,9 +32,8 @@ impl Packers {
                 packers.missing.insert(compression);
             }
         }
-        for kernel in kernels {
-            let Some(config) = root.read_text(&config_of(kernel))? else { continue };
-            let foreign = Compression::ALL.into_iter().filter(|compression| !unpacks(&config, *compression));
+        for (kernel, config) in configs {
+            let foreign = Compression::ALL.into_iter().filter(|compression| !has(config, compression.kernel_option(), &["=y"]));
             packers.foreign.insert(kernel.clone(), foreign.collect());
         }
         Ok(packers)
@@ -72,18 +72,10 @@ impl Packers {
     }
 }
 
-/// Whether a kernel that was configured so unpacks it.
-fn unpacks(config: &str, compression: Compression) -> bool {
-    config.lines().any(|line| line.strip_prefix(compression.kernel_option()) == Some("=y"))
-}
-
-fn config_of(kernel: &str) -> String {
-    format!("{}/config-{kernel}", paths::BOOT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::kernels::configs;
 
     const K: &str = "6.12.94_1";
 
@@ -97,7 +89,8 @@ mod tests {
     }
 
     fn fault(root: &Root, compression: Compression) -> Option<(String, String)> {
-        Packers::gather(root, &[K.to_owned()]).unwrap().fault(compression, &[K.to_owned()].into())
+        let configs = configs(root, &[K.to_owned()]).unwrap();
+        Packers::gather(root, &configs).unwrap().fault(compression, &[K.to_owned()].into())
     }
 
     #[test]

@@ -75,7 +75,8 @@ pub fn build(target: &Target, wanted: &Wanted, lock: &Lock<'_>, which: &Which, p
         bail!("{}: no kernel with modules here; install one, for example linux", root.display(crate::paths::BOOT));
     }
     for kernel in kernels {
-        let fault = wanted.facts.packers.fault(wanted.site.client.compression, &[kernel.clone()].into());
+        let (facts, only) = (&wanted.facts, [kernel.clone()].into());
+        let fault = facts.unfit.fault(&only).or_else(|| facts.packers.fault(wanted.site.client.compression, &only));
         let built = match fault {
             Some((what, remedy)) => Err(anyhow!("{what}; {remedy}")),
             None => image::build(lock, root, &mut mkinitcpio, &kernel, force, progress),

@@ -10,7 +10,7 @@ fn place(old: &str, new: &str, programs: &[&str]) -> Place {
     let place = Place::small();
     for (kernel, config) in [(OLD, old), (NEW, new)] {
         place.write(&format!("boot/vmlinuz-{kernel}"), "kernel");
-        place.write(&format!("boot/config-{kernel}"), config);
+        place.write(&format!("boot/config-{kernel}"), format!("{CLIENT}{config}"));
         place.write(&format!("usr/lib/modules/{kernel}/modules.dep"), "");
     }
     for program in programs {
@@ -23,6 +23,8 @@ fn wish(place: &Place, compression: &str) {
     place.write("etc/voidclust.d/1.conf", format!("[client]\ncompression = \"{compression}\"\n"));
 }
 
+/// What a client needs besides.
+const CLIENT: &str = "CONFIG_PACKET=y\nCONFIG_NFS_V4=m\nCONFIG_OVERLAY_FS=m\nCONFIG_TMPFS=y\n";
 const ALL: &str = "CONFIG_RD_GZIP=y\nCONFIG_RD_XZ=y\nCONFIG_RD_ZSTD=y\n";
 const GZIP: &str = "CONFIG_RD_GZIP=y\n# CONFIG_RD_XZ is not set\n";
 
@@ -41,6 +43,21 @@ fn what_a_booted_kernel_cannot_unpack_is_refused_with_what_it_can() {
     // Nobody boots that kernel any more.
     place.write("etc/voidclust.d/1.conf", format!("[client]\nkernel = \"{OLD}\"\n"));
     place.run(&["check"]).ended(0);
+}
+
+#[test]
+fn a_kernel_that_could_not_boot_a_client_is_refused_when_it_is_booted() {
+    let place = place(ALL, ALL, &["mkinitcpio"]);
+    let config = place.read("boot/config-6.12.2_1");
+    place.write("boot/config-6.12.2_1", config.replace("CONFIG_OVERLAY_FS=m", "# CONFIG_OVERLAY_FS is not set"));
+    let ran = place.run(&["check"]).ended(1);
+    let said = "ROOT/etc/voidclust.conf: kernel 6.12.2_1 cannot boot a client: no CONFIG_OVERLAY_FS in /boot/config-6.12.2_1, to lay \
+                an overlay over its root; boot another kernel\n";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    place.write("etc/voidclust.d/1.conf", format!("[client]\nkernel = \"{OLD}\"\n"));
+    place.run(&["check"]).ended(0);
+    let ran = place.run(&["image", "build", "--kernel", NEW]).ended(1);
+    assert!(ran.err.contains("client image of 6.12.2_1: kernel 6.12.2_1 cannot boot a client"), "{}", ran.err);
 }
 
 #[test]
