@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::judge::Spot;
 use super::words::{Kind, Words, either, meant};
+use crate::site::THREADS;
 use crate::types::shown;
 
 /// A value as it is written.
@@ -64,7 +65,7 @@ fn parts(message: &str) -> Words {
 /// The smallest and the largest number that a key takes. The timeout is PXELINUX's: 35996 tenths of a second (syslinux(1)).
 pub(super) fn bounds(key: &str) -> (u16, u16) {
     match key {
-        "threads" => (1, 1024),
+        "threads" => (1, THREADS.1),
         "keep" => (1, u16::MAX),
         "timeout" => (0, 3599),
         _ => (0, u16::MAX),
@@ -80,7 +81,7 @@ pub(super) fn out_of_bounds(key: &str, number: &str) -> Words {
         format!("`{key}` must be between {least} and {most}")
     };
     let remedy = match key {
-        "threads" => "8 serves a few dozen nodes",
+        "threads" => return (what, format!("{} serve a hundred nodes", THREADS.0)),
         "keep" => "2 leaves one to fall back to",
         "timeout" => "the boot menu waits so many seconds",
         _ => "write one of these",
@@ -92,7 +93,7 @@ pub(super) fn out_of_bounds(key: &str, number: &str) -> Words {
 pub(super) fn number(key: &str, text: &str) -> u16 {
     let digits = text.find(|c: char| !c.is_ascii_digit()).map_or(text, |end| &text[..end]);
     let (least, most) = bounds(key);
-    let usual = if key == "threads" { 8 } else { 2 };
+    let usual = if key == "threads" { THREADS.0 } else { 2 };
     digits.parse().unwrap_or(usual).clamp(least, most)
 }
 

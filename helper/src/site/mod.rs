@@ -3,7 +3,7 @@
 mod questions;
 mod roots;
 
-pub use questions::{HTTP_SERVICE, VarsFrom, connections};
+pub use questions::{HTTP_SERVICE, THREADS, VarsFrom, connections, threads_for};
 pub use roots::Root;
 
 use std::collections::BTreeMap;

@@ -30,18 +30,25 @@ pub fn connections(threads: u16) -> usize {
     (usize::from(threads) + 3) * 20
 }
 
+/// The threads that the NFS server has for a few nodes, and for as many as there may be.
+pub const THREADS: (u16, u16) = (8, 1024);
+
+/// So many threads that each node may have a connection, and one that was left open when it crashed. As a power of two: adding
+/// a node seldom changes it.
+#[must_use]
+pub fn threads_for(nodes: usize) -> u16 {
+    let (usual, most) = THREADS;
+    if connections(usual) >= nodes * 2 {
+        return usual;
+    }
+    u16::try_from(nodes.div_ceil(10).next_power_of_two()).unwrap_or(most).min(most)
+}
+
 impl Site {
-    /// The threads of the master's NFS server: by themselves so many that each node may have a connection, and one that was
-    /// left open when it crashed. As a power of two: adding a node seldom changes it.
+    /// The threads of the master's NFS server.
     #[must_use]
     pub fn nfs_threads(&self) -> u16 {
-        const USUAL: u16 = 8;
-        self.nfs.threads.unwrap_or_else(|| {
-            if connections(USUAL) >= self.nodes.len() * 2 {
-                return USUAL;
-            }
-            u16::try_from(self.nodes.len().div_ceil(10).next_power_of_two()).unwrap_or(u16::MAX).min(1024)
-        })
+        self.nfs.threads.unwrap_or_else(|| threads_for(self.nodes.len()))
     }
 
     /// The overlays that the configuration names, each as often as it is named.

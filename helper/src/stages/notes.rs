@@ -12,7 +12,7 @@ use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
 use crate::machine::{Machine, zfs};
 use crate::paths;
-use crate::site::{Home, Site, Storage, connections};
+use crate::site::{Home, Site, Storage, connections, threads_for};
 use crate::types::InterfaceName;
 
 /// All of it, in one line each.
@@ -60,8 +60,10 @@ fn on_trial(site: &Site) -> impl Iterator<Item = String> + '_ {
 fn few_threads(site: &Site) -> Option<String> {
     let (threads, nodes) = (site.nfs_threads(), site.nodes.len());
     let holds = connections(threads);
+    let better = threads_for(nodes);
+    let remedy = if better > threads { format!("; remove the line, or write threads = {better}") } else { String::new() };
     (holds < nodes).then(|| {
-        format!("`threads` under [nfs] is {threads}: before Linux 6.14 the NFS server holds {holds} connections then, and there are {nodes} nodes")
+        format!("`threads` under [nfs] is {threads}: before Linux 6.14 the NFS server holds {holds} connections then, and there are {nodes} nodes{remedy}")
     })
 }
 
@@ -285,7 +287,8 @@ mod tests {
         }
         assert_eq!(
             few_threads(&site).unwrap(),
-            "`threads` under [nfs] is 8: before Linux 6.14 the NFS server holds 220 connections then, and there are 10000 nodes"
+            "`threads` under [nfs] is 8: before Linux 6.14 the NFS server holds 220 connections then, and there are 10000 nodes; \
+             remove the line, or write threads = 1024"
         );
     }
 
