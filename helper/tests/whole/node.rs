@@ -115,6 +115,7 @@ fn what_would_be_wrong_is_not_written() {
         (&["add", "x", "--mac", "52:54:00:00:00:99", "--profile", "none"], "there is no profile `none`"),
         (&["set", "node1", "--var", "rack"], "--var rack: has no `=`"),
         (&["set", "node1", "--var", "rack-no=1"], "call it rack_no"),
+        (&["set", "node1", "--cmdline", "UNSET"], "removes nothing; write --unset cmdline"),
         (&["set", "node1", "--unset", "kernle"], "did you mean `kernel`?"),
         (&["set", "node1", "--unset", "mac", "--unset", "mac"], "has no MAC"),
         (&["set", "node1", "--unset", "vars", "--var", "a=1"], "is set in the same command"),

@@ -12,8 +12,15 @@ use crate::edit::draft::Draft;
 use crate::types::{Address, Mac, did_you_mean};
 use crate::words::counted;
 
+/// What wwctl takes for "remove it".
+const UNSET: &str = "UNSET";
+
 /// The drafts for so many nodes, without names.
 pub(super) fn drafts(keys: &Keys, count: usize) -> Result<Vec<Draft>> {
+    let texts = [("cmdline", &keys.cmdline), ("kernel", &keys.kernel), ("generation", &keys.generation)];
+    if let Some((key, _)) = texts.iter().find(|(_, text)| text.as_deref() == Some(UNSET)) {
+        bail!("--{key} {UNSET}: removes nothing; write --unset {key}");
+    }
     let cards = |text: &String| each("--mac", text, count, |first: Mac, behind| first.plus(behind));
     let cards: Vec<Vec<String>> = keys.mac.iter().map(cards).collect::<Result<_>>()?;
     let behind = |Address(first): Address, behind| u32::from(first).checked_add(behind).map(|sum| Address(sum.into()));
