@@ -15,8 +15,8 @@ use crate::config;
 use crate::disk::lock::Busy;
 use crate::edit;
 use crate::edit::draft::Draft;
-use crate::machine::logs;
 use crate::machine::requests::{Request, Requests, vendors};
+use crate::machine::{Machine, logs};
 use crate::print::{self, say};
 use crate::site::Site;
 use crate::stages::edits::{self, Standing};
@@ -44,12 +44,44 @@ pub(super) fn run(global: &Global, target: &Target, standing: &Standing, order: 
     add(global, target, standing, order, &names, &new)
 }
 
+/// What tells who asked.
+enum Log<'a> {
+    /// A file that was named.
+    File(&'a Path),
+    /// What the boot server of this machine says.
+    OfMachine(&'a Machine),
+}
+
+impl<'a> Log<'a> {
+    fn of(target: &'a Target, order: &'a Discover) -> Result<Self> {
+        match (&order.log, target.machine()) {
+            (Some(log), _) => Ok(Self::File(log)),
+            (None, Some(machine)) => Ok(Self::OfMachine(machine)),
+            (None, None) => bail!(NO_MACHINE),
+        }
+    }
+
+    fn text(&self) -> Result<String> {
+        match self {
+            Self::File(log) => read(log),
+            Self::OfMachine(machine) => logs::boot_server(machine)?.context(NO_LOG),
+        }
+    }
+
+    /// How large its files are: while all are as they were, it has told nothing new.
+    fn sizes(&self) -> Result<Vec<(String, u64)>> {
+        match self {
+            Self::File(log) => Ok(vec![(log.display().to_string(), log.metadata().map_or(0, |meta| meta.len()))]),
+            Self::OfMachine(machine) => logs::boot_server_sizes(machine),
+        }
+    }
+}
+
 /// Who asked, and the files that tell it.
 fn asked(target: &Target, order: &Discover) -> Result<Requests> {
-    let requests = match (&order.log, target.machine()) {
-        (None, Some(machine)) => Requests::of(machine)?,
-        (None, None) => bail!(NO_MACHINE),
-        (Some(log), _) => {
+    let requests = match Log::of(target, order)? {
+        Log::OfMachine(machine) => Requests::of(machine)?,
+        Log::File(log) => {
             let mut requests = Requests::default();
             requests.add_log(&log.display().to_string(), &read(log)?);
             requests
@@ -141,21 +173,12 @@ fn is_free(site: Option<&Site>, name: &str) -> bool {
 
 /// Makes a node of each machine that asks from now on, when it does, until all names are taken.
 fn wait(global: &Global, target: &Target, order: &Discover, names: &[String]) -> Result<Status> {
-    let log = || match (&order.log, target.machine()) {
-        (Some(log), _) => read(log),
-        (None, Some(machine)) => logs::boot_server(machine)?.context(NO_LOG),
-        (None, None) => bail!(NO_MACHINE),
-    };
-    let sizes = || match (&order.log, target.machine()) {
-        (Some(log), _) => Ok(vec![(log.display().to_string(), log.metadata().map_or(0, |meta| meta.len()))]),
-        (None, Some(machine)) => logs::boot_server_sizes(machine),
-        (None, None) => bail!(NO_MACHINE),
-    };
-    let before = log()?;
+    let log = Log::of(target, order)?;
+    let before = log.text()?;
     let (mut told, mut added, mut known) = (None, BTreeSet::new(), None);
     loop {
         // To read all of it takes a part of each second; most of the time nobody asks, and nobody edits.
-        let now = Some((sizes()?, config::load(&target.root, global.config.as_deref())?));
+        let now = Some((log.sizes()?, config::load(&target.root, global.config.as_deref())?));
         if now == known && !print::is_unread() {
             std::thread::sleep(AGAIN);
             continue;
@@ -171,7 +194,7 @@ fn wait(global: &Global, target: &Target, order: &Discover, names: &[String]) ->
         }
         told = Some(left);
         let mut new = Requests::default();
-        new.add_log("", logs::since(&log()?, before.lines().rfind(|line| !line.is_empty())));
+        new.add_log("", logs::since(&log.text()?, before.lines().rfind(|line| !line.is_empty())));
         // Who was made a node and is none any more, was not meant.
         new.found.retain(|request| is_meant(order, request) && !is_known(&standing, request) && !added.contains(&request.mac));
         // What was done before may be served while the next machine is switched on.
