@@ -11,7 +11,7 @@ use crate::render::layers::kind;
 pub use crate::render::layers::{Machine, Reason};
 use crate::render::outline::{Outline, Placed};
 use crate::render::overlay::{Origin, Overlays, Piece};
-use crate::render::parts::{Parts, Rendered, Shared};
+use crate::render::parts::{Parts, Shared, Singles};
 use crate::render::template::{OfKind, Scope, Templates};
 use crate::site::Site;
 use crate::types::Problem;
@@ -173,7 +173,7 @@ impl<'a> Composer<'a> {
         &self,
         machines: &[Machine<'a>],
         budget: &AtomicU64,
-        mut use_it: impl FnMut(Machine<'a>, &Parts<'_>, &Rendered<'_>) -> anyhow::Result<()>,
+        mut use_it: impl FnMut(Machine<'a>, &Parts<'_>, &Singles<'_>) -> anyhow::Result<()>,
     ) -> BTreeSet<Problem> {
         let mut problems = BTreeSet::new();
         for alike in machines.chunk_by(|left, right| kind(self.site, *left) == kind(self.site, *right)) {
@@ -217,8 +217,8 @@ impl<'a> Composer<'a> {
         machine: Machine<'_>,
         scope: &Arc<Scope>,
         of_kind: &mut OfKind,
-    ) -> (Rendered<'o>, Vec<Problem>) {
-        let mut rendered = Rendered::new();
+    ) -> (Singles<'o>, Vec<Problem>) {
+        let mut rendered = Singles::new();
         let mut problems = Vec::new();
         let own = if let Machine::Node(node) = machine { self.site.identity_of(node) } else { None };
         for (name, bytes) in own.into_iter().flat_map(|identity| &identity.0) {
@@ -249,7 +249,7 @@ impl<'a> Composer<'a> {
 }
 
 /// Takes what was rendered off the budget; the problem is of the file that takes the most when nothing is left.
-fn spend(budget: &AtomicU64, rendered: &Rendered<'_>, parts: &Parts<'_>) -> Option<Problem> {
+fn spend(budget: &AtomicU64, rendered: &Singles<'_>, parts: &Parts<'_>) -> Option<Problem> {
     let sum: usize = rendered.values().filter_map(Item::bytes).map(Bytes::len).sum();
     if budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(sum as u64)).is_ok() {
         return None;

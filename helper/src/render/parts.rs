@@ -22,7 +22,7 @@ use crate::render::overlay::{Overlays, Piece};
 const SHARED_MIN: usize = 8192;
 
 /// What became of templates, and what is the machine's own, by path.
-pub(super) type Rendered<'o> = BTreeMap<&'o str, Item>;
+pub(super) type Singles<'o> = BTreeMap<&'o str, Item>;
 
 /// An outline, taken apart.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl<'o> Parts<'o> {
     }
 
     /// The machine's own archive, and by overlay those that it shares.
-    pub(super) fn archives(&self, rendered: &Rendered<'_>, shared: &Shared) -> Result<Vec<(Option<&'o str>, Item)>> {
+    pub(super) fn archives(&self, rendered: &Singles<'_>, shared: &Shared) -> Result<Vec<(Option<&'o str>, Item)>> {
         let mut own: Vec<(&str, &Item)> = self.own.clone();
         own.extend(rendered.iter().map(|(path, item)| (*path, item)));
         own.sort_unstable_by_key(|(path, _)| *path);

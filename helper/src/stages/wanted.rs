@@ -46,16 +46,16 @@ pub struct Wanted {
     rendered_notes: Vec<String>,
     /// Files of /etc that wait for the next boot of the machine.
     pub waiting: BTreeSet<String>,
-    /// What rendering the overlays came to, once that was done.
-    rendered: Rendered,
+    /// What rendering the overlays came to.
+    tried: Tried,
 }
 
 /// What is known of overlays without rendering them.
 #[derive(Debug, Default)]
-enum Rendered {
+enum Tried {
     /// Nothing.
     #[default]
-    No,
+    Never,
     /// Nothing is wrong with them.
     Sound,
     /// These are the archives.
@@ -126,8 +126,8 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -
     let root = &target.root;
     let (texts, facts) = texts(target, config)?;
     let (texts, facts, site, before) = match known.filter(|known| known.texts == texts && known.facts == facts) {
-        Some(Wanted { texts, facts, site, overlays, rendered_notes, rendered, .. }) => {
-            (texts, facts, site, Some((overlays, rendered_notes, rendered)))
+        Some(Wanted { texts, facts, site, overlays, rendered_notes, tried, .. }) => {
+            (texts, facts, site, Some((overlays, rendered_notes, tried)))
         }
         None => match config::parse(&texts, &facts) {
             Outcome::NotConfigured => {
@@ -155,13 +155,13 @@ fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -
     notes.extend(image::without_modules(root, &site)?);
     // The same site with the same overlays: for ten thousand nodes, what follows takes its time.
     let same = before.filter(|(before, ..)| *before == overlays);
-    let (rendered_notes, rendered) = match same {
-        Some((_, rendered_notes, rendered)) => (rendered_notes, rendered),
-        None => (rendered_notes(&site, &Composer::new(&site, &overlays)), Rendered::No),
+    let (rendered_notes, tried) = match same {
+        Some((_, rendered_notes, tried)) => (rendered_notes, tried),
+        None => (rendered_notes(&site, &Composer::new(&site, &overlays)), Tried::Never),
     };
     notes.extend(rendered_notes.iter().cloned());
     let waiting = target.machine().map(reboot::waiting).transpose()?.unwrap_or_default();
-    Ok(Wanted { texts, site, facts, overlays, notes, rendered_notes, waiting, rendered })
+    Ok(Wanted { texts, site, facts, overlays, notes, rendered_notes, waiting, tried })
 }
 
 /// Takes the lock and reads again what is `known` of a first reading: what another run wrote, or an editor, between that and
@@ -241,7 +241,7 @@ impl Wanted {
 
     /// The site, to be another one: what was rendered is not of that.
     pub(super) fn site_to_change(&mut self) -> &mut Site {
-        self.rendered = Rendered::No;
+        self.tried = Tried::Never;
         Arc::make_mut(&mut self.site)
     }
 
@@ -250,7 +250,7 @@ impl Wanted {
     /// # Errors
     /// [`Unready`] with every mistake in the overlays.
     pub fn archives(&self) -> Result<Tree> {
-        if let Rendered::Archives(archives) = &self.rendered {
+        if let Tried::Archives(archives) = &self.tried {
             return Ok(archives.clone());
         }
         Composer::new(&self.site, &self.overlays).archives().map_err(|wrong| Unready::Wrong(wrong).into())
@@ -261,7 +261,7 @@ impl Wanted {
     /// # Errors
     /// The same.
     pub fn render(&mut self) -> Result<()> {
-        self.rendered = Rendered::Archives(self.archives()?);
+        self.tried = Tried::Archives(self.archives()?);
         Ok(())
     }
 
@@ -270,12 +270,12 @@ impl Wanted {
     /// # Errors
     /// The same.
     pub fn check(&mut self) -> Result<()> {
-        if let Rendered::No = self.rendered {
+        if let Tried::Never = self.tried {
             let wrong = Composer::new(&self.site, &self.overlays).check();
             if !wrong.is_empty() {
                 return Err(Unready::Wrong(wrong).into());
             }
-            self.rendered = Rendered::Sound;
+            self.tried = Tried::Sound;
         }
         Ok(())
     }
