@@ -93,10 +93,11 @@ impl Snapshot {
         Ok(Self { live, then, private, replaced, marker: paths::generation_marker(newest.number).into() })
     }
 
-    /// Where a change is seen at once when there was any by xbps is first.
+    /// Where a change is seen at once when there was any by xbps is first, unless no generation has it.
     fn is_same(&self) -> Result<bool> {
         let packages = Path::new(paths::XBPS);
-        Ok(self.is_same_in(packages, false, false)? && self.is_same_in(Path::new(""), false, false)?)
+        let is_private = packages.ancestors().any(|path| self.private.contains_key(path));
+        Ok((is_private || self.is_same_in(packages, false, false)?) && self.is_same_in(Path::new(""), false, false)?)
     }
 
     /// Whether a folder has the same in both; of one that is emptied, or below such a one, files do not count.
