@@ -162,7 +162,6 @@ fn on_btrfs() {
     assert_eq!(storage(&scene.root, None).0, Storage::Btrfs);
     scene.fill();
     scene.write("var/db/xbps/pkgdb", "x");
-    // Where a change is looked for first, is private, too.
     let private = ["/srv/link/*.key", "/var/db"];
     let before = scene.tree("");
     for number in 1..=3 {
@@ -186,11 +185,8 @@ fn on_btrfs() {
     let lock = Lock::take(&scene.root).unwrap();
     remove(&lock, &scene.root, None, &generations.made[&2]).unwrap();
     lock.forget_generation(1).unwrap();
-    let snapshot = |name: &str| {
-        let tool = Tool::new("btrfs").args(["subvolume", "snapshot"]).arg(scene.root.path());
-        tool.arg(scene.at_path("var/lib/voidclust/generations").join(name)).output().unwrap();
-    };
-    snapshot(".voidclust-9");
+    let tool = Tool::new("btrfs").args(["subvolume", "snapshot"]).arg(scene.root.path());
+    tool.arg(scene.at_path("var/lib/voidclust/generations/.voidclust-9")).output().unwrap();
     create_dir_all(scene.at_path("var/lib/voidclust/generations/7/x")).unwrap();
     sweep(&lock, &scene.root, None).unwrap();
     assert_eq!(scene.kept(), ["3", "3.toml"]);
