@@ -41,7 +41,7 @@ pub use nfsd::{Client, clients, in_use, superfluous};
 pub use private::{Instead, Left, Private, TABLE, private_in};
 pub use storage::storage;
 use store::{Apart, Tree};
-pub use suspects::{Suspects, suspects};
+pub use suspects::{Suspects, subvolumes, suspects};
 pub use verify::{Finding, own_size, verify};
 
 /// What a generation is to be.

@@ -175,6 +175,14 @@ impl Tree {
         Ok(Some(if is_subvolume { Apart::Subvolume } else { Apart::Mount }))
     }
 
+    /// Whether a folder of a tree on btrfs is a subvolume that is not mounted there, but belongs to the one that it is in.
+    pub(super) fn is_subvolume(&self, path: &Path, entry: &Entry) -> bool {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV;
+        let is_top = entry.kind == Kind::Folder && entry.device != self.device && entry.inode == SUBVOLUME;
+        is_top && rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), resolve).is_ok()
+    }
+
     /// Opens a file to read it.
     pub(super) fn file(&self, path: &Path) -> Result<File> {
         let context = || format!("{}: cannot read", self.display(path));

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::private::find;
-use super::store::{Kind, Tree};
+use super::store::{Kind, Tree, is_btrfs};
 use crate::disk::root::Root;
 use crate::paths;
 
@@ -62,6 +62,32 @@ pub fn suspects(root: &Root, site: &[String]) -> Result<Suspects> {
     failed.map(|()| suspects)
 }
 
+/// Subvolumes of btrfs that belong to the root, in the folders where there may be some: a snapshot has no more of them than
+/// their names.
+///
+/// # Errors
+/// When these folders cannot be looked through.
+pub fn subvolumes(root: &Root, site: &[String]) -> Result<Vec<String>> {
+    let (tree, mut found) = (Tree::open(root.path())?, Vec::new());
+    if !is_btrfs(root.path())? {
+        return Ok(found);
+    }
+    let private = find(&tree, site)?;
+    for folder in ["", "usr", "var"].iter().chain(&FOLDERS) {
+        for (name, entry) in tree.entries(Path::new(folder))? {
+            let path = Path::new(folder).join(name);
+            let place = format!("/{}", path.display());
+            let is_elsewhere = private.contains_key(&path)
+                || paths::OWN_MOUNTS.contains(&place.as_str())
+                || site.iter().any(|private| private.strip_suffix("/*") == Some(&place));
+            if !is_elsewhere && tree.is_subvolume(&path, &entry) {
+                found.push(place);
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The files and folders that packages own, read when the first is asked for.
 struct Owned<'a> {
     root: &'a Root,
@@ -109,9 +135,22 @@ fn owned(root: &Root) -> Result<BTreeSet<String>> {
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test's own files")]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::generation::scene::Scene;
+    use crate::tools::Tool;
     use std::os::unix::fs::PermissionsExt;
+
+    /// On btrfs: what is in those is in no snapshot.
+    pub(in crate::generation) fn sees_subvolumes(scene: &Scene) {
+        for path in ["opt", "var/lib/vm", "boot/x"] {
+            std::fs::create_dir_all(scene.at_path(path).parent().unwrap()).unwrap();
+            Tool::new("btrfs").args(["subvolume", "create"]).arg(scene.at_path(path)).output().unwrap();
+        }
+        let seen = |site: [&str; 2]| subvolumes(&scene.root, &site.map(ToOwned::to_owned)).unwrap();
+        assert_eq!(seen(["/x"; 2]), ["/opt", "/var/lib/vm"]);
+        assert_eq!(seen(["/opt/*", "/var/lib/vm"]), [""; 0]);
+    }
 
     #[test]
     fn keys_and_closed_files_of_nobody_are_told() {

@@ -190,6 +190,7 @@ fn on_btrfs() {
     create_dir_all(scene.at_path("var/lib/voidclust/generations/7/x")).unwrap();
     sweep(&lock, &scene.root, None).unwrap();
     assert_eq!(scene.kept(), ["3", "3.toml"]);
+    suspects::tests::sees_subvolumes(&scene);
     println!("btrfs did it");
 }
 

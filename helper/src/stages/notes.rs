@@ -8,12 +8,14 @@ use anyhow::Result;
 use super::senders;
 use super::target::{Runs, Target, shown_below};
 use crate::disk::tree::{Content, Item};
+use crate::generation;
 use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
 use crate::machine::{Machine, zfs};
 use crate::paths;
 use crate::site::{Home, Site, Storage, connections, threads_for};
 use crate::types::InterfaceName;
+use crate::types::generation::RootWish;
 
 /// All of it, in one line each.
 ///
@@ -26,6 +28,7 @@ pub fn of(target: &Target, site: &Site, facts: &Facts) -> Result<Vec<String>> {
     notes.extend(no_mount_points(target, site));
     notes.extend(nobody_sends(target, site)?);
     notes.extend(few_threads(site));
+    notes.extend(empty_in_generations(target, site)?);
     if let Some(machine) = target.machine() {
         notes.extend(unseen(target, machine, site));
         notes.extend(hidden_later(target, machine));
@@ -54,6 +57,19 @@ fn on_trial(site: &Site) -> impl Iterator<Item = String> + '_ {
         };
         Some(format!("generation {number} for {whom} only; give it to all with `voidclust publish`{back}"))
     })
+}
+
+/// What nodes find empty although the master has something there.
+fn empty_in_generations(target: &Target, site: &Site) -> Result<Vec<String>> {
+    if !site.clients().any(|node| site.uses_generations(node) && site.wish_of(node) != RootWish::Head) {
+        return Ok(Vec::new());
+    }
+    let note = |path| {
+        format!(
+            "{path}: a subvolume of btrfs in that of the root, and empty in every generation; make it a folder, or list it as `private` under [root]"
+        )
+    };
+    Ok(generation::subvolumes(&target.root, &site.private())?.into_iter().map(note).collect())
 }
 
 /// An NFS server that closes the connections of nodes, which open them again: slow, and no word of it but in its log.
