@@ -81,7 +81,7 @@ fn word(word: &str) -> Result<(), String> {
             wrong("without that hook of the initramfs no node boots", "leave it out")
         }
         "modprobe.blacklist" | "module_blacklist" if value.split(',').any(|module| OUR_MODULES.contains(&module)) => {
-            wrong("without that module no node has a root", "leave it out")
+            wrong("without that module no node gets its root", "leave it out")
         }
         "root" => wrong("a client's root comes from the network", "use root_server under [nfs]"),
         "overlay" if !matches!(value, "on" | "off") => wrong("it is on or off", "write overlay=off to boot the plain root"),
@@ -98,7 +98,7 @@ fn word(word: &str) -> Result<(), String> {
 
 /// Hooks and modules that a client's root needs.
 const OUR_HOOKS: [&str; 6] = ["base", "coldplug", "net", "netroot", "overlayfs", "rclocal"];
-const OUR_MODULES: [&str; 6] = ["nfs", "nfsv4", "overlay", "sunrpc", "lockd", "grace"];
+const OUR_MODULES: [&str; 7] = ["nfs", "nfsv4", "overlay", "sunrpc", "lockd", "grace", "af_packet"];
 
 /// What GRUB reads of `vga=` (grub-core/loader/i386/linux.c): it stops at anything else.
 fn is_video_mode(mode: &str) -> bool {
@@ -177,6 +177,7 @@ mod tests {
             ("vga", "vga=0x317"),
             ("disablehooks=resume,netroot", "leave it out"),
             ("modprobe.blacklist=overlay", "leave it out"),
+            ("module_blacklist=af_packet", "leave it out"),
             ("overlay.sise=2g", "did you mean overlay.size?"),
             ("root_timout=60", "did you mean root_timeout?"),
         ] {
