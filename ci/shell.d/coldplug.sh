@@ -8,10 +8,12 @@
 load() {
 	. "$initcpio/hooks/coldplug"
 	coldplug_sys="$T/sys"
+	coldplug_done="$T/done"
 	modprobe() {
 		[ "$1" = -qab ] || return 1
 		shift
 		printf '%s\n' "$@" -- >>"$T/asked"
+		[ ! -f "$T/hangs" ] || command sleep 20
 		[ ! -f "$T/controller" ] || mv "$T/controller" "$T/sys/bus/virtio/devices/virtio0/uevent"
 		return 1
 	}
@@ -49,6 +51,29 @@ test_nothing_is_asked_for_where_there_is_nothing() {
 	load
 	coldplug_load
 	gone "$T/asked"
+}
+
+test_the_boot_goes_on_when_drivers_are_loaded() {
+	load
+	device pci 0000:00:01.0 pci:v00001AF4
+	run_hook >"$T/said" 2>&1
+	same "$(cat "$T/asked" "$T/said")" 'pci:v00001AF4
+--'
+	run_cleanuphook
+	ok [ -z "$(jobs -p)" ]
+}
+
+test_a_driver_that_hangs_does_not_keep_the_boot() {
+	load
+	# shellcheck disable=SC2034 # read by the hook
+	coldplug_limit=3
+	device pci 0000:00:01.0 pci:v00001AF4
+	: >"$T/hangs"
+	run_hook >"$T/said" 2>&1
+	same "$(cat "$T/said")" 'ERROR: coldplug: a driver takes too long; going on'
+	ok kill -0 "$coldplug_watcher"
+	run_cleanuphook
+	ok [ -z "$(jobs -p)" ]
 }
 
 test_what_is_plugged_in_later_gets_its_driver_until_the_root_is_there() {
