@@ -46,6 +46,15 @@ pub(super) trait Table: Default + DeserializeOwned {
     const HEADER: &'static str;
     /// Its keys, each with the Rust type of its value, as written below.
     const KEYS: &'static [(&'static str, &'static str)];
+    /// Both.
+    const SHAPE: Shape = Shape { header: Self::HEADER, keys: Self::KEYS };
+}
+
+/// What tells one table from another without the type of it: code that is there once for all of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) header: &'static str,
+    pub(super) keys: &'static [(&'static str, &'static str)],
 }
 
 /// Declares a table: all keys optional.

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::judge::Spot;
 use super::mounts::{RawExport, RawMount};
-use super::raw::{Entry, Raw, Table, table_name};
+use super::raw::{Entry, Raw, Shape, Table, table_name};
 use super::scratch::ScratchTable;
 use super::source::Mistake;
 use super::words::Kind;
@@ -127,50 +127,70 @@ fn entry(value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> Entry {
     Entry { span, node, whole }
 }
 
+/// What is wrong with a table of one type, if anything is.
+type Judge = fn(Spanned<DeValue<'_>>) -> Option<Error>;
+
 /// Reads one table. A mistake is reported and taken out, and the rest is read again: so all mistakes are found. The second
 /// is false when something was taken out.
 fn section<T: Table>(mut value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> (T, bool) {
-    if !value.get_ref().is_table() {
+    let before = mistakes.len();
+    let mut is_readable = sort(T::SHAPE, &mut value, mistakes);
+    while is_readable {
+        match one::<T>(value.clone()) {
+            Ok(table) => return (table, mistakes.len() == before),
+            Err(error) => is_readable = take_out_mistake(T::SHAPE, &mut value, &error, |value| one::<T>(value).err(), mistakes),
+        }
+    }
+    (T::default(), false)
+}
+
+fn one<T: Table>(value: Spanned<DeValue<'_>>) -> Result<T, Error> {
+    T::deserialize(ValueDeserializer::from(value))
+}
+
+/// Takes out what can be told to be wrong without reading the whole. False when it is no table.
+fn sort(shape: Shape, value: &mut Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -> bool {
+    let (span, header) = (value.span(), shape.header);
+    let DeValue::Table(entries) = value.get_mut() else {
         // serde would take a list for the table's keys in the order of their declaration.
         let list = value.get_ref().as_array().is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()));
         let remedy = if list { "with single brackets" } else { "and `key = value` below it" };
-        let what = format!("this is not the table {}", T::HEADER);
-        mistakes.push(Mistake::at(value.span(), what).remedy(format!("write {}, {remedy}", T::HEADER)));
-        return (T::default(), false);
+        let what = format!("this is not the table {header}");
+        mistakes.push(Mistake::at(span, what).remedy(format!("write {header}, {remedy}")));
+        return false;
+    };
+    sort_keys(shape, entries, mistakes);
+    sort_small_tables(shape, entries, mistakes);
+    sort_vars(shape, entries, mistakes);
+    true
+}
+
+/// Reports a mistake and takes it out. False when that cannot be done.
+fn take_out_mistake(
+    shape: Shape,
+    value: &mut Spanned<DeValue<'_>>,
+    error: &Error,
+    judge: Judge,
+    mistakes: &mut Vec<Mistake>,
+) -> bool {
+    let span = error.span().unwrap_or_else(|| value.span());
+    if sort_out(shape, value, &span, judge, mistakes) {
+        return true;
     }
-    let before = mistakes.len();
-    if let DeValue::Table(entries) = value.get_mut() {
-        sort_keys::<T>(entries, mistakes);
-        sort_small_tables::<T>(entries, mistakes);
-        sort_vars::<T>(entries, mistakes);
-    }
-    loop {
-        match T::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(table) => return (table, mistakes.len() == before),
-            Err(error) => {
-                let span = error.span().unwrap_or_else(|| value.span());
-                if sort_out::<T>(&mut value, &span, mistakes) {
-                    continue;
-                }
-                let nothing = || (String::new(), Spanned::new(span.clone(), DeValue::Boolean(false)), false);
-                let (key, wrong, element) = find::<T>(value.get_ref(), &span).unwrap_or_else(nothing);
-                let spot = Spot { header: T::HEADER, key: &key, element };
-                mistakes.push(Mistake::of(wrong.span(), values::wrong_value(spot, wrong.get_ref(), error.message())));
-                if !take_out(value.get_mut(), &span) {
-                    return (T::default(), false);
-                }
-            }
-        }
-    }
+    let nothing = || (String::new(), Spanned::new(span.clone(), DeValue::Boolean(false)), false);
+    let (key, wrong, element) = find(shape, value.get_ref(), &span).unwrap_or_else(nothing);
+    let spot = Spot { header: shape.header, key: &key, element };
+    mistakes.push(Mistake::of(wrong.span(), values::wrong_value(spot, wrong.get_ref(), error.message())));
+    take_out(value.get_mut(), &span)
 }
 
 /// Takes out keys that the table does not have, and tables where none can be.
-fn sort_keys<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
-    let known = |name: &str| T::KEYS.iter().any(|(key, _)| *key == name);
-    let (header, inner) = (T::HEADER, T::HEADER.trim_matches(['[', ']']));
+fn sort_keys(shape: Shape, entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    let known = |name: &str| shape.keys.iter().any(|(key, _)| *key == name);
+    let (header, inner) = (shape.header, shape.header.trim_matches(['[', ']']));
     let wrong: Vec<_> = entries
         .iter()
-        .filter(|(key, value)| !known(key.get_ref()) || !kind::<T>(key.get_ref()).takes(value.get_ref()))
+        .filter(|(key, value)| !known(key.get_ref()) || !kind(shape, key.get_ref()).takes(value.get_ref()))
         .map(|(key, _)| key.clone())
         .collect();
     for key in wrong {
@@ -185,8 +205,8 @@ fn sort_keys<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
             let remedy = format!("write [[node]], and name = \"{}\" below it", shown(name));
             ("`node` is a list, and its nodes have no names in the brackets".to_owned(), remedy)
         } else if !known(name) {
-            words::unknown_key(name, header, T::KEYS)
-        } else if in_brackets && kind::<T>(name).is_tables() {
+            words::unknown_key(name, header, shape.keys)
+        } else if in_brackets && kind(shape, name).is_tables() {
             (format!("`{name}` is a list of tables"), format!("write [[{inner}.{name}]], with two brackets"))
         } else {
             values::wrong_kind(spot, value.get_ref())
@@ -196,29 +216,29 @@ fn sort_keys<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
 }
 
 /// Takes out mounts, exports and scratches that have a mistake.
-fn sort_small_tables<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
-    let is_one = |key: &str, value: &DeValue<'_>| kind::<T>(key) == Kind::Scratch && value.is_table();
+fn sort_small_tables(shape: Shape, entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    let is_one = |key: &str, value: &DeValue<'_>| kind(shape, key) == Kind::Scratch && value.is_table();
     let ones: Vec<_> = entries.iter().filter(|(key, value)| is_one(key.get_ref(), value.get_ref())).collect();
     let wrong = ones.into_iter().filter(|(_, value)| !section::<ScratchTable>((*value).clone(), mistakes).1);
     for key in wrong.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
         entries.remove(&key);
     }
     for (key, value) in entries.iter_mut() {
-        let whole = match kind::<T>(key.get_ref()) {
+        let whole = match kind(shape, key.get_ref()) {
             Kind::Mounts => whole::<RawMount>,
             Kind::Exports => whole::<RawExport>,
             _ => continue,
         };
         if let DeValue::Array(list) = value.get_mut() {
-            let spot = Spot::new(T::HEADER, key.get_ref()).element();
+            let spot = Spot::new(shape.header, key.get_ref()).element();
             *list = list.iter().filter(|item| whole(spot, (*item).clone(), mistakes)).cloned().collect();
         }
     }
 }
 
 /// Takes out values for templates that have a mistake.
-fn sort_vars<T: Table>(entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
-    for (key, value) in entries.iter_mut().filter(|(key, _)| kind::<T>(key.get_ref()) == Kind::Vars) {
+fn sort_vars(shape: Shape, entries: &mut DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    for (key, value) in entries.iter_mut().filter(|(key, _)| kind(shape, key.get_ref()) == Kind::Vars) {
         if let DeValue::Table(table) = value.get_mut() {
             vars::sort(&format!("`{}`", key.get_ref()), table, mistakes);
         }
@@ -235,15 +255,15 @@ fn whole<T: Table>(spot: Spot<'_>, item: Spanned<DeValue<'_>>, mistakes: &mut Ve
 }
 
 /// What a key of the table takes.
-fn kind<T: Table>(key: &str) -> Kind {
-    T::KEYS.iter().find(|(name, _)| *name == key).map_or(Kind::Text, |(_, shape)| Kind::of(shape))
+fn kind(shape: Shape, key: &str) -> Kind {
+    shape.keys.iter().find(|(name, _)| *name == key).map_or(Kind::Text, |(_, rust_type)| Kind::of(rust_type))
 }
 
 /// The key whose value covers `span`, the value that is to blame with its place, and whether it is one of a list.
-fn find<'text, T: Table>(table: &DeValue<'text>, span: &Range<usize>) -> Option<(String, Spanned<DeValue<'text>>, bool)> {
+fn find<'text>(shape: Shape, table: &DeValue<'text>, span: &Range<usize>) -> Option<(String, Spanned<DeValue<'text>>, bool)> {
     let covers = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     let (key, value) = table.as_table()?.iter().find(|(_, value)| covers(value.span()))?;
-    let kind = kind::<T>(key.get_ref());
+    let kind = kind(shape, key.get_ref());
     let list = value.get_ref().as_array().filter(|_| kind.is_list());
     let element = list.and_then(|list| list.iter().find(|element| covers(element.span())));
     Some((key.get_ref().to_string(), element.unwrap_or(value).clone(), element.is_some()))
@@ -251,9 +271,15 @@ fn find<'text, T: Table>(table: &DeValue<'text>, span: &Range<usize>) -> Option<
 
 /// An error in a list has the place of the whole list: finds the elements that are wrong, by reading each alone, and takes
 /// them out. False when `span` is no list, or none of its elements is wrong by itself.
-fn sort_out<'text, T: Table>(table: &mut Spanned<DeValue<'text>>, span: &Range<usize>, mistakes: &mut Vec<Mistake>) -> bool {
+fn sort_out<'text>(
+    shape: Shape,
+    table: &mut Spanned<DeValue<'text>>,
+    span: &Range<usize>,
+    judge: Judge,
+    mistakes: &mut Vec<Mistake>,
+) -> bool {
     let DeValue::Table(entries) = table.get_mut() else { return false };
-    let is_list = |key: &str, value: &DeValue<'_>| value.is_array() && kind::<T>(key).is_list();
+    let is_list = |key: &str, value: &DeValue<'_>| value.is_array() && kind(shape, key).is_list();
     let found = entries.iter().find(|(key, value)| value.span() == *span && is_list(key.get_ref(), value.get_ref()));
     let Some((key, DeValue::Array(elements))) = found.map(|(key, value)| (key.clone(), value.get_ref().clone())) else {
         return false;
@@ -264,10 +290,10 @@ fn sort_out<'text, T: Table>(table: &mut Spanned<DeValue<'text>>, span: &Range<u
     for element in elements {
         let mut alone = entries.clone();
         alone.insert(key.clone(), with(vec![element.clone()]));
-        let read = T::deserialize(ValueDeserializer::from(Spanned::new(span.clone(), DeValue::Table(alone))));
-        match read.err().filter(|error| error.span().as_ref() == Some(span)) {
+        let wrong = judge(Spanned::new(span.clone(), DeValue::Table(alone)));
+        match wrong.filter(|error| error.span().as_ref() == Some(span)) {
             Some(error) => {
-                let spot = Spot::new(T::HEADER, key.get_ref()).element();
+                let spot = Spot::new(shape.header, key.get_ref()).element();
                 mistakes.push(Mistake::of(element.span(), values::wrong_value(spot, element.get_ref(), error.message())));
             }
             None => kept.push(element),

@@ -36,7 +36,7 @@ pub(super) enum Kind {
 impl Kind {
     /// From the Rust type of the key's value.
     pub(super) fn of(shape: &str) -> Self {
-        match shape.replace(' ', "").as_str() {
+        match shape {
             "Key<bool>" => Self::Flag,
             "Key<u16>" => Self::Number,
             "Key<Macs>" => Self::TextOrList,
