@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::disk::archive::Writer;
 use crate::disk::tree::{Bytes, Content, Item, Tree};
 use crate::parallel;
 use crate::paths;
@@ -131,9 +132,9 @@ impl<'a> Composer<'a> {
     pub fn archives(&self) -> Result<Tree, Vec<Problem>> {
         let (budget, shared) = (AtomicU64::new(RENDERED_MAX), Shared::default());
         let parts = parallel::shares(&self.machines(), FEW, |machines| {
-            let mut tree = Tree::default();
+            let (mut tree, mut writer) = (Tree::default(), Writer::default());
             let problems = self.each(machines, &budget, |machine, parts, rendered| {
-                for (overlay, archive) in parts.archives(rendered, &shared)? {
+                for (overlay, archive) in parts.archives(rendered, &shared, &mut writer)? {
                     for name in self.names(machine) {
                         let path = overlay.map_or_else(|| paths::archive(&name), |overlay| paths::shared_archive(&name, overlay));
                         tree.insert(path, archive.clone());

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
-use crate::disk::archive;
+use crate::disk::archive::{self, Writer};
 use crate::disk::root::split;
 use crate::disk::tree::{Bytes, Item};
 use crate::lay::WHITEOUT;
@@ -73,18 +73,23 @@ impl<'o> Parts<'o> {
     }
 
     /// The machine's own archive, and by overlay those that it shares.
-    pub(super) fn archives(&self, rendered: &Singles<'_>, shared: &Shared) -> Result<Vec<(Option<&'o str>, Item)>> {
+    pub(super) fn archives(
+        &self,
+        rendered: &Singles<'_>,
+        shared: &Shared,
+        writer: &mut Writer,
+    ) -> Result<Vec<(Option<&'o str>, Item)>> {
         let mut own: Vec<(&str, &Item)> = self.own.clone();
         own.extend(rendered.iter().map(|(path, item)| (*path, item)));
         own.sort_unstable_by_key(|(path, _)| *path);
-        let mut archives = vec![(None, packed(&own)?)];
+        let mut archives = vec![(None, packed(writer.write(&own)?))];
         for part in &self.shared {
             let key = (part.overlay.to_owned(), part.without.iter().map(|path| (*path).to_owned()).collect());
             // Held while it is made: whoever else wants the same waits for it.
             let mut made = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
             let archive = match made.get(&key) {
                 Some(archive) => archive.clone(),
-                None => made.entry(key).or_insert(packed(&part.items)?).clone(),
+                None => made.entry(key).or_insert(packed(archive::write(&part.items)?)).clone(),
             };
             archives.push((Some(part.overlay), archive));
         }
@@ -96,9 +101,9 @@ fn is_whiteout(path: &str) -> bool {
     split(path).1.starts_with(WHITEOUT)
 }
 
-/// As an archive: for root alone, it may hold keys.
-fn packed(items: &[(&str, &Item)]) -> Result<Item> {
-    Ok(Item::file(Bytes::with_digest(archive::write(items)?)).with_mode(0o600))
+/// An archive is for root alone, it may hold keys.
+fn packed(archive: Vec<u8>) -> Item {
+    Item::file(Bytes::with_digest(archive)).with_mode(0o600)
 }
 
 #[cfg(test)]
