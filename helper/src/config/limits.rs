@@ -7,6 +7,7 @@ use super::inherited::{Inherited, span};
 use super::raw::Raw;
 use super::source::Mistake;
 use crate::machine::facts::Facts;
+use crate::parallel;
 use crate::site::{Node, Root, Site, Transfer};
 use crate::types::generation::Number;
 use crate::types::{Kernel, Mac};
@@ -51,8 +52,9 @@ impl Written {
         }
         let mut told = HashSet::new();
         let mut mistakes = Vec::new();
-        for (number, node) in site.nodes.iter().enumerate() {
-            let length = whole(Some(node));
+        let lengths = |nodes: &[Node]| nodes.iter().map(|node| whole(Some(node))).collect::<Vec<usize>>();
+        let lengths = parallel::shares(&site.nodes, parallel::FEW, lengths).concat();
+        for (number, (node, length)) in site.nodes.iter().zip(lengths).enumerate() {
             if length > LIMIT {
                 let mistake = self.tell(site, Some((number, node)), length, &format!("of node `{}`", node.name));
                 if told.insert(mistake.span.clone()) {

@@ -89,31 +89,53 @@ pub fn is_drop_in(name: &str) -> bool {
 /// Parses, merges and checks: a pure function of the texts and the facts of the machine.
 #[must_use]
 pub fn parse(texts: &Texts, facts: &Facts) -> Outcome {
-    let mut sources = Sources::default();
-    let mut mistakes = Vec::new();
-    let mut document = DeTable::new();
-    for (name, text) in texts {
-        let base = sources.add(name.clone(), text.clone());
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let errors = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()));
-        mistakes.extend(notation::mistakes(text, base, errors.collect()));
-        let table = table.into_inner();
-        // Those of the first file are where they are.
-        merge(&mut document, if base == 0 { table } else { moved(table, base) }, true);
-    }
-    // A file that cannot be read whole would only yield more complaints about what it seems to lack.
-    if mistakes.is_empty() {
-        if is_empty(&document) {
-            return Outcome::NotConfigured;
+    Parsed::of(texts).check(facts)
+}
+
+/// What the texts say, before it is checked against the facts.
+#[derive(Debug)]
+pub struct Parsed {
+    sources: Sources,
+    mistakes: Vec<Mistake>,
+    /// `None` when no key is set, or a text cannot be read whole: that would only yield more complaints about what it seems to
+    /// lack.
+    raw: Option<raw::Raw>,
+}
+
+impl Parsed {
+    /// Parses and merges: a pure function of the texts.
+    #[must_use]
+    pub fn of(texts: &Texts) -> Self {
+        let mut sources = Sources::default();
+        let mut mistakes = Vec::new();
+        let mut document = DeTable::new();
+        for (name, text) in texts {
+            let base = sources.add(name.clone(), text.clone());
+            let (table, errors) = DeTable::parse_recoverable(text);
+            let errors = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()));
+            mistakes.extend(notation::mistakes(text, base, errors.collect()));
+            let table = table.into_inner();
+            // Those of the first file are where they are.
+            merge(&mut document, if base == 0 { table } else { moved(table, base) }, true);
         }
-        let raw = read::read(document, &mut mistakes);
-        if let Some(site) = resolve::resolve(raw, facts, &mut mistakes) {
-            return Outcome::Site(Box::new(site));
-        }
+        let is_whole = mistakes.is_empty() && !is_empty(&document);
+        let raw = is_whole.then(|| read::read(document, &mut mistakes));
+        Self { sources, mistakes, raw }
     }
-    mistakes.sort_by_key(|mistake| mistake.span.as_ref().map(|span| (span.start, span.end)));
-    mistakes.dedup();
-    Outcome::Wrong(mistakes.iter().map(|mistake| sources.explain(mistake)).collect())
+
+    /// Checks it against the facts.
+    #[must_use]
+    pub fn check(self, facts: &Facts) -> Outcome {
+        let Self { sources, mut mistakes, raw } = self;
+        match raw.map(|raw| resolve::resolve(raw, facts, &mut mistakes)) {
+            Some(Some(site)) => return Outcome::Site(Box::new(site)),
+            None if mistakes.is_empty() => return Outcome::NotConfigured,
+            _ => {}
+        }
+        mistakes.sort_by_key(|mistake| mistake.span.as_ref().map(|span| (span.start, span.end)));
+        mistakes.dedup();
+        Outcome::Wrong(mistakes.iter().map(|mistake| sources.explain(mistake)).collect())
+    }
 }
 
 /// Whether no key is set: headers of tables may stand there.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::disk::tree::{Item, Tree};
 use crate::image::Image;
+use crate::parallel;
 use crate::paths;
 use crate::render::template;
 use crate::site::{Node, Root, Site, Transfer};
@@ -121,25 +122,33 @@ pub fn tree(site: &Site, images: &[Image], installed: &[String]) -> anyhow::Resu
     let [pxelinux, grub] = menus(None, &common)?;
     tree.0.extend(pxelinux.map(|text| (paths::pxelinux_menu(None), Item::file(text))));
     tree.0.extend(grub.map(|text| (paths::grub_menu(None), Item::file(text))));
-    // Rendered once for all nodes that boot alike.
-    let mut alike: BTreeMap<Kind, [Option<Menu>; 2]> = BTreeMap::new();
-    for node in &site.nodes {
-        let own = Kind::of(site, Some(node));
-        if own == common {
-            continue;
-        }
-        let [pxelinux, grub] = match alike.entry(own) {
-            btree_map::Entry::Occupied(there) => there.into_mut(),
-            btree_map::Entry::Vacant(place) => {
-                let menus = menus(Some(node), place.key())?.map(|text| text.map(Menu::from));
-                place.insert(menus)
+    let of_nodes = |nodes: &[Node]| -> anyhow::Result<Tree> {
+        let mut tree = Tree::default();
+        // Rendered once for all nodes that boot alike.
+        let mut alike: BTreeMap<Kind, [Option<Menu>; 2]> = BTreeMap::new();
+        for node in nodes {
+            let own = Kind::of(site, Some(node));
+            if own == common {
+                continue;
             }
-        };
-        for mac in &node.macs {
-            tree.0.extend(pxelinux.as_ref().map(|menu| (paths::pxelinux_menu(Some(&mac.loader_name())), menu.of(node, *mac))));
-            // The name that start.cfg in the GRUB image looks for first; GRUB's own search has the same.
-            tree.0.extend(grub.as_ref().map(|menu| (paths::grub_menu(Some(&mac.loader_name())), menu.of(node, *mac))));
+            let [pxelinux, grub] = match alike.entry(own) {
+                btree_map::Entry::Occupied(there) => there.into_mut(),
+                btree_map::Entry::Vacant(place) => {
+                    let menus = menus(Some(node), place.key())?.map(|text| text.map(Menu::from));
+                    place.insert(menus)
+                }
+            };
+            for mac in &node.macs {
+                let name = mac.loader_name();
+                tree.0.extend(pxelinux.as_ref().map(|menu| (paths::pxelinux_menu(Some(&name)), menu.of(node, *mac))));
+                // The name that start.cfg in the GRUB image looks for first; GRUB's own search has the same.
+                tree.0.extend(grub.as_ref().map(|menu| (paths::grub_menu(Some(&name)), menu.of(node, *mac))));
+            }
         }
+        Ok(tree)
+    };
+    for share in parallel::shares(&site.nodes, parallel::FEW, of_nodes) {
+        tree.extend(share?);
     }
     Ok(tree)
 }

@@ -47,7 +47,7 @@ pub struct Written {
 /// # Errors
 /// [`Unready`] when it has mistakes; others when it cannot be read, or this machine is a client.
 pub fn read(target: &Target, config: Option<&Path>) -> Result<Standing> {
-    let (texts, facts) = wanted::texts(target, config)?;
+    let (texts, facts) = (wanted::texts(target, config)?, wanted::facts(target)?);
     let site = match config::parse(&texts, &facts) {
         Outcome::NotConfigured => None,
         Outcome::Wrong(problems) => return Err(Unready::Wrong(problems).into()),

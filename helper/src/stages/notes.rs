@@ -13,7 +13,7 @@ use crate::machine::facts::Facts;
 use crate::machine::mounts::Mount;
 use crate::machine::{Machine, zfs};
 use crate::paths;
-use crate::site::{Home, Site, Storage, connections, threads_for};
+use crate::site::{Home, Node, Site, Storage, connections, threads_for};
 use crate::types::InterfaceName;
 use crate::types::generation::RootWish;
 
@@ -117,7 +117,10 @@ fn own_address(site: &Site, facts: &Facts) -> Option<String> {
 /// Where nodes mount something from a server, and the lower tree has a file: a folder that is missing is made at boot,
 /// but there nothing is mounted, for ever.
 fn no_mount_points(target: &Target, site: &Site) -> Vec<String> {
-    let nodes = std::iter::once(None).chain(site.nodes.iter().map(Some));
+    // Most have what all have, and nothing more.
+    let has_more =
+        |node: &&Node| !node.mounts.is_empty() || site.profiles_of(node).any(|(_, profile)| !profile.mounts.is_empty());
+    let nodes = std::iter::once(None).chain(site.nodes.iter().filter(has_more).map(Some));
     let mounts = nodes.flat_map(|node| site.mounts_of(node).into_values()).filter(|mount| mount.remote);
     let points: BTreeSet<String> = mounts.map(|mount| mount.path).collect();
     let mut notes = Vec::new();

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::target::Target;
 use super::{identities, notes};
-use crate::config::{self, Outcome, Texts};
+use crate::config::{self, Outcome, Parsed, Texts};
 use crate::disk::generations;
 use crate::disk::lock::Lock;
 use crate::disk::root::{Root, split};
@@ -19,6 +19,7 @@ use crate::disk::tree::Tree;
 use crate::image;
 use crate::machine::facts::Facts;
 use crate::machine::reboot;
+use crate::parallel;
 use crate::paths;
 use crate::render::compose::Composer;
 use crate::render::known_hosts;
@@ -106,35 +107,47 @@ pub fn read(target: &Target, config: Option<&Path>) -> Result<Wanted> {
     read_knowing(target, config, None)
 }
 
-/// The texts of the configuration, and what they are checked against.
+/// The texts of the configuration.
 ///
 /// # Errors
 /// When a file cannot be read or was edited in memory only, or this machine is a client.
-pub fn texts(target: &Target, config: Option<&Path>) -> Result<(Texts, Facts)> {
+pub fn texts(target: &Target, config: Option<&Path>) -> Result<Texts> {
     target.is_no_client()?;
     let root = &target.root;
     if config.is_none() {
         let is_read = |path: &str| path == paths::CONFIG || config::is_drop_in(split(path).1);
         target.is_not_edited_in_memory([paths::CONFIG, paths::CONFIG_DROPINS], is_read)?;
     }
-    Ok((config::load(root, config)?, Facts::gather(root, target.machine(), image::kernels(root)?)?))
+    config::load(root, config)
+}
+
+/// What they are checked against.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn facts(target: &Target) -> Result<Facts> {
+    Facts::gather(&target.root, target.machine(), image::kernels(&target.root)?)
 }
 
 /// Reads. Texts and facts that are the same as in an earlier reading make the same site: for ten thousand nodes, to parse them
 /// again or to keep both would take more memory than all else.
 fn read_knowing(target: &Target, config: Option<&Path>, known: Option<Wanted>) -> Result<Wanted> {
     let root = &target.root;
-    let (texts, facts) = texts(target, config)?;
-    let (texts, facts, site, before) = match known.filter(|known| known.texts == texts && known.facts == facts) {
-        Some(Wanted { texts, facts, site, overlays, rendered_notes, tried, .. }) => {
-            (texts, facts, site, Some((overlays, rendered_notes, tried)))
+    let texts = texts(target, config)?;
+    let known = known.filter(|known| known.texts == texts);
+    let parse = || known.is_none().then(|| Parsed::of(&texts));
+    let (facts, parsed) = parallel::both(|| facts(target), parse);
+    let facts = facts?;
+    let (facts, site, before) = match known.filter(|known| known.facts == facts) {
+        Some(Wanted { facts, site, overlays, rendered_notes, tried, .. }) => {
+            (facts, site, Some((overlays, rendered_notes, tried)))
         }
-        None => match config::parse(&texts, &facts) {
+        None => match parsed.unwrap_or_else(|| Parsed::of(&texts)).check(&facts) {
             Outcome::NotConfigured => {
                 return Err(Unready::NotConfigured(texts.into_iter().next().map(|(name, _)| name).unwrap_or_default()).into());
             }
             Outcome::Wrong(problems) => return Err(Unready::Wrong(problems).into()),
-            Outcome::Site(site) => (texts, facts, site.into(), None),
+            Outcome::Site(site) => (facts, site.into(), None),
         },
     };
     let used: Vec<String> = site
