@@ -13,6 +13,7 @@ use crate::disk::opened::{Stamp, look_in};
 use crate::disk::root::{Root, split};
 use crate::disk::stamps::stamp;
 use crate::disk::tree::{Content, Item};
+use crate::parallel;
 use crate::paths;
 
 /// Files written under temporary names, in the folders where they will stand.
@@ -162,21 +163,20 @@ impl<'root> Aside<'root> {
 
     /// The stamps of files that have their names, but for those that were written on since a moment before that, in
     /// nanoseconds since 1970: what they are now is not what was written.
-    pub(super) fn stamps<'path>(
-        &self,
-        paths: impl Iterator<Item = &'path str>,
-        before: Option<i128>,
-    ) -> Result<Vec<(String, u64)>> {
-        let mut stamps = Vec::new();
-        for path in paths {
+    pub(super) fn stamps(&self, items: &[(&str, &Item)], before: Option<i128>) -> Result<Vec<(String, u64)>> {
+        let stamp_of = |path: &str| -> Result<Option<(String, u64)>> {
             let (parent, name) = split(path);
             let folder = self.folders.get(parent).with_context(|| format!("{}: not open", self.root.display(path)))?;
             let stat =
                 look_in(folder.as_fd(), name).with_context(|| format!("{}: cannot look at it", self.root.display(path)))?;
             let whole = stat.filter(|stat| before.is_some_and(|before| Stamp::of(stat).written <= before));
-            stamps.extend(whole.map(|stat| (path.to_owned(), stamp(&stat))));
-        }
-        Ok(stamps)
+            Ok(whole.map(|stat| (path.to_owned(), stamp(&stat))))
+        };
+        let of_share = |share: &[(&str, &Item)]| -> Result<Vec<_>> {
+            share.iter().filter_map(|(path, _)| stamp_of(path).transpose()).collect()
+        };
+        let stamps: Result<Vec<_>> = parallel::shares(items, parallel::FEW, of_share).into_iter().collect();
+        Ok(stamps?.concat())
     }
 
     pub(super) fn remove(&mut self, path: &str) -> Result<()> {
@@ -228,7 +228,7 @@ fn link_one(from: &OwnedFd, name: &str, folder: &OwnedFd, temporary: &str) -> ru
 
 /// Does `work` for every item, on all processors when there are many; the first error is returned.
 fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    let done = crate::parallel::shares(items, 256, |part| part.iter().try_for_each(&work));
+    let done = parallel::shares(items, parallel::FEW, |part| part.iter().try_for_each(&work));
     done.into_iter().fold(Ok(()), Result::and)
 }
 

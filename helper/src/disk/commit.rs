@@ -53,10 +53,10 @@ impl Lock<'_> {
             aside.sync()?;
             // A run that is killed from here on leaves none: they are about what was.
             aside.remove(paths::STAMPS)?;
-            self.save(paths::PENDING, ours.pending_with(&plan.manifest).text())?;
+            self.save(paths::PENDING, ours.with_pending(&plan.manifest).text())?;
             let begun = self.root.changed(paths::PENDING)?;
             aside.rename()?;
-            written = aside.stamps(items.iter().map(|(path, _)| *path), begun)?;
+            written = aside.stamps(&items, begun)?;
             for (path, _) in plan.changes().filter(|(_, step)| matches!(step, Step::Remove)) {
                 aside.remove(path)?;
             }
@@ -88,18 +88,17 @@ impl Lock<'_> {
             return Ok(());
         }
         let Some(manifest) = self.root.look(paths::MANIFEST)? else { return Ok(()) };
-        let mut stamps = before.clone();
-        stamps.files.extend(written);
-        stamps.files.extend(plan.read.iter().map(|(path, stamp)| (path.clone(), *stamp)));
-        stamps.files.retain(|path, _| plan.manifest.files.contains_key(path));
+        let mut files = BTreeMap::clone(&before.files);
+        files.retain(|path, _| plan.manifest.files.contains_key(path));
+        files.append(&mut written.into_iter().collect());
+        files.append(&mut plan.read.clone());
         for made in Made::ALL {
-            let mut paths = plan.manifest.files.keys().filter(|path| made.has(path));
-            if !paths.all(|path| stamps.files.contains_key(path)) {
+            let count = |paths: &mut dyn Iterator<Item = &String>| paths.filter(|path| made.has(path)).count();
+            if count(&mut files.keys()) < count(&mut plan.manifest.files.keys()) {
                 made_of = made_of.with(made, None);
             }
         }
-        stamps.made_of = made_of;
-        self.save(paths::STAMPS, stamps.text(&manifest))
+        self.save(paths::STAMPS, Stamps::new(files, made_of).text(&manifest))
     }
 
     /// Removes what we know about earlier runs, and the lock with it: nothing of ours is left that it could protect.

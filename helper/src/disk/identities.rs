@@ -39,7 +39,7 @@ pub struct Missing<'node> {
 pub fn load(root: &Root) -> Result<Identities> {
     let names = root.list(paths::IDENTITIES)?.unwrap_or_default();
     let read = |names: &[String]| names.iter().map(|name| Ok((name.clone(), read(root, name)?))).collect::<Result<Vec<_>>>();
-    let shares: Result<Vec<_>> = parallel::shares(&names, 256, read).into_iter().collect();
+    let shares: Result<Vec<_>> = parallel::shares(&names, parallel::FEW, read).into_iter().collect();
     Ok(Arc::new(shares?.into_iter().flatten().collect()))
 }
 
@@ -71,10 +71,12 @@ impl Lock<'_> {
         let mut aside = Aside::new(self.root);
         // Each folder is made in it, without a look at the whole path.
         aside.folder(paths::IDENTITIES)?;
-        for Missing { name, ids, kinds } in missing {
-            for (id, drawn) in ids {
-                aside.write(&[(&paths::identity_file(name, id), &Item::file(&drawn[..]).with_mode(0o600))])?;
-            }
+        let ids = missing.iter().flat_map(|Missing { name, ids, .. }| {
+            ids.iter().map(|(id, drawn)| (paths::identity_file(name, id), Item::file(&drawn[..]).with_mode(0o600)))
+        });
+        let ids: Vec<(String, Item)> = ids.collect();
+        aside.write(&ids.iter().map(|(path, item)| (path.as_str(), item)).collect::<Vec<_>>())?;
+        for Missing { name, kinds, .. } in missing {
             for kind in kinds {
                 // The public one takes its name first: one alone is made again, a private one never.
                 aside.reserve(&paths::identity_file(name, &public_key(kind)))?;

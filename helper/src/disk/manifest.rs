@@ -1,8 +1,8 @@
 //! What we wrote: path and fingerprint of every rendered file, so that we know ours from everybody else's.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ const EITHER: &str = " | ";
 /// What earlier runs wrote, and what a killed run was about to write.
 #[derive(Debug, Clone, Default)]
 pub struct Ours {
-    /// The last run that ended.
-    pub written: Manifest,
+    /// The last run that ended. Plans share it until they change it.
+    pub written: Arc<Manifest>,
     /// The run that was killed before it ended, if one was.
     pub pending: Option<Manifest>,
     /// How the files looked when they were as `written` says.
@@ -39,8 +39,16 @@ impl Ours {
     /// # Errors
     /// When one cannot be read or understood: then nothing may be replaced or removed.
     pub fn load(root: &Root) -> Result<Self> {
+        Self::load_knowing(root, Stamps::default())
+    }
+
+    /// The same, with stamps that were read before.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn load_knowing(root: &Root, stamps: Stamps) -> Result<Self> {
         let written = read(root, paths::MANIFEST)?.unwrap_or_default();
-        Ok(Self { written, pending: read(root, paths::PENDING)?, stamps: Stamps::load(root)? })
+        Ok(Self { written: written.into(), pending: read(root, paths::PENDING)?, stamps: stamps.reload(root)? })
     }
 
     /// Whether we know the path at all.
@@ -62,24 +70,22 @@ impl Ours {
         at(path) || at(&format!("{path}{}", paths::NEW_SUFFIX))
     }
 
-    /// What to call pending before a run begins to rename: its own files, and those of a killed run that it continues.
+    /// This manifest with what a killed run may have written: so it is called pending before a run begins to rename.
     #[must_use]
-    pub fn pending_with<'new>(&self, manifest: &'new Manifest) -> Cow<'new, Manifest> {
-        let Some(pending) = &self.pending else { return Cow::Borrowed(manifest) };
-        let mut files = manifest.files.clone();
-        for (path, earlier) in &pending.files {
+    pub fn with_pending(&self, manifest: &Arc<Manifest>) -> Arc<Manifest> {
+        let mut both = manifest.clone();
+        for (path, earlier) in self.pending.iter().flat_map(|pending| &pending.files) {
+            let files = &mut Arc::make_mut(&mut both).files;
             let known = files.remove(path);
             files.insert(path.clone(), either(known.as_deref(), earlier));
         }
-        Cow::Owned(Manifest { files })
+        both
     }
 
-    /// What is to be remembered of a path that a run leaves as it is: what was written there, and what a killed run may have.
+    /// What is to be remembered of what a run leaves as it is: what was written there, and what a killed run may have.
     #[must_use]
-    pub fn record(&self, path: &str) -> Option<String> {
-        let written = self.written.files.get(path).map(String::as_str);
-        let pending = self.pending.as_ref().and_then(|pending| pending.files.get(path));
-        pending.map(|pending| either(written, pending)).or_else(|| written.map(ToOwned::to_owned))
+    pub fn records(&self) -> Arc<Manifest> {
+        self.with_pending(&self.written)
     }
 
     /// Every path we know.
@@ -220,10 +226,10 @@ mod tests {
     #[test]
     fn a_killed_run_counts_as_ours() {
         let of = |fingerprint: &str| Manifest { files: [("a".to_owned(), fingerprint.to_owned())].into() };
-        let ours = Ours { written: of("old"), pending: Some(of("new")), stamps: Stamps::default() };
+        let ours = Ours { written: of("old").into(), pending: Some(of("new")), stamps: Stamps::default() };
         assert!(ours.wrote("a", "old") && ours.wrote("a", "new") && !ours.wrote("a", "other"));
         assert_eq!(ours.paths().count(), 1);
-        let again = Ours { pending: Some(ours.pending_with(&of("newer")).into_owned()), ..ours };
+        let again = Ours { pending: Some(Arc::unwrap_or_clone(ours.with_pending(&of("newer").into()))), ..ours };
         assert!(["old", "new", "newer"].iter().all(|print| again.wrote("a", print)), "killed twice");
     }
 }

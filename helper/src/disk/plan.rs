@@ -1,6 +1,7 @@
 //! The difference between the Tree and the disk, as steps: pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::disk::manifest::{Manifest, Ours};
 use crate::disk::stamps::MadeOf;
@@ -31,8 +32,9 @@ pub enum Step {
 pub struct Plan {
     /// What to do, for every path we want or know.
     pub steps: BTreeMap<String, Step>,
-    /// What we will have written.
-    pub manifest: Manifest,
+    /// What we will have written; shared with what was written before until something of it changes, as in most runs nothing
+    /// does.
+    pub manifest: Arc<Manifest>,
     /// The stamps of files that are kept and had to be read.
     pub read: BTreeMap<String, u64>,
     /// Of what that is made which the Tree has for all machines.
@@ -104,7 +106,7 @@ pub fn plan<E>(
     force: bool,
     mut find: impl FnMut(&str) -> Result<Option<Found>, E>,
 ) -> Result<Plan, E> {
-    let mut plan = Plan::default();
+    let mut plan = Plan { manifest: ours.records(), ..Plan::default() };
     // Insertion in path order; the text beside an edited file is wanted only as long as the file is edited.
     let mut beside = Tree::default();
     for (path, item) in &tree.0 {
@@ -113,16 +115,13 @@ pub fn plan<E>(
         let read = found.as_ref().and_then(|found| found.read);
         let step = step_for(path, item, &print, ours, force, found);
         match &step {
-            Step::LeaveEdited => {
-                beside.insert(format!("{path}{}", paths::NEW_SUFFIX), item.clone());
-                keep_record(&mut plan.manifest, ours, path);
-            }
-            Step::Foreign(_) => {}
+            Step::LeaveEdited => beside.insert(format!("{path}{}", paths::NEW_SUFFIX), item.clone()),
+            Step::Foreign(_) => forget(&mut plan.manifest, path),
             _ => {
                 if let (Step::Keep, Some(stamp)) = (&step, read) {
                     plan.read.insert(path.clone(), stamp);
                 }
-                plan.manifest.files.insert(path.clone(), print);
+                note(&mut plan.manifest, path, print);
             }
         }
         plan.steps.insert(path.clone(), step);
@@ -136,33 +135,38 @@ pub fn plan<E>(
             Some(found) if found.kind.is_some() => Step::Foreign("something that is not a file"),
             Some(_) => Step::Replace(item.clone()),
         };
-        plan.manifest.files.insert(path.clone(), print);
+        note(&mut plan.manifest, path, print);
         plan.steps.insert(path.clone(), step);
     }
     for path in ours.paths() {
-        if plan.steps.contains_key(path) {
+        if plan.steps.contains_key(path) || !owned(path) {
             continue;
         }
-        if !owned(path) {
-            keep_record(&mut plan.manifest, ours, path);
+        let found = find(path)?;
+        // Remembered as ours for as long as it is there: wanted again, it is an edited file and no stranger's.
+        if found.as_ref().is_some_and(|found| !ours.wrote(path, &found.fingerprint)) {
+            plan.steps.insert(path.clone(), Step::Abandon);
             continue;
         }
-        let step = match find(path)? {
-            None => continue,
-            Some(found) if ours.wrote(path, &found.fingerprint) => Step::Remove,
-            Some(_) => {
-                // Remembered as ours for as long as it is there: wanted again, it is an edited file and no stranger's.
-                keep_record(&mut plan.manifest, ours, path);
-                Step::Abandon
-            }
-        };
-        plan.steps.insert(path.clone(), step);
+        forget(&mut plan.manifest, path);
+        if found.is_some() {
+            plan.steps.insert(path.clone(), Step::Remove);
+        }
     }
     Ok(plan)
 }
 
-fn keep_record(manifest: &mut Manifest, ours: &Ours, path: &str) {
-    manifest.files.extend(ours.record(path).map(|fingerprint| (path.to_owned(), fingerprint)));
+fn note(manifest: &mut Arc<Manifest>, path: &str, print: String) {
+    // What is shared is not copied to say the same.
+    if Arc::get_mut(manifest).is_some() || manifest.files.get(path) != Some(&print) {
+        Arc::make_mut(manifest).files.insert(path.to_owned(), print);
+    }
+}
+
+fn forget(manifest: &mut Arc<Manifest>, path: &str) {
+    if manifest.files.contains_key(path) {
+        Arc::make_mut(manifest).files.remove(path);
+    }
 }
 
 fn step_for(path: &str, item: &Item, print: &str, ours: &Ours, force: bool, found: Option<Found>) -> Step {
@@ -196,7 +200,7 @@ mod tests {
     fn run(wanted: &[(&str, &str)], written: &[(&str, &str)], disk: &[(&str, Item)], force: bool) -> Plan {
         let tree = Tree(wanted.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect());
         let files = written.iter().map(|(path, text)| ((*path).to_owned(), file(text).fingerprint())).collect();
-        let ours = Ours { written: Manifest { files }, ..Ours::default() };
+        let ours = Ours { written: Manifest { files }.into(), ..Ours::default() };
         let find = |path: &str| {
             let item = disk.iter().find(|(at, _)| *at == path).map(|(_, item)| item);
             Ok::<_, Infallible>(item.map(|item| Found::read(item, None)))
@@ -261,10 +265,27 @@ mod tests {
     #[test]
     fn a_plan_leaves_alone_what_it_does_not_own() {
         let written = Manifest { files: [("x/a".to_owned(), file("1").fingerprint())].into() };
-        let ours = Ours { written, ..Ours::default() };
+        let ours = Ours { written: written.into(), ..Ours::default() };
         let find = |_: &str| Ok::<_, Infallible>(Some(Found::read(&on_disk("1"), None)));
         let plan = plan(&Tree::default(), &ours, |path| !path.starts_with("x/"), false, find).unwrap();
         assert!(plan.steps.is_empty() && plan.manifest.files.contains_key("x/a"));
+    }
+
+    #[test]
+    fn what_is_known_is_shared_until_it_changes_and_a_killed_run_counts() {
+        let found = |text: &'static str| move |_: &str| Ok::<_, Infallible>(Some(Found::read(&on_disk(text), None)));
+        let manifest = |text: &str| Manifest { files: [("a".to_owned(), file(text).fingerprint())].into() };
+        let tree = |text: &str| Tree([("a".to_owned(), file(text))].into());
+        let ours = Ours { written: manifest("1").into(), ..Ours::default() };
+        let plan_of = |text: &str, ours: &Ours| plan(&tree(text), ours, |_| true, false, found("1")).unwrap();
+        assert!(Arc::ptr_eq(&plan_of("1", &ours).manifest, &ours.written));
+        assert_eq!(*plan_of("2", &ours).manifest, manifest("2"));
+        assert_eq!(*ours.written, manifest("1"), "and nobody else sees that");
+        // Not decided about here, it may be either.
+        let ours = Ours { pending: Some(manifest("2")), ..ours };
+        let left = plan(&Tree::default(), &ours, |_| false, false, found("1")).unwrap();
+        let either = Ours { written: left.manifest, ..Ours::default() };
+        assert!(either.wrote("a", &file("1").fingerprint()) && either.wrote("a", &file("2").fingerprint()));
     }
 
     #[test]

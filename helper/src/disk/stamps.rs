@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use anyhow::Result;
 use rustix::fs::Stat;
@@ -21,11 +22,13 @@ use crate::paths;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stamps {
     /// By path. The manifest is one of them: all others are about what it says.
-    pub files: BTreeMap<String, u64>,
+    pub files: Arc<BTreeMap<String, u64>>,
     /// What they were made of.
     pub made_of: MadeOf,
     /// When they were written, in nanoseconds since 1970.
     noted: i128,
+    /// The stamp of the file that they are from.
+    own: Option<u64>,
 }
 
 /// What the file begins with; then comes the digest of all that follows.
@@ -82,6 +85,12 @@ impl MadeOf {
 }
 
 impl Stamps {
+    /// Those that are to be written.
+    #[must_use]
+    pub fn new(files: BTreeMap<String, u64>, made_of: MadeOf) -> Self {
+        Self { files: files.into(), made_of, ..Self::default() }
+    }
+
     /// Reads them; there are none when they are about another manifest, or a killed run is to be finished.
     ///
     /// # Errors
@@ -98,7 +107,17 @@ impl Stamps {
             return Ok(Self::default());
         }
         let made_of = MadeOf(Made::ALL.map(|made| files.remove(made.key())));
-        Ok(Self { files, made_of, noted: Stamp::of(&own).changed })
+        Ok(Self { files: files.into(), made_of, noted: Stamp::of(&own).changed, own: Some(stamp(&own)) })
+    }
+
+    /// These, unless others were written since.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn reload(self, root: &Root) -> Result<Self> {
+        // Our runs change nothing that they are about while they are there.
+        let is_there = self.own.is_some() && self.own == root.look(paths::STAMPS)?.as_ref().map(stamp);
+        if is_there { Ok(self) } else { Self::load(root) }
     }
 
     /// The text of the file, about a manifest that looks like this.

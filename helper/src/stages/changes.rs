@@ -133,6 +133,10 @@ fn fingerprint(item: Option<&Item>) -> Option<String> {
 /// Lists what a Plan changes by path only, without a look into the files.
 #[must_use]
 pub fn summary(site: &Site, plan: &Plan) -> Vec<Change> {
+    // Most runs find nothing to do.
+    if plan.steps.values().all(|step| matches!(step, Step::Keep)) {
+        return Vec::new();
+    }
     let owners = owners(site);
     let told = plan.steps.iter().filter_map(|(path, step)| {
         let action = match step {

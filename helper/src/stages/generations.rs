@@ -240,6 +240,8 @@ fn everything(
     };
     let work = Work { force, ..Work::everything(&trees) };
     let report = workflow::run(target, &wanted, lock, &work, watch)?;
+    // The program ends soon, and to give back piece by piece what ten thousand nodes took is work of its own.
+    std::mem::forget((wanted, trees));
     let mut stay = Vec::new();
     if report.failures.is_empty() {
         for generation in going {

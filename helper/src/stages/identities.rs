@@ -20,8 +20,6 @@ use crate::words::counted;
 
 /// How many nodes are made between two lines that tell how far it is: a key of the kind rsa takes a processor a second.
 const ROUND: usize = 100;
-/// Without keys. Each has an open folder, and a process may have a thousand.
-const ROUND_WITHOUT_KEYS: usize = 400;
 
 /// The kinds of host keys that can be made, and that nodes have.
 fn kinds(site: &Site) -> Vec<&'static str> {
@@ -99,7 +97,7 @@ pub fn make(wanted: &mut Wanted, lock: &Lock<'_>, watch: &mut dyn Watch) -> Resu
     watch.said(&format!("making the identity of {}", counted(unmade.len(), "node")));
     let has_keys = unmade.iter().any(|unmade| !unmade.kinds.is_empty());
     let mut made = 0;
-    for some in unmade.chunks(if has_keys { ROUND } else { ROUND_WITHOUT_KEYS }) {
+    for some in unmade.chunks(if has_keys { ROUND } else { unmade.len() }) {
         lock.make_identities(some)?;
         made += some.len();
         if has_keys && unmade.len() > ROUND {

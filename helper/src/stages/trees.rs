@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
@@ -16,6 +17,7 @@ use crate::disk::stamps::{Made, MadeOf, Stamps};
 use crate::disk::tree::{Item, Tree};
 use crate::image;
 use crate::machine::facts;
+use crate::parallel;
 use crate::paths;
 use crate::render::initcpio;
 
@@ -28,6 +30,10 @@ pub struct Trees {
     pub menus: Tree,
     /// What is not made here: whatever stands there stays.
     pub unmade: BTreeSet<String>,
+    /// What is not made again.
+    pub standing: Vec<Made>,
+    /// By what it was seen to stand.
+    pub stamps: Stamps,
     /// Of what that is made which is here for all machines.
     pub made_of: MadeOf,
     /// What the administrator should know, in one line each.
@@ -40,7 +46,7 @@ impl Trees {
     /// # Errors
     /// Every mistake in the overlays.
     pub fn of(wanted: &Wanted, root: &Root) -> Result<Self> {
-        Self::without(&[], BTreeSet::new(), made_of(wanted, root)?, wanted, root)
+        Self::without(Vec::new(), Stamps::default(), made_of(wanted, root)?, wanted, root)
     }
 
     /// The same, without the archives or menus that stand as they were made of the same.
@@ -49,27 +55,26 @@ impl Trees {
     /// The same.
     pub fn of_changed(wanted: &Wanted, root: &Root) -> Result<Self> {
         let (stamps, mut made_of) = (Stamps::load(root)?, made_of(wanted, root)?);
-        let (mut standing, mut unmade) = (Vec::new(), BTreeSet::new());
+        let mut standing = Vec::new();
         for made in Made::ALL {
             let paths: Vec<&String> = stamps.files.keys().filter(|path| made.has(path)).collect();
             let is_same = made_of.of(made).is_some() && made_of.of(made) == stamps.made_of.of(made);
             if is_same && all_stand(root, &stamps, &paths)? {
                 standing.push(made);
-                unmade.extend(paths.into_iter().cloned());
                 made_of = made_of.with(made, None);
             }
         }
-        Self::without(&standing, unmade, made_of, wanted, root)
+        Self::without(standing, stamps, made_of, wanted, root)
     }
 
-    fn without(standing: &[Made], mut unmade: BTreeSet<String>, made_of: MadeOf, wanted: &Wanted, root: &Root) -> Result<Self> {
+    fn without(standing: Vec<Made>, stamps: Stamps, made_of: MadeOf, wanted: &Wanted, root: &Root) -> Result<Self> {
         let is_made = |made| !standing.contains(&made);
         let mut files = if is_made(Made::Archives) { wanted.archives()? } else { Tree::default() };
         files.extend(initcpio::tree(&wanted.site)?);
         let loaders = image::loaders(root, &wanted.site)?;
         files.extend(loaders.tree);
         let menus = if is_made(Made::Menus) { super::menus::tree(wanted, root)? } else { Tree::default() };
-        unmade.extend(loaders.unmade);
+        let mut unmade = loaders.unmade;
         if wanted.facts.interfaces.is_some() {
             files.insert(paths::REMEMBERED, Item::file(facts::remember(&wanted.site).into_bytes()));
         } else {
@@ -77,7 +82,12 @@ impl Trees {
             unmade.insert(paths::REMEMBERED.to_owned());
         }
         let notes = wanted.notes.iter().cloned().chain(loaders.notes).collect();
-        Ok(Self { files, menus, unmade, made_of, notes })
+        Ok(Self { files, menus, unmade, standing, stamps, made_of, notes })
+    }
+
+    /// Whether it is made here what stands at this path, or that nothing does.
+    fn makes(&self, path: &str) -> bool {
+        !self.unmade.contains(path) && !self.standing.iter().any(|made| made.has(path))
     }
 }
 
@@ -92,6 +102,11 @@ pub(super) fn made_of(wanted: &Wanted, root: &Root) -> Result<MadeOf> {
 
 /// Whether all look as the stamps say.
 fn all_stand(root: &Root, stamps: &Stamps, paths: &[&String]) -> Result<bool> {
+    let shares = parallel::shares(paths, parallel::FEW, |share| each_stands(root, stamps, share));
+    shares.into_iter().try_fold(true, |all, stand| Ok(all && stand?))
+}
+
+fn each_stands(root: &Root, stamps: &Stamps, paths: &[&String]) -> Result<bool> {
     let mut folder: Option<(&str, OwnedFd)> = None;
     for path in paths {
         let (above, name) = split(path);
@@ -125,22 +140,23 @@ impl Plans {
     /// # Errors
     /// When something cannot be read.
     pub fn of(root: &Root, trees: &Trees, force: bool) -> Result<Self> {
-        let Self { ours, menus, .. } = Self::of_menus(root, &trees.menus, &trees.unmade, force)?;
-        let is_file = |path: &str| !paths::is_menu(path) && !trees.unmade.contains(path);
-        let files = plan_for(root, &trees.files, &ours, is_file, force)?;
+        let ours = Ours::load_knowing(root, trees.stamps.clone())?;
+        let is_file = |path: &str| !paths::is_menu(path) && trees.makes(path);
+        let is_menu = |path: &str| paths::is_menu(path) && trees.makes(path);
+        let files = || plan_for(root, &trees.files, &ours, is_file, force);
+        let (files, menus) = parallel::both(files, || plan_for(root, &trees.menus, &ours, is_menu, force));
         let (of_files, of_menus) = (trees.made_of.with(Made::Menus, None), trees.made_of.with(Made::Archives, None));
-        let (files, menus) = (Plan { made_of: of_files, ..files }, Plan { made_of: of_menus, ..menus });
+        let (files, menus) = (Plan { made_of: of_files, ..files? }, Plan { made_of: of_menus, ..menus? });
         Ok(Self { ours, files: Some(files), menus })
     }
 
-    /// Compares menus with the disk, and leaves the other half alone, and what is not made.
+    /// Compares menus with the disk, and leaves the other half alone.
     ///
     /// # Errors
     /// When something cannot be read.
-    pub fn of_menus(root: &Root, menus: &Tree, unmade: &BTreeSet<String>, force: bool) -> Result<Self> {
-        let ours = Ours::load(root).context("cannot tell our files from others")?;
-        let is_menu = |path: &str| paths::is_menu(path) && !unmade.contains(path);
-        let menus = plan_for(root, menus, &ours, is_menu, force)?;
+    pub fn of_menus(root: &Root, menus: &Tree, force: bool) -> Result<Self> {
+        let ours = Ours::load(root)?;
+        let menus = plan_for(root, menus, &ours, paths::is_menu, force)?;
         Ok(Self { ours, files: None, menus })
     }
 
@@ -151,11 +167,14 @@ impl Plans {
     pub fn after_files(self, root: &Root) -> Result<(Plan, Ours)> {
         let Self { ours, files, mut menus } = self;
         let Some(Plan { manifest: written, .. }) = files else { return Ok((menus, ours)) };
-        // Of what is not a menu it knows what was before.
-        menus.manifest.files.retain(|path, _| paths::is_menu(path));
-        let files = written.files.iter().filter(|(path, _)| !paths::is_menu(path));
-        menus.manifest.files.extend(files.map(|(path, fingerprint)| (path.clone(), fingerprint.clone())));
-        Ok((menus, Ours { written, pending: None, stamps: Stamps::load(root)? }))
+        if written != ours.written || ours.pending.is_some() {
+            // Of what is not a menu it knows what was before.
+            let all = &mut Arc::make_mut(&mut menus.manifest).files;
+            all.retain(|path, _| paths::is_menu(path));
+            let files = written.files.iter().filter(|(path, _)| !paths::is_menu(path));
+            all.extend(files.map(|(path, fingerprint)| (path.clone(), fingerprint.clone())));
+        }
+        Ok((menus, Ours { written, pending: None, stamps: ours.stamps.reload(root)? }))
     }
 
     /// Those there are.

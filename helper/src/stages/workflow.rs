@@ -2,8 +2,6 @@
 //!
 //! Crash-only: each stage leaves the old state or the new one, and the next run goes on where a killed one stopped.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, bail};
 
 use super::changes::{self, Change};
@@ -97,7 +95,7 @@ impl Report {
 pub fn run(target: &Target, wanted: &Wanted, lock: &Lock<'_>, work: &Work<'_>, watch: &mut dyn Watch) -> Result<Report> {
     let plans = match work.files {
         Some(trees) => Plans::of(&target.root, trees, work.force)?,
-        None => Plans::of_menus(&target.root, &menus::tree(wanted, &target.root)?, &BTreeSet::new(), work.force)?,
+        None => Plans::of_menus(&target.root, &menus::tree(wanted, &target.root)?, work.force)?,
     };
     // Both halves are looked at before the first is written: what is in the way of the second must stop the first.
     refuse_foreign(target, plans.files.iter().chain(work.menus.then_some(&plans.menus)))?;
