@@ -1,7 +1,7 @@
 //! Which kernels could not boot a client, by the configuration that their package leaves in /boot: it would show as a node that
 //! tries for ever, or as a shell on a screen that nobody sees.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 
@@ -16,20 +16,21 @@ const NEEDED: [(&str, &str); 4] = [
     ("CONFIG_TMPFS", "keep in memory what it changes"),
 ];
 
-/// Which kernels lack something of it. One whose configuration is not there lacks nothing.
+/// The kernels that lack something of it, and which it is. One whose configuration is not there lacks nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Unfit(BTreeMap<String, (&'static str, &'static str)>);
+pub struct Unfit(Vec<(String, usize)>);
 
 impl Unfit {
-    pub(super) fn of(configs: &BTreeMap<String, String>) -> Self {
-        let lacks = |config: &str| NEEDED.into_iter().find(|(option, _)| !has(config, option, &["=y", "=m"]));
+    pub(super) fn of(configs: &[(String, String)]) -> Self {
+        let lacks = |config: &str| NEEDED.iter().position(|(option, _)| !has(config, option, &["=y", "=m"]));
         Self(configs.iter().filter_map(|(kernel, config)| Some((kernel.clone(), lacks(config)?))).collect())
     }
 
     /// What is wrong with clients that boot these kernels, and what would be right.
     #[must_use]
     pub fn fault(&self, kernels: &BTreeSet<String>) -> Option<(String, String)> {
-        let (kernel, (option, purpose)) = self.0.iter().find(|(kernel, _)| kernels.contains(*kernel))?;
+        let (kernel, lacked) = self.0.iter().find(|(kernel, _)| kernels.contains(kernel))?;
+        let (option, purpose) = NEEDED[*lacked];
         let what = format!("kernel {kernel} cannot boot a client: no {option} in /{}, to {purpose}", config_of(kernel));
         Some((what, "boot another kernel".to_owned()))
     }
@@ -41,9 +42,12 @@ pub(super) fn has(config: &str, option: &str, values: &[&str]) -> bool {
 }
 
 /// The configurations of those of the kernels that have one.
-pub(super) fn configs(root: &Root, kernels: &[String]) -> Result<BTreeMap<String, String>> {
-    let read = |kernel: &String| Ok(root.read_text(&config_of(kernel))?.map(|config| (kernel.clone(), config)));
-    kernels.iter().filter_map(|kernel| read(kernel).transpose()).collect()
+pub(super) fn configs(root: &Root, kernels: &[String]) -> Result<Vec<(String, String)>> {
+    let mut configs = Vec::new();
+    for kernel in kernels {
+        configs.extend(root.read_text(&config_of(kernel))?.map(|config| (kernel.clone(), config)));
+    }
+    Ok(configs)
 }
 
 /// Where the configuration of a kernel is.
@@ -59,7 +63,7 @@ mod tests {
 
     #[test]
     fn what_a_client_needs_is_built_in_or_a_module() {
-        let fault = |config: &str| Unfit::of(&[("k".to_owned(), config.to_owned())].into()).fault(&["k".to_owned()].into());
+        let fault = |config: &str| Unfit::of(&[("k".to_owned(), config.to_owned())]).fault(&["k".to_owned()].into());
         assert_eq!((fault(ALL), fault(&ALL.replace("=m", "=y"))), (None, None));
         for (lacks, option) in [
             (ALL.replace("CONFIG_NFS_V4=m", "# CONFIG_NFS_V4 is not set\nCONFIG_NFS_V4_1=y"), "CONFIG_NFS_V4"),
@@ -68,6 +72,6 @@ mod tests {
             let (what, _) = fault(&lacks).unwrap();
             assert!(what.starts_with(&format!("kernel k cannot boot a client: no {option} in /boot/config-k, to ")), "{what}");
         }
-        assert_eq!(Unfit::of(&[("other".to_owned(), String::new())].into()).fault(&["k".to_owned()].into()), None);
+        assert_eq!(Unfit::of(&[("other".to_owned(), String::new())]).fault(&["k".to_owned()].into()), None);
     }
 }

@@ -23,7 +23,7 @@ pub struct Packers {
 
 impl Packers {
     /// Looks for the programs, and into the configurations of kernels.
-    pub(super) fn gather(root: &Root, configs: &BTreeMap<String, String>) -> Result<Self> {
+    pub(super) fn gather(root: &Root, configs: &[(String, String)]) -> Result<Self> {
         let mut packers = Self { root: root.display(""), ..Self::default() };
         let has_mkinitcpio = root.open_file(paths::MKINITCPIO_PROGRAM)?.is_some();
         // The package of mkinitcpio depends on zstd.
