@@ -32,6 +32,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// What a step comes to; `None` of what stays as it should be.
+    const fn of(step: &Step) -> Option<Self> {
+        Some(match step {
+            Step::Keep => return None,
+            Step::Create(_) => Self::Create,
+            Step::Replace(_) => Self::Replace,
+            Step::Remove => Self::Remove,
+            Step::LeaveEdited => Self::Edited,
+            Step::Abandon => Self::Left,
+            Step::Foreign(_) => Self::Foreign,
+        })
+    }
+
     /// Whether apply does something to the file itself.
     #[must_use]
     pub const fn is_done(self) -> bool {
@@ -82,15 +95,8 @@ pub fn list(root: &Root, site: &Site, plan: &Plan) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     let mut told = BTreeMap::new();
     for (path, step) in &plan.steps {
-        let (action, new) = match step {
-            Step::Keep => continue,
-            Step::Create(item) => (Action::Create, Some(item)),
-            Step::Replace(item) => (Action::Replace, Some(item)),
-            Step::Remove => (Action::Remove, None),
-            Step::LeaveEdited => (Action::Edited, None),
-            Step::Abandon => (Action::Left, None),
-            Step::Foreign(_) => (Action::Foreign, None),
-        };
+        let Some(action) = Action::of(step) else { continue };
+        let new = if let Step::Create(item) | Step::Replace(item) = step { Some(item) } else { None };
         if !action.is_done() {
             changes.push(Change { path: path.clone(), member: None, node: None, action, diff: String::new() });
             continue;
@@ -139,15 +145,7 @@ pub fn summary(site: &Site, plan: &Plan) -> Vec<Change> {
     }
     let owners = owners(site);
     let told = plan.steps.iter().filter_map(|(path, step)| {
-        let action = match step {
-            Step::Keep => return None,
-            Step::Create(_) => Action::Create,
-            Step::Replace(_) => Action::Replace,
-            Step::Remove => Action::Remove,
-            Step::LeaveEdited => Action::Edited,
-            Step::Abandon => Action::Left,
-            Step::Foreign(_) => Action::Foreign,
-        };
+        let action = Action::of(step)?;
         let node = paths::archive_owner(path).map(|name| owners.get(name).cloned().unwrap_or_else(|| name.to_owned()));
         Some(Change { path: path.clone(), member: None, node, action, diff: String::new() })
     });
