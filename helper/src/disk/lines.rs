@@ -31,27 +31,13 @@ pub fn load(root: &Root) -> Result<Option<Lines>> {
     generations::read(root, paths::LINES)
 }
 
-/// Whether they were noted of what has this digest: then they are as they should be.
-///
-/// # Errors
-/// When they cannot be read.
-pub fn are_of(root: &Root, digest: u64) -> Result<bool> {
-    Ok(root.read_text(paths::LINES)?.is_some_and(|text| text.starts_with(&format!("# {}. ", title(Some(digest))))))
-}
-
-/// What the record begins with.
-fn title(of: Option<u64>) -> String {
-    let of = of.map_or_else(String::new, |digest| format!(", of {digest:016x}"));
-    format!("Since when nodes have their command line{of}")
-}
-
 impl Lock<'_> {
-    /// Notes them, with the digest of what they were made of, where that is known.
+    /// Notes them.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn note_lines(&self, lines: &Lines, of: Option<u64>) -> Result<()> {
-        self.write_record(paths::LINES, &title(of), lines)
+    pub fn note_lines(&self, lines: &Lines) -> Result<()> {
+        self.write_record(paths::LINES, "Since when nodes have their command line", lines)
     }
 }
 
@@ -81,9 +67,8 @@ mod tests {
         let times = |lines: &Lines| lines.values().map(|line| line.since).collect::<Vec<_>>();
         let first = noted(None, of(["a", "b", ""]), 10);
         assert_eq!(times(&first), [0, 0]);
-        Lock::take(&root).unwrap().note_lines(&first, Some(7)).unwrap();
+        Lock::take(&root).unwrap().note_lines(&first).unwrap();
         let before = load(&root).unwrap();
-        assert_eq!([7, 8].map(|digest| are_of(&root, digest).unwrap()), [true, false]);
         assert_eq!(before.as_ref(), Some(&first));
         // The second is another one, and the third is new.
         let second = noted(before.as_ref(), of(["a", "x", "c"]), 20);

@@ -17,7 +17,6 @@ use crate::disk::stamps::Made;
 use crate::disk::tree::{Tree, hex};
 use crate::image;
 use crate::machine::clock;
-use crate::parallel;
 use crate::paths;
 use crate::render::menus;
 use crate::site::{self, Node};
@@ -49,16 +48,9 @@ pub fn switch(target: &Target, wanted: &Wanted, lock: &Lock<'_>, force: bool) ->
 /// # Errors
 /// When the clock or the disk refuses.
 pub fn note_lines(target: &Target, wanted: &Wanted, lock: &Lock<'_>) -> Result<()> {
-    let made_of = wanted.digest();
-    // Most runs have nothing to note, and for ten thousand nodes it takes its time to see that line by line.
-    if made_of.map_or(Ok(false), |digest| lines::are_of(&target.root, digest))? {
-        return Ok(());
-    }
     let before = lines::load(&target.root)?;
     let digest = |node: &Node| hex(&Md5::digest(wanted.site.command_line(Some(node), site::Root::Head)));
-    let digests =
-        |nodes: &[Node]| -> Vec<_> { nodes.iter().filter_map(|node| Some((*node.macs.first()?, digest(node)))).collect() };
-    let nodes = parallel::shares(&wanted.site.nodes, parallel::FEW, digests).concat();
-    let noted = lines::noted(before.as_ref(), nodes.into_iter(), clock::now()?);
-    lock.note_lines(&noted, made_of)
+    let nodes = wanted.site.nodes.iter().filter_map(|node| Some((*node.macs.first()?, digest(node))));
+    let noted = lines::noted(before.as_ref(), nodes, clock::now()?);
+    if before.as_ref() == Some(&noted) { Ok(()) } else { lock.note_lines(&noted) }
 }

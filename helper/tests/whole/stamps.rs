@@ -44,25 +44,6 @@ fn archives_that_stand_as_they_were_made_of_the_same_are_not_made_again_and_all_
 }
 
 #[test]
-fn command_lines_are_noted_where_they_are_not_noted_of_the_same() {
-    const LINES: &str = "var/lib/voidclust/lines.toml";
-    let place = Place::applied();
-    let noted = place.read(LINES);
-    let run = || _ = place.run(&["apply"]).ended(0);
-    // Nothing is looked at below a head that says so.
-    let (head, rest) = noted.split_once('\n').unwrap();
-    place.write(LINES, format!("{head}\n"));
-    run();
-    assert_eq!(place.read(LINES), format!("{head}\n"));
-    place.remove(LINES);
-    run();
-    assert_eq!(place.read(LINES), noted);
-    place.append("etc/voidclust.conf", "cmdline = \"quiet\"\n");
-    run();
-    assert!(!place.read(LINES).starts_with(head) && !place.read(LINES).ends_with(rest));
-}
-
-#[test]
 fn menus_that_stand_as_they_were_made_of_the_same_are_right_and_all_others_are_made() {
     let place = Place::empty();
     place.copy_tree(&Path::new(CRATE).join("tests/cases/images_are_named_newest_first/root"), "");
