@@ -28,6 +28,9 @@ load() {
 	netroot_mountinfo="$T/mountinfo"
 	netroot_sys="$T/sys"
 	netroot_run="$T/run"
+	netroot_identify="$T/identify"
+	identifier="$T/sys/fs/nfs/net/nfs_client/identifier"
+	file "$identifier" 2b1f
 	echo "30 1 0:25 / $T/root ro - nfs4 10.0.0.1:/root ro" >"$T/mountinfo"
 	file "$T/sys/class/bdi/0:25/read_ahead_kb" 128
 	mountpoint() { return 1; }
@@ -96,6 +99,44 @@ test_a_tree_without_init_is_no_root() {
 	said="$(netroot_mount_handler "$T/root")"
 	same $? 4
 	contains "$said" "it has no program /sbin/init"
+}
+
+identify() { # LINE...: what the script does that names this machine
+	printf '%s\n' '#!/bin/sh' "echo >>'$T/identified'" "$@" >"$T/identify"
+	chmod 755 "$T/identify"
+}
+
+test_a_machine_that_has_its_name_is_given_none() {
+	load
+	identify 'exit 1'
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	gone "$T/identified"
+}
+
+test_a_card_that_came_late_gives_its_name_before_the_mount() {
+	load
+	echo '(null)' >"$identifier"
+	identify "[ ! -e '$T/tries' ]" "[ \"\$(wc -l <'$T/identified')\" -eq 3 ] || exit 1" "echo 2b1f >'$identifier'"
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	same "$(tr '\n' ' ' <"$T/slept")" "1 2 "
+	contains "$(cat "$T/out")" "ERROR: netroot: without a name among the NFSv4 clients"
+	same "$(wc -l <"$T/tries")" 1
+}
+
+test_nothing_is_mounted_without_a_name() {
+	load
+	rm "$identifier"
+	identify 'exit 0'
+	said="$(netroot_mount_handler "$T/root")"
+	same $? 4
+	contains "$said" "REBOOT -f"
+	gone "$T/tries"
+}
+
+test_an_image_without_a_script_for_the_name_has_its_own_way() {
+	load
+	rm "$identifier"
+	ok netroot_mount_handler "$T/root" >"$T/out"
 }
 
 test_a_boot_reads_less_ahead_and_tells_what_was() {
