@@ -77,6 +77,7 @@ class Node:
         self.disks = list(disks)
         self.clock = "utc"  # or a date, when the battery of its clock is empty
         self.icount = icount  # its clock counts instructions, as QEMU's option of this name says
+        self.late = False  # its slot is empty until a card is plugged in
         self.retry = False  # a firmware that tries again when nothing could be booted
         self.folder = Path(folder)
         self.console_path = self.folder / f"{name}.console"
@@ -145,9 +146,14 @@ class Node:
             cable = self.switch.plug(port)
             inherited.append(cable)
             boots = self.direct is None and index == self.boot_card
-            argv += ["-netdev", f"stream,id=net{index},addr.type=fd,addr.str={cable.fileno()}", "-device",
-                     f"{self.card},netdev=net{index},mac={mac}" + (",bootindex=1" if boots else ",romfile=")]
+            card = f"{self.card},netdev=net{index},mac={mac}" + (",bootindex=1" if boots else ",romfile=")
+            argv += ["-netdev", f"stream,id=net{index},addr.type=fd,addr.str={cable.fileno()}",
+                     "-device", "pcie-root-port,id=slot" if self.late else card]
         return argv
+
+    def plug(self):
+        """Put the card into its slot, of a machine that was switched on without."""
+        self._qemu("device_add", driver=self.card, netdev="net0", mac=self.boot_mac, bus="slot")
 
     def _starts(self):
         """Firmware, and what it boots."""
@@ -182,10 +188,13 @@ class Node:
     def reset(self):
         """The reset button: no word to the running system."""
         self.expect_boot()
-        for command in ("qmp_capabilities", "system_reset"):
-            self._qmp.sendall(json.dumps({"execute": command}).encode())
+        self._qemu("system_reset")
         with open(self.console_path, "a", encoding="utf-8") as log:
             log.write(f"--- {self.name} reset\n")
+
+    def _qemu(self, command, **arguments):
+        for one in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+            self._qmp.sendall(json.dumps(one).encode())
 
     def reboot(self, seconds=UP):
         """Ask the running system to reboot, and wait until it answers again."""
