@@ -77,7 +77,7 @@ class Node:
         self.disks = list(disks)
         self.clock = "utc"  # or a date, when the battery of its clock is empty
         self.icount = icount  # its clock counts instructions, as QEMU's option of this name says
-        self.late = False  # its slot is empty until a card is plugged in
+        self.late = False  # its card is plugged in by `plug`
         self.retry = False  # a firmware that tries again when nothing could be booted
         self.folder = Path(folder)
         self.console_path = self.folder / f"{name}.console"
@@ -148,12 +148,12 @@ class Node:
             boots = self.direct is None and index == self.boot_card
             card = f"{self.card},netdev=net{index},mac={mac}" + (",bootindex=1" if boots else ",romfile=")
             argv += ["-netdev", f"stream,id=net{index},addr.type=fd,addr.str={cable.fileno()}",
-                     "-device", "pcie-root-port,id=slot" if self.late else card]
+                     "-device", "pcie-root-port,id=empty" if self.late else card]
         return argv
 
     def plug(self):
         """Put the card into its slot, of a machine that was switched on without."""
-        self._qemu("device_add", driver=self.card, netdev="net0", mac=self.boot_mac, bus="slot")
+        self._qemu("device_add", driver=self.card, netdev="net0", mac=self.boot_mac, bus="empty")
 
     def _starts(self):
         """Firmware, and what it boots."""

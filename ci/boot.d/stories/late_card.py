@@ -6,6 +6,8 @@ from basic import settle
 
 
 def run(report, cluster):
+    # No firmware could boot from a card that is not there yet.
+    cluster.nodes.pop("n1", None)
     node = cluster.node("n1", direct=cluster.direct("n1"))
     node.late = True
     try:
