@@ -99,13 +99,15 @@ def _holders(report, cluster):
         {clone}92 {CLONES}/92 && {clone}93 {CLONES}/93 && {clone}94 {CLONES}/94
         mkdir {folder}/.voidclust-93 {folder}/94 && mount -t zfs {CLONES}/93 {folder}/.voidclust-93
         zfs set readonly=on {CLONES}/94 && mount -t zfs {CLONES}/94 {folder}/94""", 120)
-    master.tell("voidclust shell --no-snapshot -- sleep 120", 200)
+    shell = master.tell("voidclust shell --no-snapshot -- sleep 120", 200)
     master.eventually("pgrep -x sleep", 60, "the shell")
     said = cluster.publish("-m", "five")
     report.check("master: what others and killed runs left hinders nobody", "published generation 5" in said, said)
     left = master.sh(f"zfs list -H -o name -t all -r {CLONES} {zfs.ROOT} | grep -E '[-/]9[1-4]'; ls -A {folder} | grep 9; true")
     report.equal("master: and goes", left.strip(), "")
     master.sh(f"pkill -x sleep; zfs destroy -r {zfs.POOL}@everything; true")
+    # Behind its shell it looks at the images, under the lock.
+    master.answer(shell, 300, "the end of the shell")
 
 
 def _way_back(report, cluster):
