@@ -98,7 +98,11 @@ pub fn attributes_of(file: BorrowedFd<'_>) -> rustix::io::Result<Attributes> {
         names => names?,
     };
     let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names.map(|name| Ok((name.to_vec(), grown(256, |room| rustix::fs::fgetxattr(file, name, room))?))).collect()
+    let mut attributes = Attributes::new();
+    for name in names {
+        attributes.insert(name.to_vec(), grown(256, |room| rustix::fs::fgetxattr(file, name, room))?);
+    }
+    Ok(attributes)
 }
 
 /// What is read, in as much room as it needs.

@@ -61,8 +61,8 @@ pub(super) fn of_pax(records: &BTreeMap<Vec<u8>, Vec<u8>>, path: &Path, notes: &
 
 /// The attributes of an open file or folder that are kept; none where the file system knows none.
 pub(super) fn of(file: impl AsFd) -> rustix::io::Result<Xattrs> {
-    let mut xattrs = attributes_of(file.as_fd())?;
-    xattrs.retain(|name, _| is_kept(name));
+    let mut xattrs = Xattrs::new();
+    xattrs.extend(attributes_of(file.as_fd())?.into_iter().filter(|(name, _)| is_kept(name)));
     Ok(xattrs)
 }
 

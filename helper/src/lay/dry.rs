@@ -73,21 +73,23 @@ impl There {
 
 /// What would stand at which path without links, or that nothing would. Below it, too, nothing of the disk is left.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pretended(Rc<RefCell<BTreeMap<PathBuf, Option<Entry>>>>);
+pub(super) struct Pretended(Rc<RefCell<Vec<Would>>>);
+
+type Would = (PathBuf, Option<Entry>);
 
 impl Pretended {
     pub(super) fn set(&self, real: &Path, entry: Option<&Entry>) {
         let mut all = self.0.borrow_mut();
-        all.retain(|path, _| path == real || !path.starts_with(real));
-        all.insert(real.to_owned(), entry.cloned());
+        all.retain(|(path, _)| !path.starts_with(real));
+        all.push((real.to_owned(), entry.cloned()));
     }
 
     /// `None`: what is on the disk.
     pub(super) fn at(&self, real: &Path) -> Option<Option<Entry>> {
         let all = self.0.borrow();
-        match all.get(real) {
-            Some(entry) => Some(entry.clone()),
-            None => real.ancestors().skip(1).any(|above| all.contains_key(above)).then_some(None),
+        match all.iter().find(|(path, _)| path == real) {
+            Some((_, entry)) => Some(entry.clone()),
+            None => all.iter().any(|(path, _)| real.starts_with(path)).then_some(None),
         }
     }
 
@@ -116,7 +118,7 @@ impl Pretended {
     /// Whether a folder would hold anything, with these names in it on the disk.
     pub(super) fn holds(&self, real: &Path, names: &[Vec<u8>]) -> bool {
         let stays = |name: &Vec<u8>| self.at(&real.join(OsStr::from_bytes(name))).is_none() && name != ASIDE.as_bytes();
-        let comes = |(path, entry): (&PathBuf, &Option<Entry>)| path.parent() == Some(real) && entry.is_some();
+        let comes = |(path, entry): &Would| path.parent() == Some(real) && entry.is_some();
         names.iter().any(stays) || self.0.borrow().iter().any(comes)
     }
 }

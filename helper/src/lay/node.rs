@@ -44,13 +44,16 @@ fn card_macs(class: &Path, unknown: &mut Vec<String>) -> Result<Vec<String>> {
         };
         match value("ifindex").and_then(|index| Ok((index, value("address")?))) {
             Ok((_, mac)) if mac == "00:00:00:00:00:00" => {}
-            Ok((index, mac)) => cards.push((index.parse::<u64>().unwrap_or(u64::MAX), mac)),
+            Ok((index, mac)) => {
+                let card = (index.parse::<u64>().unwrap_or(u64::MAX), mac);
+                // In place: to sort them takes more of what each node reads at every boot.
+                cards.insert(cards.partition_point(|other| *other < card), card);
+            }
             // A card may go while one looks.
             Err(_) if !card.exists() => {}
             Err(error) => unknown.push(format!("{error:#}; this machine is not known by that card")),
         }
     }
-    cards.sort();
     Ok(cards.into_iter().map(|(_, mac)| mac).collect())
 }
 

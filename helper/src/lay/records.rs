@@ -28,6 +28,14 @@ pub(super) type Lines = BTreeSet<Vec<u8>>;
 /// What a source brought: its name in the folder of overlays, and a path.
 pub(super) type Brought = BTreeSet<(Vec<u8>, PathBuf)>;
 
+/// All of them, each inserted. `collect` would sort them first, with 5 kB of program for each type that every node reads
+/// over the network at every boot.
+pub(super) fn set<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    let mut set = BTreeSet::new();
+    set.extend(all);
+    set
+}
+
 /// Everything that a run goes on from.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
@@ -121,13 +129,13 @@ impl Records {
     /// # Errors
     /// When a record is there and cannot be read.
     pub(super) fn all(&self) -> Result<Recorded> {
-        let laid = self.read(WAS_LAID)?.into_iter().map(|line| std::ffi::OsString::from_vec(line).into()).collect();
+        let laid = set(self.read(WAS_LAID)?.into_iter().map(|line| std::ffi::OsString::from_vec(line).into()));
         let parts = |line: Vec<u8>| {
             let slash = line.iter().position(|byte| *byte == b'/')?;
             Some((line[..slash].to_vec(), OsStr::from_bytes(&line[slash + 1..]).into()))
         };
-        let brought = self.read(BROUGHT)?.into_iter().filter_map(parts).collect();
-        let waiting = self.read(WAITING)?.into_iter().collect();
+        let brought = set(self.read(BROUGHT)?.into_iter().filter_map(parts));
+        let waiting = set(self.read(WAITING)?);
         Ok(Recorded { laid, brought, untold: self.untold()?, waiting, macs: self.macs()? })
     }
 
@@ -162,7 +170,7 @@ impl Records {
     /// # Errors
     /// When the record is there and cannot be read.
     pub(super) fn untold(&self) -> Result<Lines> {
-        Ok(self.read(UNTOLD)?.into_iter().collect())
+        Ok(set(self.read(UNTOLD)?))
     }
 
     /// # Errors

@@ -8,13 +8,14 @@ use anyhow::Result;
 use super::folder;
 use super::layer::{Layer, shown};
 use super::names::{hidden_by, marker_of};
+use super::records::set;
 use super::session::Session;
 use super::target::{Place, Target};
 
 /// Takes back what was `laid` and is not in `all`; returns what could not be, for the next run to try again.
 pub(super) fn take_back(session: &mut Session<'_>, lower: &Path, laid: &BTreeSet<PathBuf>, all: &Layer) -> BTreeSet<PathBuf> {
     let gone: Vec<&PathBuf> = laid.iter().filter(|path| is_gone(session, path, all)).collect();
-    let all_of_it = || gone.iter().map(|path| (*path).clone()).collect();
+    let all_of_it = || set(gone.iter().map(|path| (*path).clone()));
     if gone.is_empty() {
         return BTreeSet::new();
     }

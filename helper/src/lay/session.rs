@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::dry::Coming;
 use super::layer::{Entry, Layer, Meta, merge, shown};
 use super::node::{self, Mount};
-use super::records::{Brought, Lines, Recorded, Records};
+use super::records::{Brought, Lines, Recorded, Records, set};
 use super::sources;
 use super::target::{Place, Target};
 use super::{Change, Report, Run, names, own, read_at_boot, reader_of, restore};
@@ -81,8 +81,8 @@ impl<'run> Session<'run> {
 
         let macs = if macs.is_empty() { self.macs(known) } else { macs.to_vec() };
         let mut found = self.read(overlays, &macs, &brought, laid.is_empty());
-        let new: BTreeSet<PathBuf> = found.all.keys().cloned().collect();
-        let union: BTreeSet<PathBuf> = laid.union(&new).cloned().collect();
+        let new = set(found.all.keys().cloned());
+        let union = set(laid.iter().chain(&new).cloned());
         // Before the first change: who kills this run must not make the next one forget what this one laid.
         let recorded = self.records.set_laid(&union).and_then(|()| self.records.set_brought(&found.brought));
         if self.tried(recorded).is_none() && self.refresh {
@@ -102,7 +102,7 @@ impl<'run> Session<'run> {
         self.lay(&found.all);
         self.mask_fstab_there();
         if let Some(left) = left {
-            let recorded = self.records.set_laid(&new.union(&left).cloned().collect());
+            let recorded = self.records.set_laid(&set(new.into_iter().chain(left)));
             self.tried(recorded);
         }
         if self.refresh {
@@ -222,8 +222,8 @@ impl<'run> Session<'run> {
 
     /// Removes what a killed run was making.
     fn sweep(&mut self, paths: &BTreeSet<PathBuf>) {
-        let folders: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).chain([Path::new("")]).collect();
-        for folder in folders {
+        let folders = set(paths.iter().filter_map(|path| path.parent()).chain([Path::new("")]).map(Path::to_owned));
+        for folder in &folders {
             let swept = self.etc.sweep(folder);
             self.tried_at("sweep", folder, swept);
         }

@@ -42,7 +42,7 @@ pub(super) fn find(overlays: &[PathBuf], coming: &Coming<'_>, names: &[String]) 
             Err(error) if error.kind() == ErrorKind::NotFound && missing + 1 < overlays.len() => missing += 1,
             found => {
                 for entry in found.with_context(cannot)? {
-                    entries.entry(entry.with_context(cannot)?.file_name()).or_insert(folder);
+                    entries.entry(entry.with_context(cannot)?.file_name()).or_insert(Some(folder));
                 }
             }
         }
@@ -50,15 +50,15 @@ pub(super) fn find(overlays: &[PathBuf], coming: &Coming<'_>, names: &[String]) 
     for (name, archive) in coming {
         // What goes from the first folder may be in another.
         match (archive, overlays.first()) {
-            (Some(_), Some(first)) => _ = entries.insert(name.into(), first),
-            (None, first) if entries.get(OsStr::new(name)).copied() == first => _ = entries.remove(OsStr::new(name)),
+            (Some(_), Some(first)) => _ = entries.insert(name.into(), Some(first)),
+            (None, first) if entries.get(OsStr::new(name)).copied().flatten() == first => _ = entries.insert(name.into(), None),
             _ => {}
         }
     }
     let mut archives = Vec::new();
     let mut folders = Vec::new();
     for wanted in names {
-        for (entry, folder) in &entries {
+        for (entry, folder) in entries.iter().filter_map(|(entry, folder)| Some((entry, (*folder)?))) {
             let name = entry.as_bytes();
             if owner(name).is_none_or(|owner| owner != node::spelled(wanted)) {
                 continue;
