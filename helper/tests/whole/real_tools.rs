@@ -113,15 +113,29 @@ fn shells_read_the_scripts() {
     }
 }
 
+/// Whether exportfs can be tried here, with an /etc and a table of exports that only a test sees; else it is said why not.
+fn may_export(test: &str) -> bool {
+    let over_etc = "mount -t tmpfs none /mnt; mkdir /mnt/u /mnt/w; mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w none /etc";
+    let why = if !there_is("exportfs") {
+        "exportfs is not installed"
+    } else if !may_mount() {
+        "no mounts allowed here"
+    } else if !Path::new("/var/lib/nfs").is_dir() {
+        "no /var/lib/nfs to mount over"
+    } else if Place::empty().unshared(over_etc).status != 0 {
+        "no overlays can be mounted here"
+    } else if Path::new("/proc/fs/nfsd/threads").exists() {
+        "an NFS server runs here, and would be told"
+    } else {
+        return true;
+    };
+    skip(test, why);
+    false
+}
+
 #[test]
 fn exportfs_reads_the_exports() {
     const TEST: &str = "exportfs_reads_the_exports";
-    if !there_is("exportfs") {
-        return skip(TEST, "exportfs is not installed");
-    }
-    if !may_mount() {
-        return skip(TEST, "no mounts allowed here");
-    }
     // With an /etc, a table of exports and a /srv/nfs that only this process sees.
     let script = r#"
         mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work
@@ -134,14 +148,8 @@ fn exportfs_reads_the_exports() {
         done
         PATH="$PATH:/usr/sbin"
         exportfs -ar 2>&1; exportfs -v"#;
-    if !Path::new("/var/lib/nfs").is_dir() {
-        return skip(TEST, "no /var/lib/nfs to mount over");
-    }
-    if Place::empty().unshared("mount -t tmpfs none /mnt; mkdir /mnt/u /mnt/w; mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w none /etc").status != 0 {
-        return skip(TEST, "no overlays can be mounted here");
-    }
-    if Path::new("/proc/fs/nfsd/threads").exists() {
-        return skip(TEST, "an NFS server runs here, and would be told");
+    if !may_export(TEST) {
+        return;
     }
     unpacked(TEST, |case, etc| {
         if !etc.at("exports.d").exists() {
@@ -157,6 +165,31 @@ fn exportfs_reads_the_exports() {
 
         etc.write("exports.d/broken.exports", "/srv/nfs *(no_such_option)\n");
         assert!(etc.unshared(script).out.contains("exportfs:"), "this exportfs finds fault with nothing");
+    });
+}
+
+/// Void's service begins with `exportfs -ra`, and ends when that is not content.
+#[test]
+fn what_cannot_be_served_keeps_nobody_else_from_being_served() {
+    const TEST: &str = "what_cannot_be_served_keeps_nobody_else_from_being_served";
+    let script = r#"
+        mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work
+        mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work none /etc
+        rm -rf /etc/exports /etc/exports.d; touch /etc/exports; cp -R "$1/exports.d" /etc
+        mount -t tmpfs none /var/lib/nfs; touch /var/lib/nfs/etab /var/lib/nfs/rmtab
+        mount -t tmpfs none /srv; mkdir /srv/nfs
+        PATH="$PATH:/usr/sbin"
+        . "$1/sv/nfs-server/conf"
+        exportfs -ra 2>&1"#;
+    if !may_export(TEST) {
+        return;
+    }
+    unpacked(TEST, |case, etc| {
+        // A site may have a conf of its own.
+        if etc.at("exports.d").exists() && etc.read("sv/nfs-server/conf").contains("by voidclust") {
+            let ran = etc.unshared(script);
+            assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "{case}");
+        }
     });
 }
 
