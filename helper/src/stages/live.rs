@@ -90,21 +90,27 @@ fn of_machine(machine: &Machine, say: &mut dyn FnMut(&str)) -> Live {
 /// Serves the roots, and to each node what is its own, and says how much of that is new.
 ///
 /// # Errors
-/// When something cannot be served.
+/// When something cannot be served; all else is, for a node may need no more.
 pub fn serve(machine: &Machine, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
     let lower = Root::open(&machine.path(paths::LOWER))?;
-    let generations = generations::load(&lower)?;
-    for made in generations.made.values() {
-        generation::mount(&lower, made)?;
-    }
-    roots::serve(machine, generations.made.into_keys())?;
-    let done = served::bring_up_to_date(machine)?;
-    for (count, what) in [(done.changed, "new or changed"), (done.gone, "gone")] {
-        if count > 0 {
-            say(&format!("own folders of nodes: {count} {what}"));
+    let mut generations = generations::load(&lower)?.made;
+    let mut failures = Vec::new();
+    let mut tried = |result: anyhow::Result<()>| {
+        let done = result.is_ok();
+        failures.extend(result.err().map(|error| format!("{error:#}")));
+        done
+    };
+    generations.retain(|_, made| tried(generation::mount(&lower, made)));
+    tried(roots::serve(machine, generations.into_keys()));
+    let own = served::bring_up_to_date(machine).map(|done| {
+        for (count, what) in [(done.changed, "new or changed"), (done.gone, "gone")] {
+            if count > 0 {
+                say(&format!("own folders of nodes: {count} {what}"));
+            }
         }
-    }
-    Ok(())
+    });
+    tried(own);
+    if failures.is_empty() { Ok(()) } else { anyhow::bail!(failures.join("\n")) }
 }
 
 /// In a chroot of the lower tree the machine's own helper does it, which sees the machine.

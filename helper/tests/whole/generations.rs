@@ -127,6 +127,24 @@ fn apply_makes_the_first_one_and_no_other() {
 }
 
 #[test]
+fn a_generation_that_cannot_be_served_keeps_no_node_from_what_can() {
+    let Some(machine) = master("a_generation_that_cannot_be_served_keeps_no_node_from_what_can") else { return };
+    machine.publish();
+    machine.publish();
+    // A boot of the master.
+    machine.place.remove("srv/nfs");
+    machine.mounts("");
+    // The first was a clone, as it says, whose pool is not there; the second cannot be bound.
+    let record = machine.lower("var/lib/voidclust/generations/1.toml");
+    machine.place.write(&record, machine.place.read(&record).replace("\"copy\"", "{ zfs = \"tank/voidclust/1\" }"));
+    let mount = machine.place.read("bin/mount");
+    machine.double("mount", &format!("case $* in *zfs*|*generations/2*) echo no such >&2; exit 1 ;; esac\n{mount}"));
+    let ran = machine.run(&["hook", "serve"]).ended(1);
+    assert!(ran.err.contains("generation 1: cannot be mounted") && ran.err.contains("generations/2"), "{}", ran.err);
+    assert_eq!(machine.mounted_below("srv/nfs/node").len(), 4, "{}", ran.err);
+}
+
+#[test]
 fn the_first_one_replaces_what_was_edited_when_it_is_told_to() {
     let Some(machine) = master("the_first_one_replaces_what_was_edited_when_it_is_told_to") else { return };
     let before = machine.file("etc/mkinitcpio.net.conf");
