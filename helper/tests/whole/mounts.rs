@@ -140,6 +140,27 @@ fn exports_are_bound_below_the_nfs_root_from_wherever_they_lie() {
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("of the root\nof its own\nnew\n", ""));
 }
 
+/// A disk that is not there after a power cut, as `nofail` in fstab or a pool that is not imported leaves it.
+#[test]
+fn a_file_system_that_is_missing_is_not_served_by_what_lies_below_it() {
+    let place = Place::live();
+    if overlay_root::skipped("a_file_system_that_is_missing_is_not_served_by_what_lies_below_it", &place) {
+        return;
+    }
+    place.write("etc/voidclust.d/1.conf", "[nfs]\nexports = [{ path = \"/data\" }]\n");
+    place.write("var/lib/voidclust/master.toml", "mac = \"52:54:00:17:c7:e1\"\napart = [\"/home\", \"/data\"]\n");
+    place.write("etc/master", place.run(&["show", "master", "runit/voidclust-master"]).ended(0).out);
+    place.write("data/file", "of the root\n");
+    let script = "mount -t tmpfs none root/home
+        inside 'sh /etc/master'; inside 'mountpoint -q /srv/nfs/home && ! mountpoint -q /srv/nfs/data'
+        mount -t tmpfs none root/data; echo 'of its own' >root/data/file
+        inside 'sh /etc/master'; cat root/srv/nfs/data/file";
+    let ran = overlay_root::run(&place, script).ended(0);
+    let told = "WARNING: voidclust: /data is no file system of its own, as it was by the last apply; clients will not have it; \
+                mount it, then run: /etc/runit/voidclust-master\nof its own\n";
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), (told, ""));
+}
+
 #[test]
 fn a_file_where_nodes_are_to_mount_something_is_told() {
     let place = Place::small();
