@@ -123,6 +123,15 @@ test_a_card_that_came_late_gives_its_name_before_the_mount() {
 	same "$(wc -l <"$T/tries")" 1
 }
 
+test_a_name_on_the_command_line_is_one() {
+	load
+	echo '(null)' >"$identifier"
+	file "$T/sys/module/nfs/parameters/nfs4_unique_id" n1
+	identify 'exit 1'
+	ok netroot_mount_handler "$T/root" >"$T/out"
+	gone "$T/identified"
+}
+
 test_nothing_is_mounted_without_a_name() {
 	load
 	rm "$identifier"
