@@ -299,6 +299,63 @@ test_root_timeout_comes_from_the_command_line() {
 	done
 }
 
+# Cards with addresses as ip(8) tells and takes them: $T/on-CARD has that of a card.
+addresses() {
+	. "$initcpio/hooks/netroot"
+	netroot_sys="$T/sys"
+	nfs_server=10.0.0.1
+	card lan0 2 52:54:00:00:00:01 1
+	: >"$T/on-lan0"
+	ip() {
+		dev="$*"
+		dev="${dev#*dev }"
+		dev="${dev%% *}"
+		case "$*" in
+		*flush*) : >"$T/on-$dev" ;;
+		*) ! [ -s "$T/on-$dev" ] || echo "    inet $(cat "$T/on-$dev")/24 brd 10.0.0.255 scope global $dev" ;;
+		esac
+	}
+}
+
+test_the_address_of_another_card_counts_until_the_boot_card_is_there() {
+	addresses
+	BOOTIF=01-52-54-00-00-00-0A
+	refused netroot_has_address
+	echo 10.0.0.5 >"$T/on-lan0"
+	ok netroot_has_address
+	card lan1 3 52:54:00:00:00:0a 1
+	: >"$T/on-lan1"
+	refused netroot_has_address
+	# A virtual function has the address of its card, and no other.
+	card vf0 4 52:54:00:00:00:0a 1
+	echo 10.0.0.5 >"$T/on-lan1"
+	: >"$T/on-vf0"
+	ok netroot_has_address
+	nfs_server=
+	refused netroot_has_address
+}
+
+test_without_a_boot_card_any_address_will_do() {
+	addresses
+	# A tunnel has none.
+	card tun0 3 "" 1
+	: >"$T/on-tun0"
+	BOOTIF=
+	refused netroot_has_address
+	echo 10.0.0.5 >"$T/on-lan0"
+	ok netroot_has_address
+}
+
+test_no_other_card_keeps_the_address_when_the_network_is_set_up_again() {
+	addresses
+	card lan1 3 52:54:00:00:00:0a 1
+	echo 10.0.0.5 >"$T/on-lan0"
+	echo 10.0.0.6 >"$T/on-lan1"
+	netroot_hook_net="$T/net"
+	echo 'run_hook() { cat "$T/on-lan0" "$T/on-lan1"; }' >"$T/net"
+	same "$(netroot_net)" ''
+}
+
 # The real thing, with real processes.
 bounded() {
 	. "$initcpio/hooks/netroot"
