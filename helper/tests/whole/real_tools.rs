@@ -133,20 +133,22 @@ fn may_export(test: &str) -> bool {
     false
 }
 
-#[test]
-fn exportfs_reads_the_exports() {
-    const TEST: &str = "exportfs_reads_the_exports";
-    // With an /etc, a table of exports and a /srv/nfs that only this process sees.
-    let script = r#"
+/// An /etc with the exports, a table of them and a /srv/nfs that only this process sees.
+const ALONE: &str = r#"
         mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work
         mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work none /etc
         rm -rf /etc/exports /etc/exports.d; touch /etc/exports; cp -R "$1/exports.d" /etc
         mount -t tmpfs none /var/lib/nfs; touch /var/lib/nfs/etab /var/lib/nfs/rmtab
         mount -t tmpfs none /srv; mkdir /srv/nfs
+        PATH="$PATH:/usr/sbin""#;
+
+#[test]
+fn exportfs_reads_the_exports() {
+    const TEST: &str = "exportfs_reads_the_exports";
+    let script = r#"
         for place in $(sed -n 's|^\(/srv/nfs[^ ]*\) .*|\1|p' "$1/exports.d/voidclust.exports"); do
             mkdir -p "$place"; mount -t tmpfs none "$place"
         done
-        PATH="$PATH:/usr/sbin"
         exportfs -ar 2>&1; exportfs -v"#;
     if !may_export(TEST) {
         return;
@@ -155,7 +157,7 @@ fn exportfs_reads_the_exports() {
         if !etc.at("exports.d").exists() {
             return;
         }
-        let ran = etc.unshared(script).ended(0);
+        let ran = etc.unshared(&[ALONE, script].concat()).ended(0);
         let lines = ran.out.lines().filter(|line| line.contains("exportfs:")).collect::<Vec<_>>();
         assert!(lines.is_empty(), "{case}: {lines:?}");
         let exports = etc.read("exports.d/voidclust.exports");
@@ -164,7 +166,7 @@ fn exportfs_reads_the_exports() {
         assert_eq!(ran.out.matches("sec=sys").count(), wanted, "{case}: {}", ran.out);
 
         etc.write("exports.d/broken.exports", "/srv/nfs *(no_such_option)\n");
-        assert!(etc.unshared(script).out.contains("exportfs:"), "this exportfs finds fault with nothing");
+        assert!(etc.unshared(&[ALONE, script].concat()).out.contains("exportfs:"), "this exportfs finds fault with nothing");
     });
 }
 
@@ -173,12 +175,6 @@ fn exportfs_reads_the_exports() {
 fn what_cannot_be_served_keeps_nobody_else_from_being_served() {
     const TEST: &str = "what_cannot_be_served_keeps_nobody_else_from_being_served";
     let script = r#"
-        mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work
-        mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work none /etc
-        rm -rf /etc/exports /etc/exports.d; touch /etc/exports; cp -R "$1/exports.d" /etc
-        mount -t tmpfs none /var/lib/nfs; touch /var/lib/nfs/etab /var/lib/nfs/rmtab
-        mount -t tmpfs none /srv; mkdir /srv/nfs
-        PATH="$PATH:/usr/sbin"
         . "$1/sv/nfs-server/conf"
         exportfs -ra 2>&1"#;
     if !may_export(TEST) {
@@ -187,7 +183,7 @@ fn what_cannot_be_served_keeps_nobody_else_from_being_served() {
     unpacked(TEST, |case, etc| {
         // A site may have a conf of its own.
         if etc.at("exports.d").exists() && etc.read("sv/nfs-server/conf").contains("by voidclust") {
-            let ran = etc.unshared(script);
+            let ran = etc.unshared(&[ALONE, script].concat());
             assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "{case}");
         }
     });
