@@ -352,7 +352,7 @@ test_no_other_card_keeps_the_address_when_the_network_is_set_up_again() {
 	echo 10.0.0.5 >"$T/on-lan0"
 	echo 10.0.0.6 >"$T/on-lan1"
 	netroot_hook_net="$T/net"
-	echo 'run_hook() { cat "$T/on-lan0" "$T/on-lan1"; }' >"$T/net"
+	echo "run_hook() { cat '$T/on-lan0' '$T/on-lan1'; }" >"$T/net"
 	same "$(netroot_net)" ''
 }
 
