@@ -86,7 +86,7 @@ impl Readers {
             }
         }
         for conf in ["sv/nfs-server/conf", "sv/netmount/conf"].into_iter().filter(|conf| there(conf)) {
-            // It sets variables, and does nothing else.
+            // It sets variables; for anything else it looks on the machine first.
             let said = accepts(program("sh").args(["-euc", "PATH=; . \"$1\"", "sh"]).arg(etc.at(conf)), conf, site);
             assert_eq!(said, "", "{conf}\n{site}");
         }
