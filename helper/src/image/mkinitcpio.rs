@@ -52,10 +52,11 @@ impl<'root> Mkinitcpio<'root> {
         Ok(Self { root, tool, slash: "/".to_owned(), log: None })
     }
 
-    /// A double, run outside of the root.
+    /// A double, run outside of the root. By a shell: a child that another test is starting may have the file open for writing
+    /// for a moment yet, and then it cannot be run itself (ETXTBSY, execve(2)).
     #[cfg(test)]
     pub(super) fn double(root: &'root Root, program: &std::path::Path) -> Self {
-        Self { root, tool: Ok(Tool::new(program).arg(root.path())), slash: root.display(""), log: None }
+        Self { root, tool: Ok(Tool::new("sh").arg(program).arg(root.path())), slash: root.display(""), log: None }
     }
 
     /// What keeps images from being built in this root, as a sentence that says what to do; `None` when nothing does.
