@@ -12,7 +12,8 @@ def run(report, cluster):
     master = cluster.master
     try:
         master.sh(f"echo install $(cat {BRIDGE}) sleep 1000 >{HANGS} && {QUICKLY} voidclust apply", 900)
-        node = boot_and_check(report, cluster, "n1") and cluster.nodes["n1"]
+        boot_and_check(report, cluster, "n1")
+        node = cluster.nodes["n1"]
         report.check("n1: it did not wait for the driver", any("a driver takes long" in line for _, line in node.lines),
                      node.last_lines())
         cluster.down("n1")
