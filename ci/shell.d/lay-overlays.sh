@@ -327,6 +327,18 @@ test_the_machine_is_known_by_bootif_first_and_then_by_all_its_cards() {
 		"52:54:00:ab:00:09 52:54:00:00:00:02 52:54:00:00:00:03 52:54:00:00:00:0a "
 }
 
+test_a_master_waits_for_the_card_that_it_is_known_by() {
+	file "$T/overlays/default/hostname" unlisted
+	file "$T/overlays/52:54:00:00:00:02/hostname" master
+	card lan0 2 52:54:00:00:00:03
+	root_is ext4
+	(sleep 1 && card usb0 3 52:54:00:00:00:02) &
+	ok lay --from "$T/overlays" "$T/etc"
+	wait
+	same "$(cat "$T/etc/hostname")" master
+	same "$(tr '\n' ' ' <"$T/run/macs")" "52:54:00:00:00:03 52:54:00:00:00:02 "
+}
+
 test_a_card_whose_address_cannot_be_read_is_told() {
 	card lan0 3 52:54:00:00:00:03
 	card lan1 4 52:54:00:00:00:04

@@ -20,7 +20,7 @@ const SERVICES: &str = "runit/runsvdir";
 pub(super) struct Session<'run> {
     pub(super) run: &'run Run,
     pub(super) records: Records,
-    refresh: bool,
+    pub(super) refresh: bool,
     pub(super) coming: &'run Coming<'run>,
     pub(super) etc: Target,
     /// `None` when the table cannot be read.
@@ -79,7 +79,7 @@ impl<'run> Session<'run> {
         let Recorded { laid, brought, untold, waiting, macs: known } = recorded.unwrap_or_default();
         (self.untold, self.waiting) = (untold, waiting);
 
-        let macs = if macs.is_empty() { self.macs(known) } else { macs.to_vec() };
+        let macs = if macs.is_empty() { self.macs(known, overlays) } else { macs.to_vec() };
         let mut found = self.read(overlays, &macs, &brought, laid.is_empty());
         let new = set(found.all.keys().cloned());
         let union = set(laid.iter().chain(&new).cloned());
@@ -170,17 +170,6 @@ impl<'run> Session<'run> {
     }
 
     // What there is.
-
-    fn macs(&mut self, known: Vec<String>) -> Vec<String> {
-        if !known.is_empty() {
-            return known;
-        }
-        let (macs, unknown) = node::macs(&self.run.cmdline, &self.run.sys);
-        unknown.iter().for_each(|what| self.warn(what));
-        let recorded = self.records.set_macs(&macs);
-        self.tried(recorded);
-        macs
-    }
 
     fn read(&mut self, overlays: &[PathBuf], macs: &[String], before: &Brought, first: bool) -> Found {
         let whom = if macs.is_empty() { "a machine without a card".to_owned() } else { macs.join(" ") };

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -17,6 +18,10 @@ use super::{archive, folder, node};
 
 /// The name for machines that have nothing of their own.
 pub(super) const DEFAULT: &str = "default";
+
+/// How often a master looks for its card, and what it waits between: ten seconds.
+const LOOKS: u32 = 41;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What is found of a machine in the folder of overlays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +82,34 @@ pub(super) fn named(overlays: &[PathBuf]) -> String {
 }
 
 impl Session<'_> {
+    /// The MACs of this machine, at boot those of the cards it has by then. A master waits for the card it is known by: one by
+    /// USB may show up after udev has settled. A client is known by the card it booted from.
+    pub(super) fn macs(&mut self, known: Vec<String>, overlays: &[PathBuf]) -> Vec<String> {
+        if !known.is_empty() {
+            return known;
+        }
+        let mounts = self.mounts.as_deref().unwrap_or_default();
+        let may_wait = !self.refresh && node::over_network(mounts, &self.run.point) == Some(false);
+        let mut looks = if may_wait { LOOKS } else { 1 };
+        loop {
+            looks -= 1;
+            let (macs, unknown) = node::macs(&self.run.cmdline, &self.run.sys);
+            if looks == 0 || !self.is_missed(overlays, &macs) {
+                unknown.iter().for_each(|what| self.warn(what));
+                let recorded = self.records.set_macs(&macs);
+                self.tried(recorded);
+                return macs;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Whether there are overlays, but none for these.
+    fn is_missed(&self, overlays: &[PathBuf], macs: &[String]) -> bool {
+        let has = |names: &[String]| find(overlays, self.coming, names).map(|found| !found.is_empty());
+        matches!((has(macs), has(&[DEFAULT.to_owned()])), (Ok(false), Ok(true)))
+    }
+
     /// Those of this machine, or what all have that have nothing of their own.
     ///
     /// # Errors
