@@ -339,6 +339,16 @@ test_a_master_waits_for_the_card_that_it_is_known_by() {
 	same "$(tr '\n' ' ' <"$T/run/macs")" "52:54:00:00:00:03 52:54:00:00:00:02 "
 }
 
+test_a_client_waits_for_no_card() {
+	file "$T/overlays/default/hostname" unlisted
+	file "$T/overlays/52:54:00:00:00:02/hostname" late
+	card lan0 2 52:54:00:00:00:03
+	(sleep 1 && card usb0 3 52:54:00:00:00:02) &
+	ok lay --from "$T/overlays" "$T/etc"
+	wait
+	same "$(cat "$T/etc/hostname")" unlisted
+}
+
 test_a_card_whose_address_cannot_be_read_is_told() {
 	card lan0 3 52:54:00:00:00:03
 	card lan1 4 52:54:00:00:00:04

@@ -17,6 +17,8 @@ def run(report, cluster):
         said = [text for _, text in master.lines if "WARNING" in text and "overlay" in text]
         report.equal("master: its console warns of no overlay", said, [])
     finally:
+        if master.ready:
+            master.sh("sync")
         master.stop()
         master.late = False
         cluster.start_master()

@@ -100,6 +100,9 @@ impl Session<'_> {
                 self.tried(recorded);
                 return macs;
             }
+            if looks == LOOKS - 1 {
+                self.log("no card has an overlay: looking for the master's for ten seconds");
+            }
             std::thread::sleep(PAUSE);
         }
     }
@@ -130,7 +133,7 @@ impl Session<'_> {
             _ if default.is_empty() => self.log("no overlay for this machine"),
             _ => bail!(
                 "no overlay in {} is for {whom}, and the default is for clients, whose root comes over the network; if this is the \
-                 master, set `mac` under [master] to the address of its card",
+                 master, set `mac` under [master] to the address of its card, or reboot it once that is there",
                 named(overlays)
             ),
         }
