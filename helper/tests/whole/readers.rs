@@ -137,6 +137,7 @@ fn pxelinux(text: &str, site: &str) {
         "SYSAPPEND",
         "UI",
         "TIMEOUT",
+        "ONTIMEOUT",
         "ONERROR",
         "LABEL",
         "MENU",
@@ -144,7 +145,6 @@ fn pxelinux(text: &str, site: &str) {
         "INITRD",
         "APPEND",
         "SAY",
-        "LOCALBOOT",
     ];
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
