@@ -1,4 +1,4 @@
-"""A node boots by TFTP when nothing answers by HTTP, and when what answers has nothing for it; with UEFI by HTTP before."""
+"""A node boots by TFTP when HTTP does not answer, and when it has nothing, then with a menu; with UEFI by HTTP before."""
 
 import vm
 from basic import boot_and_check
@@ -26,6 +26,9 @@ def run(report, cluster):
             asked = "http" in cluster.nodes[name].seen().loads
             report.equal(f"{name}: HTTP could not even be asked", asked, False)
         cluster.down(*names)
+        # The menu of PXELINUX has a way back of its own.
+        cluster.configure('[boot]\ntransfer = "http"\ntimeout = 3\n')
+        master.sh("sv down darkhttpd")
         master.sh(f"mkdir -p {OTHER} && cd {OTHER} && "
                   f"{{ setsid busybox httpd -f -p {MASTER}:80 -h {OTHER} >/dev/null 2>&1 & echo $! >pid; }}")
         boot_and_check(report, cluster, *names)
